@@ -1,0 +1,82 @@
+/**
+ * Statuses of a delivery (one recipient on one channel). Exclusive; `rank` orders them so that a late callback never lowers one.
+ * Engagement (seen, read, clicked) is not a status: it is kept apart as timestamps.
+ */
+const ranks = {
+  accepted: 0,
+  scheduled: 1,
+  queued: 2,
+  sending: 3,
+  retrying: 3,
+  unknown: 4,
+  sent: 5,
+  simulated: 6,
+  delivered: 6,
+  bounced: 7,
+  failed: 7,
+  skipped: 7,
+  cancelled: 7,
+  expired: 7,
+  dead_lettered: 7,
+} as const
+
+export type DeliveryStatus = keyof typeof ranks
+
+export const deliveryStatuses = Object.keys(ranks) as DeliveryStatus[]
+
+export const reasons = [
+  'preference_opt_out',
+  'suppressed',
+  'throttled',
+  'duplicate',
+  'no_address',
+  'no_provider',
+  'channel_suspended',
+  'channel_deleted',
+  'template_invalid',
+  'provider_rejected',
+  'provider_auth',
+  'retries_exhausted',
+  'expired',
+  'log_expired',
+  'idempotency_conflict',
+  'poison',
+] as const
+
+/** Why a delivery has the status it has; set whenever nothing was sent. */
+export type Reason = (typeof reasons)[number]
+
+const succeeded: ReadonlySet<DeliveryStatus> = new Set(['sent', 'delivered', 'simulated'])
+const harmless: ReadonlySet<DeliveryStatus> = new Set(['skipped', 'cancelled'])
+const unfinished: ReadonlySet<DeliveryStatus> = new Set(['accepted', 'scheduled', 'queued', 'sending', 'retrying'])
+
+/** Whether the worker has nothing more to do for the delivery. `sent` is terminal for it, though a receipt may still raise the status. */
+export function isTerminal(status: DeliveryStatus): boolean {
+  return !unfinished.has(status)
+}
+
+/** Whether a status may take the place of another: only upwards, so a late callback changes nothing. */
+export function supersedes(next: DeliveryStatus, current: DeliveryStatus): boolean {
+  return ranks[next] > ranks[current]
+}
+
+export type NotificationStatus =
+  | 'accepted'
+  | 'processing'
+  | 'completed'
+  | 'completed_with_failures'
+  | 'failed'
+  | 'cancelled'
+
+/**
+ * The status of a notification, computed from its deliveries and never stored. `skipped` and `cancelled` deliveries are no
+ * failures; a notification whose deliveries were all cancelled is `cancelled`.
+ */
+export function notificationStatus(planned: boolean, deliveries: readonly DeliveryStatus[]): NotificationStatus {
+  if (!planned) return 'accepted'
+  if (deliveries.some((status) => !isTerminal(status))) return 'processing'
+  if (deliveries.length > 0 && deliveries.every((status) => status === 'cancelled')) return 'cancelled'
+  const failures = deliveries.filter((status) => !succeeded.has(status) && !harmless.has(status))
+  if (failures.length === 0) return 'completed'
+  return deliveries.some((status) => succeeded.has(status)) ? 'completed_with_failures' : 'failed'
+}

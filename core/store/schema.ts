@@ -1,0 +1,113 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { FailureClass } from '../notification/failure.ts'
+import type { DeliveryStatus, Reason } from '../notification/status.ts'
+import type { ChannelType } from '../resources/channel-type.ts'
+
+/** The tables of PostgreSQL as Kysely sees them. `migrations/` makes them; docs/concepts says what each is for. */
+export interface Database {
+  notifications: NotificationTable
+  deliveries: DeliveryTable
+  attempts: AttemptTable
+  users: UserTable
+  inbox: InboxTable
+}
+
+type Timestamp = ColumnType<Date, Date | string, Date | string>
+type NullableTimestamp = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
+
+/** One accepted request. */
+export interface NotificationTable {
+  id: string
+  tenant: string
+  /** SHA-256 of the canonical request: tells a repeat from a conflict. */
+  body_hash: Buffer
+  template: string | null
+  template_revision: string | null
+  category: string | null
+  metadata: JSONColumnType<Record<string, unknown>>
+  traceparent: string | null
+  accepted_at: Timestamp
+  expires_at: NullableTimestamp
+  /** Requests that came with the same Idempotency-Key and another body. */
+  conflicts: Generated<number>
+}
+
+/** One recipient on one channel: the unit of retry, and the row that a worker claims. */
+export interface DeliveryTable {
+  id: string
+  notification_id: string
+  tenant: string
+  channel: string
+  channel_type: ChannelType
+  /** Canonical form, `user:u_42` or `email:…`: what the id is derived from. */
+  recipient: string
+  user_id: string | null
+  status: DeliveryStatus
+  reason: Reason | null
+  /** The last attempt claimed; 0 before the first. */
+  attempt: Generated<number>
+  /** Raised by each replay; an older epoch's records are dropped. */
+  replay_epoch: Generated<number>
+  /** Claims since the last recorded outcome. At three the record is poison. */
+  claims: Generated<number>
+  owner: string | null
+  lease_until: NullableTimestamp
+  provider: string | null
+  provider_message_id: string | null
+  /** When the next attempt is due, while `retrying`. */
+  due_at: NullableTimestamp
+  expires_at: NullableTimestamp
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+/** One claim of a delivery. A row whose `outcome` stays empty is a worker that died or froze: it explains a duplicate. */
+export interface AttemptTable {
+  delivery_id: string
+  replay_epoch: number
+  attempt: number
+  /** Counts the claims of one attempt from 1. */
+  claim: number
+  owner: string
+  claimed_at: Timestamp
+  finished_at: NullableTimestamp
+  provider: string | null
+  outcome: AttemptOutcome | null
+  code: string | null
+  detail: string | null
+}
+
+/** `interrupted`: the lease ran out without an outcome, so the message may or may not have left. */
+export type AttemptOutcome = 'sent' | 'interrupted' | FailureClass
+
+export interface UserTable {
+  tenant: string
+  id: string
+  profile: JSONColumnType<UserProfile>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+/** What is known of a person: where to reach them, and what templates may say of them. */
+export interface UserProfile {
+  name?: string
+  email?: string
+  phone?: string
+  slack_channel?: string
+  device_tokens?: string[]
+  webhook_url?: string
+  locale?: string
+  attributes?: Record<string, unknown>
+}
+
+export interface InboxTable {
+  id: Generated<number>
+  tenant: string
+  user_id: string
+  delivery_id: string
+  title: string
+  body: string
+  action_url: string | null
+  created_at: Timestamp
+  read_at: NullableTimestamp
+}
