@@ -1,0 +1,32 @@
+/**
+ * Names of topics and consumer groups. Dots separate the parts because a namespace and a channel cannot both be told
+ * apart with dashes (`a-b` + `c` is `a` + `b-c`), and neither may contain a dot.
+ */
+
+export interface ChannelTopics {
+  main: string
+  /** One per retry tier, in order: `<main>.retry.30s`. */
+  retries: { tier: string; topic: string }[]
+  deadLetters: string
+  group: string
+}
+
+export const requestsTopic = (prefix: string) => `${prefix}.requests`
+export const catalogTopic = (prefix: string) => `${prefix}.catalog`
+export const plannerGroup = (prefix: string) => `${prefix}.planner`
+
+/** @param name the topic's own name when the channel asks for one, else '' @param retryTiers delays such as `30s` */
+export function channelTopics(
+  prefix: string,
+  channel: { namespace: string; name: string },
+  name: string,
+  retryTiers: readonly string[],
+): ChannelTopics {
+  const main = name || `${prefix}.${channel.namespace}.${channel.name}`
+  return {
+    main,
+    retries: retryTiers.map((tier) => ({ tier, topic: `${main}.retry.${tier}` })),
+    deadLetters: `${main}.dlq`,
+    group: `${prefix}.${channel.namespace}.${channel.name}`,
+  }
+}
