@@ -48,8 +48,10 @@ export interface DeliveryTable {
   attempt: Generated<number>
   /** Raised by each replay; an older epoch's records are dropped. */
   replay_epoch: Generated<number>
-  /** Claims since the last recorded outcome. At three the record is poison. */
+  /** Claims of the current attempt. A fourth means that three ended without an outcome: the record is poison. */
   claims: Generated<number>
+  /** Attempts that do not count against `maxAttempts`: rate limited, or refused for our credentials. */
+  uncounted: Generated<number>
   owner: string | null
   lease_until: NullableTimestamp
   provider: string | null

@@ -31,6 +31,7 @@ export const initial: Migration = {
         attempt             integer NOT NULL DEFAULT 0,
         replay_epoch        integer NOT NULL DEFAULT 0,
         claims              integer NOT NULL DEFAULT 0,
+        uncounted           integer NOT NULL DEFAULT 0,
         owner               text,
         lease_until         timestamptz,
         provider            text,

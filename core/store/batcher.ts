@@ -1,0 +1,42 @@
+/**
+ * Coalesces concurrent calls into batches: while one batch is under way, what arrives forms the next. No timer, so an idle
+ * caller waits for nothing and a busy one shares a round trip with everybody else.
+ */
+export interface BatcherOptions<Item, Result> {
+  /** Answers one result per item, in order. A rejection rejects every call of the batch. */
+  flush: (items: Item[]) => Promise<Result[]>
+  maxItems: number
+}
+
+export function createBatcher<Item, Result>({ flush, maxItems }: BatcherOptions<Item, Result>) {
+  interface Waiting {
+    item: Item
+    resolve: (result: Result) => void
+    reject: (error: unknown) => void
+  }
+  let waiting: Waiting[] = []
+  let running = false
+
+  async function run(): Promise<void> {
+    running = true
+    // Let everything that is ready in this turn of the event loop join the first batch.
+    await Promise.resolve()
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, maxItems)
+      waiting = waiting.slice(maxItems)
+      try {
+        const results = await flush(batch.map(({ item }) => item))
+        batch.forEach(({ resolve }, index) => resolve(results[index]!))
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    running = false
+  }
+
+  return (item: Item): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      if (!running) void run()
+    })
+}

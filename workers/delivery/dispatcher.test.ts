@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Dispatcher, type RunResult } from './dispatcher.ts'
+
+const done: RunResult = { kind: 'done' }
+
+describe('Dispatcher', () => {
+  it('keeps the order of each key and never runs two of one key, or more than its slots, at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), turns: fc.integer({ min: 0, max: 4 }) }),
+          { maxLength: 60 },
+        ),
+        fc.integer({ min: 1, max: 3 }),
+        async (tasks, concurrency) => {
+          const dispatcher = new Dispatcher({ concurrency })
+          const finished: { key: string; index: number }[] = []
+          const active = new Set<string>()
+          await Promise.all(
+            tasks.map(
+              ({ key, turns }, index) =>
+                new Promise<void>((resolve) =>
+                  dispatcher.enqueue({
+                    key,
+                    abandoned: () => false,
+                    run: async () => {
+                      expect(active.has(key)).toBe(false)
+                      active.add(key)
+                      expect(active.size).toBeLessThanOrEqual(concurrency)
+                      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+                      active.delete(key)
+                      finished.push({ key, index })
+                      resolve()
+                      return done
+                    },
+                  }),
+                ),
+            ),
+          )
+          for (const key of ['a', 'b', 'c', 'd']) {
+            const order = finished.filter((entry) => entry.key === key).map(({ index }) => index)
+            expect(order).toEqual(order.toSorted((left, right) => left - right))
+          }
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  it('parks a key without holding its slot, and goes on with the same task', async () => {
+    const timers: (() => void)[] = []
+    const dispatcher = new Dispatcher({
+      concurrency: 1,
+      timers: { setTimeout: (callback) => timers.push(callback) },
+    })
+    const log: string[] = []
+    let parked = false
+    dispatcher.enqueue({
+      key: 'slow',
+      abandoned: () => false,
+      run: async () => {
+        log.push('slow 1')
+        if (parked) return done
+        parked = true
+        return { kind: 'park', milliseconds: 1000 }
+      },
+    })
+    for (const key of ['slow', 'other'])
+      dispatcher.enqueue({ key, abandoned: () => false, run: async () => (log.push(`${key} 2`), done) })
+    await expect.poll(() => log).toEqual(['slow 1', 'other 2'])
+    timers[0]!()
+    await expect.poll(() => log).toEqual(['slow 1', 'other 2', 'slow 1', 'slow 2'])
+  })
+
+  it('drops abandoned tasks, and drains by finishing what runs and starting nothing', async () => {
+    const dispatcher = new Dispatcher({ concurrency: 1 })
+    const ran: string[] = []
+    let release = () => {}
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    dispatcher.enqueue({ key: 'gone', abandoned: () => true, run: async () => (ran.push('gone'), done) })
+    dispatcher.enqueue({
+      key: 'a',
+      abandoned: () => false,
+      run: async () => (await gate, ran.push('a'), done),
+    })
+    dispatcher.enqueue({ key: 'b', abandoned: () => false, run: async () => (ran.push('b'), done) })
+    const drained = dispatcher.drain()
+    release()
+    await drained
+    expect(ran).toEqual(['a'])
+    expect(dispatcher.running).toBe(0)
+  })
+})

@@ -1,0 +1,92 @@
+/** What became of one run: finished, or to be run again after a while while everything else of the same key waits. */
+export type RunResult = { kind: 'done' } | { kind: 'park'; milliseconds: number }
+
+export interface Task {
+  /** Tasks of one key run one after another, in the order in which they came. */
+  key: string
+  /** True when nobody wants the result any more: the task is dropped instead of run. */
+  abandoned: () => boolean
+  /** Must not reject. */
+  run: () => Promise<RunResult>
+}
+
+/** The timers this needs; `globalThis` fits. A test passes fake ones. */
+export interface Timers {
+  setTimeout(callback: () => void, milliseconds: number): unknown
+}
+
+/** Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. */
+export class Dispatcher {
+  readonly #concurrency: number
+  readonly #timers: Timers
+  /** Every key with waiting tasks; the head of a queue is the task that runs or is parked. */
+  readonly #queues = new Map<string, Task[]>()
+  readonly #ready: string[] = []
+  readonly #idle: (() => void)[] = []
+  #running = 0
+  #stopped = false
+
+  constructor({ concurrency, timers = globalThis }: { concurrency: number; timers?: Timers }) {
+    this.#concurrency = concurrency
+    this.#timers = timers
+  }
+
+  /** Tasks that run now. */
+  get running(): number {
+    return this.#running
+  }
+
+  get concurrency(): number {
+    return this.#concurrency
+  }
+
+  enqueue(task: Task): void {
+    const queue = this.#queues.get(task.key)
+    if (queue) {
+      queue.push(task)
+      return
+    }
+    this.#queues.set(task.key, [task])
+    this.#ready.push(task.key)
+    this.#fill()
+  }
+
+  /** Starts nothing more, and resolves when nothing runs. What waits is forgotten: it was never finished, so it is read again. */
+  async drain(): Promise<void> {
+    this.#stopped = true
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #fill(): void {
+    while (!this.#stopped && this.#running < this.#concurrency) {
+      const key = this.#ready.shift()
+      if (key === undefined) return
+      const task = this.#queues.get(key)?.[0]
+      if (task === undefined) continue
+      if (task.abandoned()) this.#next(key)
+      else void this.#run(key, task)
+    }
+  }
+
+  async #run(key: string, task: Task): Promise<void> {
+    this.#running++
+    const result = await task.run()
+    this.#running--
+    if (result.kind === 'done') this.#next(key)
+    else this.#timers.setTimeout(() => this.#wake(key), result.milliseconds)
+    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    this.#fill()
+  }
+
+  #wake(key: string): void {
+    this.#ready.push(key)
+    this.#fill()
+  }
+
+  #next(key: string): void {
+    const queue = this.#queues.get(key)!
+    queue.shift()
+    if (queue.length === 0) this.#queues.delete(key)
+    else this.#ready.push(key)
+  }
+}
