@@ -33,6 +33,8 @@ export interface NotSent {
 export interface SendContext {
   /** `dlv_…`: the same on every attempt at a delivery. What a vendor takes as idempotency key, and mail as Message-ID. */
   deliveryId: string
+  /** The same id as the ledger's key: a uuid. */
+  deliveryUuid: string
   tenant: string
   /** 1 for the first. */
   attempt: number
@@ -55,6 +57,8 @@ export interface ProviderOptions<Settings> {
   secret: (key: string) => string | undefined
   maxConcurrent: number
   clock: { now(): number }
+  /** Is shown every message that a sandbox took instead of sending it. */
+  capture?: (message: Message, context: SendContext) => void
 }
 
 export interface ProviderDefinition<S extends z.ZodObject = z.ZodObject> extends ProviderDeclaration {
@@ -65,6 +69,8 @@ export interface ProviderDefinition<S extends z.ZodObject = z.ZodObject> extends
 }
 
 /** Types a definition from its own settings schema. */
-export function defineProvider<S extends z.ZodObject>(definition: ProviderDefinition<S>): ProviderDefinition<S> {
+export function defineProvider<S extends z.ZodObject>(
+  definition: ProviderDefinition<S>,
+): ProviderDefinition<S> {
   return definition
 }
