@@ -96,8 +96,10 @@ export type Decoded<T> =
   /** No reader will ever understand it. */
   | { kind: 'poison'; detail: string }
 
-export const decodeRequest = (value: Buffer | null, headers: Readonly<Headers>) => decode(requestEnvelope, value, headers)
-export const decodeDelivery = (value: Buffer | null, headers: Readonly<Headers>) => decode(deliveryEnvelope, value, headers)
+export const decodeRequest = (value: Buffer | null, headers: Readonly<Headers>) =>
+  decode(requestEnvelope, value, headers)
+export const decodeDelivery = (value: Buffer | null, headers: Readonly<Headers>) =>
+  decode(deliveryEnvelope, value, headers)
 
 /** A whole number from a header; `fallback` where it is absent, `undefined` where it is no such number. */
 export function numberHeader(headers: Readonly<Headers>, name: string, fallback: number): number | undefined {
@@ -106,7 +108,12 @@ export function numberHeader(headers: Readonly<Headers>, name: string, fallback:
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
-function encode(body: { id: string; tenant: string }, type: string, time: string, traceparent?: string): EncodedEnvelope {
+function encode(
+  body: { id: string; tenant: string },
+  type: string,
+  time: string,
+  traceparent?: string,
+): EncodedEnvelope {
   return {
     value: Buffer.from(JSON.stringify(body)),
     headers: {
@@ -126,7 +133,9 @@ function decode<T>(schema: z.ZodType<T>, value: Buffer | null, headers: Readonly
   const version = headers[header.version]
   if (version === undefined) return { kind: 'poison', detail: `no ${header.version} header` }
   if (version !== String(envelopeVersion)) {
-    return /^\d{1,4}$/.test(version) ? { kind: 'unknown_version', version } : { kind: 'poison', detail: `bad ${header.version} header` }
+    return /^\d{1,4}$/.test(version)
+      ? { kind: 'unknown_version', version }
+      : { kind: 'poison', detail: `bad ${header.version} header` }
   }
   if (value === null) return { kind: 'poison', detail: 'no value' }
   let body: unknown

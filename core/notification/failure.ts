@@ -9,6 +9,13 @@
  * - `maybe_sent`: the outcome is not known (reset or time-out after the body, HTTP 500/502/504).
  * - `poison`: the record or the rendered message cannot be used at all.
  */
-export const failureClasses = ['not_sent', 'rate_limited', 'auth', 'rejected', 'maybe_sent', 'poison'] as const
+export const failureClasses = [
+  'not_sent',
+  'rate_limited',
+  'auth',
+  'rejected',
+  'maybe_sent',
+  'poison',
+] as const
 
 export type FailureClass = (typeof failureClasses)[number]

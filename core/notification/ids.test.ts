@@ -52,7 +52,14 @@ describe('delivery ids', () => {
   it('depend on notification, recipient and channel, and on nothing else', () => {
     const id = deliveryIdFor('n', 'user:u_1', 'email')
     expect(deliveryIdFor('n', 'user:u_1', 'email')).toBe(id)
-    expect(new Set([id, deliveryIdFor('m', 'user:u_1', 'email'), deliveryIdFor('n', 'user:u_2', 'email'), deliveryIdFor('n', 'user:u_1', 'sms')]).size).toBe(4)
+    expect(
+      new Set([
+        id,
+        deliveryIdFor('m', 'user:u_1', 'email'),
+        deliveryIdFor('n', 'user:u_2', 'email'),
+        deliveryIdFor('n', 'user:u_1', 'sms'),
+      ]).size,
+    ).toBe(4)
     expect(parseDeliveryId(formatDeliveryId(id))).toBe(id)
     expect(parseDeliveryId('dlv_x')).toBeUndefined()
   })

@@ -83,7 +83,12 @@ export function recordKey(keys: InstallKeys, tenant: string, recipient: string):
 }
 
 function notificationMac(keys: InstallKeys, tenant: string, id: Buffer): Buffer {
-  return createHmac('sha256', keys.notificationMac).update(tenant).update('\0').update(id).digest().subarray(0, macBytes)
+  return createHmac('sha256', keys.notificationMac)
+    .update(tenant)
+    .update('\0')
+    .update(id)
+    .digest()
+    .subarray(0, macBytes)
 }
 
 function formatUuid(source: Buffer, version: number): string {

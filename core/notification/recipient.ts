@@ -3,12 +3,45 @@ import type { ChannelType } from '../resources/channel-type.ts'
 
 /** Exactly one of the properties: a person whose addresses we know, or an address as it is. */
 export const recipientSchema = z.strictObject({
-  user_id: z.string().min(1).max(128).optional().describe('A user of yours; the addresses come from PUT /v1/users/{id}.'),
-  email: z.string().min(3).max(320).regex(/^[^\s@<>",;:\\()[\]]+@[^\s@<>",;:\\()[\]]+$/).optional().describe('An e-mail address.'),
-  phone: z.string().max(16).regex(/^\+[1-9]\d{1,14}$/).optional().describe('A phone number in E.164 form: +15550100.'),
-  slack_channel: z.string().min(1).max(80).regex(/^[#@]?[\p{L}\p{N}._-]+$/u).optional().describe('A Slack channel or member: #ops, C0123456789.'),
-  device_token: z.string().min(1).max(4096).regex(/^[\x21-\x7e]+$/).optional().describe('The push token of one device.'),
-  webhook_url: z.string().max(2048).regex(/^https?:\/\/[\x21-\x7e]+$/).optional().describe('The URL that receives a signed POST.'),
+  user_id: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('A user of yours; the addresses come from PUT /v1/users/{id}.'),
+  email: z
+    .string()
+    .min(3)
+    .max(320)
+    .regex(/^[^\s@<>",;:\\()[\]]+@[^\s@<>",;:\\()[\]]+$/)
+    .optional()
+    .describe('An e-mail address.'),
+  phone: z
+    .string()
+    .max(16)
+    .regex(/^\+[1-9]\d{1,14}$/)
+    .optional()
+    .describe('A phone number in E.164 form: +15550100.'),
+  slack_channel: z
+    .string()
+    .min(1)
+    .max(80)
+    .regex(/^[#@]?[\p{L}\p{N}._-]+$/u)
+    .optional()
+    .describe('A Slack channel or member: #ops, C0123456789.'),
+  device_token: z
+    .string()
+    .min(1)
+    .max(4096)
+    .regex(/^[\x21-\x7e]+$/)
+    .optional()
+    .describe('The push token of one device.'),
+  webhook_url: z
+    .string()
+    .max(2048)
+    .regex(/^https?:\/\/[\x21-\x7e]+$/)
+    .optional()
+    .describe('The URL that receives a signed POST.'),
 })
 
 export type Recipient = z.infer<typeof recipientSchema>

@@ -48,7 +48,13 @@ export type Reason = (typeof reasons)[number]
 
 const succeeded: ReadonlySet<DeliveryStatus> = new Set(['sent', 'delivered', 'simulated'])
 const harmless: ReadonlySet<DeliveryStatus> = new Set(['skipped', 'cancelled'])
-const unfinished: ReadonlySet<DeliveryStatus> = new Set(['accepted', 'scheduled', 'queued', 'sending', 'retrying'])
+const unfinished: ReadonlySet<DeliveryStatus> = new Set([
+  'accepted',
+  'scheduled',
+  'queued',
+  'sending',
+  'retrying',
+])
 
 /** Whether the worker has nothing more to do for the delivery. `sent` is terminal for it, though a receipt may still raise the status. */
 export function isTerminal(status: DeliveryStatus): boolean {
@@ -72,7 +78,10 @@ export type NotificationStatus =
  * The status of a notification, computed from its deliveries and never stored. `skipped` and `cancelled` deliveries are no
  * failures; a notification whose deliveries were all cancelled is `cancelled`.
  */
-export function notificationStatus(planned: boolean, deliveries: readonly DeliveryStatus[]): NotificationStatus {
+export function notificationStatus(
+  planned: boolean,
+  deliveries: readonly DeliveryStatus[],
+): NotificationStatus {
   if (!planned) return 'accepted'
   if (deliveries.some((status) => !isTerminal(status))) return 'processing'
   if (deliveries.length > 0 && deliveries.every((status) => status === 'cancelled')) return 'cancelled'

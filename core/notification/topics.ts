@@ -12,6 +12,8 @@ export interface ChannelTopics {
 }
 
 export const requestsTopic = (prefix: string) => `${prefix}.requests`
+/** Requests that cannot be planned, as they came. */
+export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.dlq`
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
 export const plannerGroup = (prefix: string) => `${prefix}.planner`
 

@@ -3,15 +3,15 @@
  * caller waits for nothing and a busy one shares a round trip with everybody else.
  */
 export interface BatcherOptions<Item, Result> {
-  /** Answers one result per item, in order. A rejection rejects every call of the batch. */
-  flush: (items: Item[]) => Promise<Result[]>
+  /** Answers one result per item, in order; a rejected one rejects its call alone. A rejection of the whole rejects every call of the batch. */
+  flush: (items: Item[]) => Promise<(Result | Promise<Result>)[]>
   maxItems: number
 }
 
 export function createBatcher<Item, Result>({ flush, maxItems }: BatcherOptions<Item, Result>) {
   interface Waiting {
     item: Item
-    resolve: (result: Result) => void
+    resolve: (result: Result | Promise<Result>) => void
     reject: (error: unknown) => void
   }
   let waiting: Waiting[] = []

@@ -41,6 +41,7 @@ export class Dispatcher {
   }
 
   enqueue(task: Task): void {
+    if (this.#stopped) return
     const queue = this.#queues.get(task.key)
     if (queue) {
       queue.push(task)

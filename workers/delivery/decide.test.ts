@@ -1,0 +1,96 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { failureClasses } from '../../core/notification/failure.ts'
+import type { Outcome } from '../../core/providers/provider.ts'
+import { type AttemptState, decide, type RetryPolicy } from './decide.ts'
+
+const policy: RetryPolicy = {
+  tiers: [
+    { tier: '30s', milliseconds: 30_000 },
+    { tier: '5m', milliseconds: 300_000 },
+    { tier: '1h', milliseconds: 3_600_000 },
+  ],
+  maxAttempts: 5,
+  onUnknown: 'Retry',
+}
+const first: AttemptState = { attempt: 1, uncounted: 0, idempotency: 'none' }
+const failed = (failure: (typeof failureClasses)[number], retryAfter?: number): Outcome => ({
+  class: failure,
+  detail: '',
+  ...(retryAfter !== undefined && { retryAfter }),
+})
+
+describe('decide', () => {
+  it('ends what was sent, refused or unusable', () => {
+    expect(decide({ class: 'sent' }, policy, first)).toEqual({ next: 'end', status: 'sent', reason: null })
+    expect(decide({ class: 'sent', simulated: true }, policy, first)).toMatchObject({ status: 'simulated' })
+    expect(decide(failed('rejected'), policy, first)).toEqual({
+      next: 'end',
+      status: 'failed',
+      reason: 'provider_rejected',
+    })
+    expect(decide(failed('poison'), policy, first)).toEqual({ next: 'dead_letter', reason: 'poison' })
+  })
+
+  it('walks up the tiers with each counted attempt and stays on the last', () => {
+    const tiers = [1, 2, 3, 4].map((attempt) => decide(failed('not_sent'), policy, { ...first, attempt }))
+    expect(tiers.map((decision) => decision.next === 'retry' && decision.tier)).toEqual([
+      '30s',
+      '5m',
+      '1h',
+      '1h',
+    ])
+    expect(decide(failed('not_sent'), policy, { ...first, attempt: 5 })).toEqual({
+      next: 'dead_letter',
+      reason: 'retries_exhausted',
+    })
+  })
+
+  it('does not spend attempts on a rate limit or refused credentials', () => {
+    for (const failure of ['rate_limited', 'auth'] as const) {
+      const decision = decide(failed(failure), policy, { ...first, attempt: 100, uncounted: 99 })
+      expect(decision).toMatchObject({ next: 'retry', tier: '30s', uncounted: true })
+    }
+  })
+
+  it('waits at least as long as the vendor asks, as far as the tiers reach', () => {
+    expect(decide(failed('rate_limited', 60_000), policy, first)).toMatchObject({ tier: '5m' })
+    expect(decide(failed('not_sent', 9_000_000), policy, first)).toMatchObject({ tier: '1h' })
+  })
+
+  it('holds an unknown outcome only when told to and when the vendor cannot tell a repeat', () => {
+    const hold: RetryPolicy = { ...policy, onUnknown: 'Hold' }
+    expect(decide(failed('maybe_sent'), hold, first)).toEqual({
+      next: 'end',
+      status: 'unknown',
+      reason: null,
+    })
+    expect(decide(failed('maybe_sent'), hold, { ...first, idempotency: 'key' })).toMatchObject({
+      next: 'retry',
+    })
+    expect(decide(failed('maybe_sent'), policy, first)).toMatchObject({ next: 'retry' })
+  })
+
+  it('comes to an end: never more counted attempts than allowed, and no retry without a tier', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...failureClasses),
+        fc.nat(50),
+        fc.nat(50),
+        fc.integer({ min: 0, max: 3 }),
+        fc.integer({ min: 1, max: 20 }),
+        (failure, counted, uncounted, tiers, maxAttempts) => {
+          const some = { ...policy, tiers: policy.tiers.slice(0, tiers), maxAttempts }
+          const decision = decide(failed(failure), some, {
+            attempt: counted + uncounted + 1,
+            uncounted,
+            idempotency: 'none',
+          })
+          if (decision.next !== 'retry') return
+          expect(some.tiers.map(({ tier }) => tier)).toContain(decision.tier)
+          if (!decision.uncounted) expect(counted + 1).toBeLessThan(maxAttempts)
+        },
+      ),
+    )
+  })
+})

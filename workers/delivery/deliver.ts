@@ -1,0 +1,186 @@
+import type { Clock } from '../../core/clock.ts'
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
+import type { Message } from '../../core/notification/message.ts'
+import type { Logger } from '../../core/observability/logger.ts'
+import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
+import { isStoreUnavailable } from '../../core/store/store.ts'
+import { type Decision, decide, type RetryPolicy } from './decide.ts'
+import type { RunResult } from './dispatcher.ts'
+import type { FollowUps } from './follow-ups.ts'
+import type { AttemptRef, ClaimResult, FinishEntry, Ledger } from './ledger.ts'
+import type { DeliveryMetrics } from './metrics.ts'
+import type { createSend } from './send.ts'
+import type { Work } from './work.ts'
+
+export interface DeliverOptions {
+  ledger: Ledger
+  followUps: FollowUps
+  send: ReturnType<typeof createSend>
+  render: (envelope: DeliveryEnvelope) => Rendered
+  policy: RetryPolicy
+  /** What a repeat after a lost outcome may mean: the weakest of the channel's providers. */
+  idempotency: Idempotency
+  /** How long a claim holds: beyond everything that may happen under it. */
+  leaseMilliseconds: number
+  clock: Clock
+  logger: Logger
+  metrics: DeliveryMetrics
+  /** Labels of the metrics. */
+  channel: { namespace: string; channel: string }
+}
+
+export type Rendered = { kind: 'ok'; message: Message } | { kind: 'invalid'; detail: string }
+
+/** What an attempt came to. `outcome` is null where no provider was asked. */
+interface Judgement {
+  decision: Decision
+  outcome: Outcome | null
+  provider: string | null
+  detail: string | null
+}
+
+/** Claims of one attempt without an outcome after which the record counts as one that kills its worker. */
+const maxClaims = 3
+/** Milliseconds a delivery waits when the ledger or the broker cannot be reached. */
+const holdMilliseconds = 1_000
+
+/** Takes one delivery from its record to a recorded outcome and whatever must follow it. Every step may be repeated after a crash. */
+export function createDeliver(options: DeliverOptions) {
+  const { ledger, followUps, logger, metrics, clock, channel } = options
+
+  return async function deliver(work: Exclude<Work, { kind: 'unknown_version' }>): Promise<RunResult> {
+    try {
+      if (work.kind === 'delivery') return await attempt(work)
+      logger.warn(
+        { topic: work.record.topic, offset: work.record.offset, detail: work.detail },
+        'Poison record',
+      )
+      await followUps.deadLetter(work.record, 'poison')
+      metrics.deliveries.inc({ ...channel, provider: '', outcome: 'poison' })
+      return { kind: 'done' }
+    } catch (error) {
+      // The ledger or the broker is out of reach. The record waits here unfinished, so it cannot be lost.
+      logger.warn({ err: error }, 'Delivery held')
+      return { kind: 'park', milliseconds: holdMilliseconds }
+    }
+  }
+
+  async function attempt(work: Extract<Work, { kind: 'delivery' }>): Promise<RunResult> {
+    const { record, envelope, ref } = work
+    const claimedAt = clock.monotonic()
+    const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
+    if (claim.kind === 'busy') return { kind: 'park', milliseconds: claim.milliseconds }
+    if (claim.kind === 'settled') await followUps.repeat(record, ref, claim)
+    if (claim.kind !== 'claimed') {
+      metrics.duplicatesSuppressed.inc(channel)
+      return { kind: 'done' }
+    }
+    const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds)
+    // The lease would not have covered the call: ask again, once it has run out for everybody.
+    if (judged === undefined) return { kind: 'park', milliseconds: holdMilliseconds }
+    const recorded = await finish(ref, claim.claim, judged)
+    if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
+    count(envelope, recorded.judgement)
+    await followUps.write(record, ref, recorded.judgement.decision, recorded.dueAt)
+    return { kind: 'done' }
+  }
+
+  async function judge(
+    envelope: DeliveryEnvelope,
+    ref: AttemptRef,
+    { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
+    leaseEnd: number,
+  ): Promise<Judgement | undefined> {
+    if (claim > maxClaims)
+      return unsent({ next: 'dead_letter', reason: 'poison' }, `${maxClaims} claims without an outcome`)
+    if (claim > 1 && options.policy.onUnknown === 'Hold' && options.idempotency === 'none') {
+      return unsent(
+        { next: 'end', status: 'unknown', reason: null },
+        'an earlier claim ended without an outcome',
+      )
+    }
+    if (envelope.expires_at !== undefined && clock.now() >= Date.parse(envelope.expires_at)) {
+      return unsent({ next: 'end', status: 'expired', reason: 'expired' })
+    }
+    const rendered = options.render(envelope)
+    if (rendered.kind === 'invalid') {
+      return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
+    }
+    const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd)
+    if (result === undefined) return undefined
+    const { outcome, provider } = result
+    const state = { attempt: ref.attempt, uncounted, idempotency: provider.idempotency }
+    return {
+      decision: decide(outcome, options.policy, state),
+      outcome,
+      provider: provider.name,
+      detail: outcome.class === 'sent' ? null : outcome.detail,
+    }
+  }
+
+  /**
+   * Records the outcome; `undefined` when the claim is no longer ours. An outcome that is not recorded would be sent again, so this does not
+   * give up while the store is away. A message that the store refuses to hold is poison.
+   */
+  async function finish(
+    ref: AttemptRef,
+    claim: number,
+    judgement: Judgement,
+  ): Promise<{ judgement: Judgement; dueAt: Date | null } | undefined> {
+    const entry = toEntry(ref, claim, judgement, clock.now())
+    for (;;) {
+      try {
+        return (await ledger.finish(entry)) ? { judgement, dueAt: entry.dueAt } : undefined
+      } catch (error) {
+        logger.warn({ err: error }, 'Outcome not recorded')
+        if (!isStoreUnavailable(error)) {
+          if (entry.commitWith === undefined) throw error
+          return finish(
+            ref,
+            claim,
+            unsent({ next: 'dead_letter', reason: 'poison' }, 'the store refuses the message'),
+          )
+        }
+        await new Promise((resolve) => setTimeout(resolve, holdMilliseconds))
+      }
+    }
+  }
+
+  function count(envelope: DeliveryEnvelope, { decision, outcome, provider }: Judgement): void {
+    const status = decision.next === 'end' ? decision.status : decision.next
+    metrics.deliveries.inc({ ...channel, provider: provider ?? '', outcome: status })
+    if (outcome?.class === 'sent') {
+      metrics.latency.observe(channel, (clock.now() - Date.parse(envelope.accepted_at)) / 1000)
+    }
+  }
+}
+
+function unsent(decision: Decision, detail: string | null = null): Judgement {
+  return { decision, outcome: null, provider: null, detail }
+}
+
+function toEntry(
+  ref: AttemptRef,
+  claim: number,
+  { decision, outcome, provider, detail }: Judgement,
+  now: number,
+): FinishEntry {
+  const retry = decision.next === 'retry' ? decision : undefined
+  const sent = outcome?.class === 'sent' ? outcome : undefined
+  const failed = outcome !== null && outcome.class !== 'sent' ? outcome : undefined
+  return {
+    ...ref,
+    claim,
+    status:
+      decision.next === 'end' ? decision.status : decision.next === 'retry' ? 'retrying' : 'dead_lettered',
+    reason: decision.reason,
+    dueAt: retry ? new Date(now + retry.milliseconds) : null,
+    uncounted: retry?.uncounted ?? false,
+    outcome: outcome?.class ?? null,
+    provider,
+    providerMessageId: sent?.providerMessageId ?? null,
+    code: failed?.code ?? null,
+    detail,
+    commitWith: sent?.commitWith,
+  }
+}

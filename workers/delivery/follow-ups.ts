@@ -1,0 +1,82 @@
+import type { ConsumedRecord, Producer } from '../../core/broker/broker.ts'
+import { header } from '../../core/notification/envelope.ts'
+import type { Reason } from '../../core/notification/status.ts'
+import type { ChannelTopics } from '../../core/notification/topics.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Decision } from './decide.ts'
+import type { AttemptRef, ClaimResult } from './ledger.ts'
+
+/**
+ * Records that must follow an outcome: the next attempt on a retry topic, or the dead letter. They are written after the ledger, and a
+ * record is done only when they are acknowledged; a crash in between is mended by `repeat` when the record is read again.
+ */
+export interface FollowUps {
+  write(record: ConsumedRecord, ref: AttemptRef, decision: Decision, dueAt: Date | null): Promise<void>
+  repeat(
+    record: ConsumedRecord,
+    ref: AttemptRef,
+    claim: Extract<ClaimResult, { kind: 'settled' }>,
+  ): Promise<void>
+  deadLetter(record: ConsumedRecord, reason: Reason): Promise<void>
+}
+
+export interface FollowUpOptions {
+  producer: Producer
+  topics: ChannelTopics
+  /** In the order of `topics.retries`. */
+  tiers: readonly { tier: string; milliseconds: number }[]
+  clock: Clock
+}
+
+export function createFollowUps({ producer, topics, tiers, clock }: FollowUpOptions): FollowUps {
+  async function retry(
+    record: ConsumedRecord,
+    ref: AttemptRef,
+    tier: string,
+    dueAt: Date,
+    reason: Reason | null,
+  ): Promise<void> {
+    const topic = topics.retries.find((candidate) => candidate.tier === tier)!.topic
+    await write(topic, record, {
+      ...(reason !== null && { [header.reason]: reason }),
+      [header.attempt]: String(ref.attempt + 1),
+      [header.replayEpoch]: String(ref.replayEpoch),
+      [header.due]: String(dueAt.getTime()),
+    })
+  }
+
+  async function write(
+    topic: string,
+    record: ConsumedRecord,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const origin = `${record.topic}/${record.partition}/${record.offset}`
+    await producer.produce([
+      {
+        topic,
+        key: record.key,
+        value: record.value,
+        headers: { ...record.headers, [header.origin]: origin, ...headers },
+      },
+    ])
+  }
+
+  const deadLetter: FollowUps['deadLetter'] = (record, reason) =>
+    write(topics.deadLetters, record, { [header.reason]: reason })
+
+  return {
+    deadLetter,
+    async write(record, ref, decision, dueAt) {
+      if (decision.next === 'retry') await retry(record, ref, decision.tier, dueAt!, decision.reason)
+      if (decision.next === 'dead_letter') await deadLetter(record, decision.reason)
+    },
+    async repeat(record, ref, { status, reason, dueAt }) {
+      if (status === 'dead_lettered') await deadLetter(record, reason ?? 'retries_exhausted')
+      if (status !== 'retrying' || dueAt === null || tiers.length === 0) return
+      // The shortest tier that covers what is left keeps the topic in order of what is due.
+      const left = dueAt.getTime() - clock.now()
+      const tier = tiers.find(({ milliseconds }) => milliseconds >= left) ?? tiers.at(-1)!
+      await retry(record, ref, tier.tier, dueAt, reason)
+    },
+  }
+}

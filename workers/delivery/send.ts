@@ -1,0 +1,84 @@
+import type { Clock } from '../../core/clock.ts'
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
+import { formatDeliveryId } from '../../core/notification/ids.ts'
+import type { Message } from '../../core/notification/message.ts'
+import type { Idempotency, Outcome, Provider } from '../../core/providers/provider.ts'
+import type { DeliveryMetrics } from './metrics.ts'
+
+/** A provider of the channel, ready to send. */
+export interface OpenedProvider {
+  name: string
+  /** Milliseconds one send may take. */
+  timeout: number
+  idempotency: Idempotency
+  provider: Provider
+}
+
+export interface SendResult {
+  outcome: Outcome
+  provider: OpenedProvider
+}
+
+export interface SendOptions {
+  /** In failover order. */
+  providers: readonly OpenedProvider[]
+  clock: Clock
+  metrics: DeliveryMetrics
+  /** Labels of the metrics. */
+  channel: { namespace: string; channel: string }
+}
+
+/** Failures after which another provider may be asked: this one certainly did not take the message. */
+const mayFailOver: ReadonlySet<Outcome['class']> = new Set(['not_sent', 'rate_limited', 'auth'])
+
+/**
+ * Sends through the first provider that takes the message. `undefined` when the lease would run out during a call: then nothing was sent
+ * by it.
+ */
+export function createSend({ providers, clock, metrics, channel }: SendOptions) {
+  return async (
+    message: Message,
+    envelope: DeliveryEnvelope,
+    attempt: number,
+    leaseEnd: number,
+  ): Promise<SendResult | undefined> => {
+    let last: SendResult | undefined
+    for (const provider of providers) {
+      // The lease is checked on a clock that does not jump, just before the call: a worker that was frozen must not send.
+      if (clock.monotonic() + provider.timeout > leaseEnd) return undefined
+      const startedAt = clock.monotonic()
+      const outcome = await callProvider(provider, message, envelope, attempt)
+      metrics.providerDuration.observe(
+        { ...channel, provider: provider.name, outcome: outcome.class },
+        (clock.monotonic() - startedAt) / 1000,
+      )
+      last = { outcome, provider }
+      if (!mayFailOver.has(outcome.class)) return last
+    }
+    return last
+  }
+}
+
+async function callProvider(
+  { provider, timeout }: OpenedProvider,
+  message: Message,
+  envelope: DeliveryEnvelope,
+  attempt: number,
+): Promise<Outcome> {
+  const context = {
+    deliveryId: formatDeliveryId(envelope.id),
+    deliveryUuid: envelope.id,
+    tenant: envelope.tenant,
+    attempt,
+  }
+  try {
+    return await provider.send(message, context, AbortSignal.timeout(timeout))
+  } catch (error) {
+    // A provider that throws is defective, and nobody knows what left the house.
+    return {
+      class: 'maybe_sent',
+      code: 'defect',
+      detail: error instanceof Error ? error.name : 'unknown error',
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  type Broker,
+  BrokerError,
+  type ConsumedRecord,
+  type Consumer,
+  type TopicPartition,
+} from '../core/broker/broker.ts'
+import type { Logger } from '../core/observability/logger.ts'
+import { Tracker } from './tracker.ts'
+
+/** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
+export interface Work {
+  /** The assignment under which it came is over: it will be read again, by us or by another member. */
+  abandoned(): boolean
+  done(): void
+}
+
+export interface SourceOptions {
+  broker: Broker
+  group: string
+  topics: readonly string[]
+  logger: Logger
+  /** Bounds of what one partition may have unfinished before it is paused. */
+  bounds: { records: number; bytes: number }
+  /** Takes a record over. Must not throw or block. */
+  onRecord: (record: ConsumedRecord, work: Work) => void
+}
+
+/** Milliseconds between commits. A commit only saves reading again: the ledger, not the offset, prevents a second send. */
+const commitInterval = 500
+
+interface Partition extends TopicPartition {
+  tracker: Tracker
+  committed: number | undefined
+  paused: boolean
+  held: boolean
+}
+
+/**
+ * A consumer that commits what is finished: a tracker per partition and assignment, the low watermark committed every half
+ * second and at stop, and a partition paused while too much of it is unfinished.
+ */
+export class Source {
+  readonly #options: SourceOptions
+  readonly #consumer: Consumer
+  #partitions = new Map<string, Partition>()
+  #epoch = -1
+  #healthy = false
+  #timer: NodeJS.Timeout | undefined
+  #committing: Promise<void> = Promise.resolve()
+
+  constructor(options: SourceOptions) {
+    this.#options = options
+    this.#consumer = options.broker.consumer({
+      group: options.group,
+      topics: options.topics,
+      handlers: {
+        onAssigned: ({ epoch, partitions }) => {
+          this.#epoch = epoch
+          this.#healthy = true
+          this.#partitions = new Map(
+            partitions.map((partition) => [
+              nameOf(partition),
+              { ...partition, tracker: new Tracker(), committed: undefined, paused: false, held: false },
+            ]),
+          )
+        },
+        onRevoked: (epoch) => {
+          if (epoch !== this.#epoch) return
+          this.#epoch = -1
+          this.#partitions = new Map()
+        },
+        onRecords: ({ epoch, topic, partition, records }) => {
+          if (epoch !== this.#epoch) return
+          const owned = this.#partitions.get(nameOf({ topic, partition }))
+          if (owned) for (const record of records) this.#take(owned, record)
+        },
+        onError: (error, fatal) => {
+          this.#healthy = false
+          options.logger.error({ err: error, group: options.group, fatal }, 'Consumer failed')
+        },
+      },
+    })
+  }
+
+  /** Whether the consumer is in its group. */
+  get healthy(): boolean {
+    return this.#healthy
+  }
+
+  async start(): Promise<void> {
+    await this.#consumer.start()
+    this.#timer = setInterval(() => void this.#commit(), commitInterval)
+  }
+
+  /**
+   * Stops the partition for good, because its next record cannot be judged by this version. Nothing of it is lost: whoever can read
+   * the record goes on from there.
+   */
+  hold({ topic, partition }: TopicPartition): void {
+    const owned = this.#partitions.get(nameOf({ topic, partition }))
+    if (owned) owned.held = true
+    this.#consumer.pause([{ topic, partition }])
+  }
+
+  /** Commits what is finished and leaves the group. Drain whatever took the records first. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#commit()
+    this.#healthy = false
+    await this.#consumer.stop()
+  }
+
+  #take(owned: Partition, record: ConsumedRecord): void {
+    if (owned.held) return
+    const epoch = this.#epoch
+    owned.tracker.add(record.offset, record.value?.length ?? 0)
+    this.#balance(owned)
+    this.#options.onRecord(record, {
+      abandoned: () => this.#epoch !== epoch,
+      done: () => {
+        if (this.#epoch !== epoch) return
+        owned.tracker.done(record.offset)
+        this.#balance(owned)
+      },
+    })
+  }
+
+  /** Pauses above the bounds and resumes below half of them, so that it does not flutter. */
+  #balance(owned: Partition): void {
+    if (owned.held) return
+    const { records, bytes } = this.#options.bounds
+    const { span, bytes: held } = owned.tracker
+    if (!owned.paused && (span >= records || held >= bytes)) {
+      owned.paused = true
+      this.#consumer.pause([owned])
+    } else if (owned.paused && span <= records / 2 && held <= bytes / 2) {
+      owned.paused = false
+      this.#consumer.resume([owned])
+    }
+  }
+
+  #commit(): Promise<void> {
+    this.#committing = this.#committing.then(() => this.#commitNow())
+    return this.#committing
+  }
+
+  async #commitNow(): Promise<void> {
+    const epoch = this.#epoch
+    const moved = [...this.#partitions.values()].filter(
+      ({ tracker, committed }) => tracker.watermark !== undefined && tracker.watermark !== committed,
+    )
+    if (moved.length === 0) return
+    const offsets = moved.map(({ topic, partition, tracker }) => ({
+      topic,
+      partition,
+      offset: tracker.watermark!,
+    }))
+    try {
+      await this.#consumer.commit(epoch, offsets)
+      moved.forEach((owned, index) => (owned.committed = offsets[index]!.offset))
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'stale_epoch') return
+      this.#options.logger.warn(
+        { err: error, group: this.#options.group },
+        'Commit failed; it is tried again',
+      )
+    }
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
