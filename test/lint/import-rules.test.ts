@@ -57,6 +57,7 @@ const allowed: [file: string, imported: string][] = [
   ['operator/runtime/client.ts', '@kubernetes/client-node'],
   ['core/broker/embedded.test.ts', '../../test/harness/parts.ts'],
   ['deploy/dev/dev.ts', '../../workers/main.ts'],
+  ['deploy/dev/mailbox.test.ts', 'nodemailer'],
   ['bin/carillon.ts', '../api-server/main.ts'],
   ['test/e2e/send.ts', 'kafkajs'],
 ]
