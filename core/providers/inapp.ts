@@ -10,7 +10,7 @@ export const inapp = defineProvider({
   type: 'inapp',
   description: 'Puts the message into the inbox of the user, which applications read over the API.',
   channelTypes: ['inapp'],
-  settings: z.object({}),
+  settings: z.strictObject({}),
   secrets: [],
   idempotency: 'transaction',
 

@@ -57,9 +57,11 @@ export interface ProviderOptions<Settings> {
   secret: (key: string) => string | undefined
   maxConcurrent: number
   clock: { now(): number }
-  /** Is shown every message that a sandbox took instead of sending it. */
-  capture?: (message: Message, context: SendContext) => void
+  capture?: Capture
 }
+
+/** Is shown every message that a sandbox took instead of sending it. */
+export type Capture = (message: Message, context: SendContext) => void
 
 export interface ProviderDefinition<S extends z.ZodObject = z.ZodObject> extends ProviderDeclaration {
   settings: S

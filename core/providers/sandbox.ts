@@ -6,7 +6,7 @@ import type { Message } from '../notification/message.ts'
 import { duration, parseDuration } from '../resources/duration.ts'
 import { defineProvider, type Outcome, type SendContext } from './provider.ts'
 
-const failure = z.object({
+const failure = z.strictObject({
   match: z
     .string()
     .min(1)
@@ -46,7 +46,7 @@ export const sandbox = defineProvider({
   description:
     'Sends nothing. Deliveries end as `simulated`, or fail as the settings say, to rehearse an outage.',
   channelTypes: ['email', 'sms', 'push', 'slack', 'webhook'],
-  settings: z.object({
+  settings: z.strictObject({
     latency: duration.default('0s').describe('How long every send takes, such as `20ms`.'),
     failures: z
       .array(failure)
