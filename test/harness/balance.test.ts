@@ -6,7 +6,7 @@ const delivery = (id: string, status: string, outcomes: (string | null)[]): Ledg
   notification: `n-${id}`,
   status,
   reason: null,
-  attempts: outcomes.map((outcome) => ({ outcome })),
+  attempts: outcomes.map((outcome) => ({ outcome, finished_at: '2026-01-01T00:00:00Z' })),
 })
 
 const ledger = [

@@ -19,7 +19,7 @@ export interface LedgerDelivery {
   notification: string
   status: string
   reason: string | null
-  attempts: readonly { outcome: string | null }[]
+  attempts: readonly { outcome: string | null; finished_at: string | null }[]
 }
 
 export interface Balance {
@@ -41,8 +41,11 @@ export interface Balance {
 }
 
 const unfinishedStatuses = new Set(['accepted', 'scheduled', 'queued', 'sending', 'retrying'])
-/** Outcomes after which the message may have left although nobody recorded that it did. Each explains one more receipt. */
-const mayHaveSent = new Set(['interrupted', 'maybe_sent', null])
+
+/** After these the message may have left although nobody recorded that it did. Each explains one more receipt. */
+function mayHaveSent({ outcome, finished_at }: LedgerDelivery['attempts'][number]): boolean {
+  return outcome === 'interrupted' || outcome === 'maybe_sent' || (outcome === null && finished_at === null)
+}
 
 export function balance(
   accepted: readonly Accepted[],
@@ -55,11 +58,9 @@ export function balance(
   for (const { delivery } of receipts) seen.set(delivery, (seen.get(delivery) ?? 0) + 1)
   const repeated = ledger.flatMap(({ id, attempts, status }) => {
     const count = seen.get(id) ?? 0
-    const by = attempts.map(({ outcome }) => outcome).filter((outcome) => mayHaveSent.has(outcome))
+    const by = attempts.filter(mayHaveSent).map(({ outcome }) => outcome ?? 'claimed')
     const excess = count - (status === 'sent' ? 1 : 0)
-    return excess > 0
-      ? [{ delivery: id, receipts: count, by: by.map(String), covered: by.length >= excess }]
-      : []
+    return excess > 0 ? [{ delivery: id, receipts: count, by, covered: by.length >= excess }] : []
   })
   const strip = ({ delivery, receipts: count, by }: (typeof repeated)[number]) => ({
     delivery,

@@ -36,7 +36,7 @@ export interface DeliveryWorkerOptions extends OpenProvidersOptions {
 /** Of one partition: beyond this it is paused, and this much is read again at the worst after a crash. */
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
 /** Beyond the providers' time-outs a lease covers rendering, the ledger's round trips and a pause of the process. */
-const leaseMargin = 10_000
+const leaseMargin = 5_000
 
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
 export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<Running> {
