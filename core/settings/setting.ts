@@ -52,7 +52,7 @@ function readSetting(
   env: SettingSources['env'],
 ): unknown {
   const flag = setting.flag === undefined ? undefined : flags.get(setting.flag)
-  const text = flag ?? (env[setting.env] || undefined)
+  const text = flag ?? (env[setting.env] === '' ? undefined : env[setting.env])
   const parsed = setting.schema.safeParse(text)
   if (parsed.success) return parsed.data
   const name = flag === undefined ? setting.env : `--${setting.flag}`

@@ -1,0 +1,66 @@
+import {
+  catalogTopic,
+  channelTopics,
+  requestsDeadLettersTopic,
+  requestsTopic,
+} from '../notification/topics.ts'
+import type { NotificationChannel } from '../resources/channel.ts'
+import { parseDuration } from '../resources/duration.ts'
+import type { TopicSpec } from './broker.ts'
+
+/** Partitions of the requests topic: how many planners can share the work. It can grow, and never shrinks. */
+const requestPartitions = 6
+const requestRetention = '168h'
+
+/** The topics that an install has whatever its channels: requests, those that cannot be read, and the compacted catalog. */
+export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[] {
+  const log = {
+    ...durable(replicas),
+    'cleanup.policy': 'delete',
+    'retention.ms': milliseconds(requestRetention),
+  }
+  const compacted = { ...durable(replicas), 'cleanup.policy': 'compact' }
+  return [
+    { name: requestsTopic(prefix), partitions: requestPartitions, replicas, config: log },
+    { name: requestsDeadLettersTopic(prefix), partitions: 1, replicas, config: log },
+    { name: catalogTopic(prefix), partitions: 1, replicas, config: compacted },
+  ]
+}
+
+/**
+ * The topics of a channel: the main one, one for each retry tier (a single partition, so that its head is the next due), and
+ * the dead letters. `spec.topic.config` holds for all of them and wins.
+ */
+export function channelTopicSpecs(prefix: string, channel: NotificationChannel): TopicSpec[] {
+  const { topic, delivery } = channel.spec
+  const { namespace = 'default', name } = channel.metadata
+  const { main, retries, deadLetters } = channelTopics(
+    prefix,
+    { namespace, name },
+    topic.name,
+    delivery.retryTiers,
+  )
+  const config = {
+    ...durable(topic.replicas),
+    'cleanup.policy': 'delete',
+    'retention.ms': milliseconds(topic.retention),
+    ...topic.config,
+  }
+  const single = [...retries.map(({ topic }) => topic), deadLetters]
+  return [
+    { name: main, partitions: topic.partitions, replicas: topic.replicas, config },
+    ...single.map((name) => ({ name, partitions: 1, replicas: topic.replicas, config })),
+  ]
+}
+
+/**
+ * With three copies a write needs two of them: one broker can be lost without losing a record, nor the ability to write. Brokers
+ * keep the batches as they come, because they cannot be asked to compress with a codec that our client cannot read.
+ */
+function durable(replicas: number): Record<string, string> {
+  return { 'min.insync.replicas': String(Math.max(1, replicas - 1)), 'compression.type': 'producer' }
+}
+
+function milliseconds(duration: string): string {
+  return String(parseDuration(duration))
+}
