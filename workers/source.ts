@@ -11,8 +11,8 @@ import { Tracker } from './tracker.ts'
 /** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
 export interface Work {
   /** The assignment under which it came is over: it will be read again, by us or by another member. */
-  abandoned(): boolean
-  done(): void
+  abandoned: () => boolean
+  done: () => void
 }
 
 export interface SourceOptions {

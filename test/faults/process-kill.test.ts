@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Accepted, balance, describeBalance, isClean, type LedgerDelivery } from '../harness/balance.ts'
+import { type CarillonProcess, startCarillon } from '../harness/carillon.ts'
+import { seeded } from '../harness/random.ts'
+import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
+
+/**
+ * The whole of `carillon dev` is killed (SIGKILL) in the middle of a load with at least 50 deliveries claimed and not finished. After a restart
+ * every 202 must have reached a terminal status, and client, provider and ledger must agree.
+ */
+
+const rounds = 10
+const load = 200
+const inFlightAtKill = 50
+
+/** A short time-out makes a short lease, so that what the dead worker held is taken over soon. */
+const channel = `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationChannel
+metadata: {name: hooks}
+spec:
+  type: webhook
+  providers:
+  - name: primary
+    type: webhook
+    webhook: {allowedNetworks: [127.0.0.0/8]}
+    secretRef: {name: hooks}
+    timeout: 2s
+    maxConcurrent: 100
+  delivery: {retryTiers: [1s], maxAttempts: 5, concurrency: 100}
+  topic: {partitions: 3}
+`
+
+let folder: string
+let sink: WebhookSink
+let carillon: CarillonProcess | undefined
+const accepted: Accepted[] = []
+
+const start = () =>
+  startCarillon({
+    dataDir: join(folder, 'data'),
+    manifests: join(folder, 'manifests'),
+    env: { CARILLON_SECRETS_DIR: join(folder, 'secrets'), LOG_LEVEL: 'ERROR' },
+  })
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'carillon-kill-'))
+  await mkdir(join(folder, 'manifests'))
+  await mkdir(join(folder, 'secrets', 'hooks'), { recursive: true })
+  await writeFile(join(folder, 'manifests', 'hooks.yaml'), channel)
+  await writeFile(join(folder, 'secrets', 'hooks', 'secret'), `whsec_${randomBytes(32).toString('base64')}`)
+  sink = await startWebhookSink()
+}, 30_000)
+
+afterAll(async () => {
+  await carillon?.stop()
+  await sink?.close()
+  await rm(folder, { recursive: true, force: true })
+}, 60_000)
+
+/** Sends until it has its 202, as a client with an Idempotency-Key may; logs the promise, and only then. */
+async function sendUntilAccepted(key: string): Promise<void> {
+  for (;;) {
+    const current = carillon
+    const response = await fetch(`${current?.url}/v1/notifications`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify({
+        to: [{ webhook_url: `${sink.url}/${key}` }],
+        content: { text: `message ${key}` },
+      }),
+    }).catch(() => undefined)
+    if (response?.status === 202) {
+      const { id } = (await response.json().catch(() => ({}))) as { id?: string }
+      if (id !== undefined) return void accepted.push({ notification: id })
+    } else if (response !== undefined && response.status < 500) {
+      throw new Error(`refused: ${response.status} ${await response.text()}`)
+    }
+    // The server is gone or not ready: wait for the next one.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** Everything the ledger knows of what was promised, read as any client would. */
+async function readLedger(notifications: readonly Accepted[]): Promise<LedgerDelivery[]> {
+  const rows: LedgerDelivery[] = []
+  for (const { notification } of notifications) {
+    const response = await fetch(`${carillon?.url}/v1/notifications/${notification}`)
+    expect(response.status).toBe(200)
+    const { deliveries = [] } = (await response.json()) as {
+      deliveries?: Omit<LedgerDelivery, 'notification'>[]
+    }
+    rows.push(...deliveries.map((delivery) => ({ ...delivery, notification })))
+  }
+  return rows
+}
+
+async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  milliseconds = 60_000,
+): Promise<void> {
+  const deadline = Date.now() + milliseconds
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+describe('kill -9 of everything, in the middle of a load', () => {
+  it(`loses no accepted message in ${rounds} rounds, and explains every duplicate`, async () => {
+    const firstSeed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    carillon = await start()
+    for (let round = 0; round < rounds; round++) {
+      const seed = firstSeed + round
+      const random = seeded(seed)
+      sink.setLatency(() => 200 + random() * 800)
+      const before = accepted.length
+      const sending = Promise.all(
+        Array.from({ length: load }, (_, index) => sendUntilAccepted(`${seed}-${index}`)),
+      )
+      const threshold = inFlightAtKill + Math.floor(random() * 40)
+      await until(() => sink.inFlight() >= threshold, `${threshold} deliveries are in flight`)
+      const inFlight = sink.inFlight()
+      await carillon.kill()
+      sink.setLatency(() => 0)
+      carillon = await start()
+      await sending
+      const promised = accepted.slice(before)
+      let ledger: LedgerDelivery[] = []
+      await until(async () => {
+        ledger = await readLedger(promised)
+        return balance(promised, [], ledger).unfinished.length === 0 && ledger.length >= promised.length
+      }, 'every accepted message has reached a terminal status')
+      const ids = new Set(ledger.map(({ id }) => id))
+      const receipts = sink.receipts.filter(({ delivery }) => ids.has(delivery))
+      const result = balance(promised, receipts, ledger)
+      console.log(`seed ${seed}: ${inFlight} in flight at the kill; ${describeBalance(result)}`)
+      expect(inFlight).toBeGreaterThanOrEqual(inFlightAtKill)
+      expect(promised).toHaveLength(load)
+      expect(isClean(result), JSON.stringify(result)).toBe(true)
+      expect(ledger.every(({ status }) => status === 'sent')).toBe(true)
+
+      const [missing] = receipts
+      const without = balance(
+        promised,
+        receipts.filter(({ delivery }) => delivery !== missing?.delivery),
+        ledger,
+      )
+      expect(without.lost, 'a line removed from the log of the provider is a loss, and the only one').toEqual(
+        [missing?.delivery],
+      )
+    }
+  }, 600_000)
+})
