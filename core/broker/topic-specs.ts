@@ -33,7 +33,7 @@ export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[]
  */
 export function channelTopicSpecs(prefix: string, channel: NotificationChannel): TopicSpec[] {
   const { topic, delivery } = channel.spec
-  const { namespace = 'default', name } = channel.metadata
+  const { namespace, name } = channel.metadata
   const { main, retries, deadLetters } = channelTopics(
     prefix,
     { namespace, name },

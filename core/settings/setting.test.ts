@@ -64,7 +64,11 @@ test.each<[string[], Record<string, string>, string]>([
     {},
     '--listen: must be a loopback address until the API has authentication, got "example.com:80"',
   ],
-  [[], { CARILLON_LISTNE: '127.0.0.1:1' }, 'CARILLON_LISTNE: no such setting'],
+  [
+    [],
+    { CARILLON_LISTNE: '127.0.0.1:1' },
+    'CARILLON_LISTNE: no such setting; did you mean "CARILLON_LISTEN"?',
+  ],
   [['--port', '8081'], {}, '--port: no such flag'],
   [['-p'], {}, '-p: no such flag'],
   [['--listen'], {}, '--listen: needs a value'],

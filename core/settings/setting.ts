@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
+import { suggestion } from '../resources/problem.ts'
 import { StartRefused } from './start-refused.ts'
 
 /** One setting: an environment variable and, unless it is a secret, a flag. */
@@ -37,7 +38,11 @@ export function readSettings<D extends Record<string, Setting<unknown>>>(
   const unknown = Object.keys(sources.env).find(
     (name) => name.startsWith(prefix) && !sources.knownVariables.has(name),
   )
-  if (unknown !== undefined) throw new StartRefused(`${unknown}: no such setting`, 2)
+  if (unknown !== undefined)
+    throw new StartRefused(
+      `${unknown}: no such setting${suggestion(unknown, [...sources.knownVariables])}`,
+      2,
+    )
   const flags = readFlags(Object.values(definitions), sources.args)
   const entries = Object.entries(definitions).map(([key, setting]) => [
     key,
@@ -75,7 +80,8 @@ function readFlags(definitions: readonly Setting<unknown>[], args: readonly stri
     if (token.kind === 'positional')
       throw new StartRefused(`${JSON.stringify(token.value)}: no argument is expected here`, 2)
     if (token.kind === 'option-terminator') continue
-    if (!known.includes(token.name)) throw new StartRefused(`${token.rawName}: no such flag`, 2)
+    if (!known.includes(token.name))
+      throw new StartRefused(`${token.rawName}: no such flag${suggestion(token.name, known)}`, 2)
     if (token.value === undefined) throw new StartRefused(`${token.rawName}: needs a value`, 2)
     flags.set(token.name, token.value)
   }

@@ -2,18 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog, CatalogEntry } from '../../core/catalog/catalog.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-
-/** A worker that runs. */
-export interface RunningWorker {
-  ready(): boolean
-  /** Drains: finishes what is in flight, commits, leaves. */
-  stop(): Promise<void>
-}
+import type { Running } from '../../workers/running.ts'
 
 export interface ChannelWorkersOptions {
   catalog: Catalog
   /** Makes the topics of a channel where they are missing, and starts its worker. */
-  start(channel: NotificationChannel): Promise<RunningWorker>
+  start(channel: NotificationChannel): Promise<Running>
   logger: Logger
 }
 
@@ -26,8 +20,9 @@ const longestPause = 30_000
  */
 export class ChannelWorkers {
   readonly #options: ChannelWorkersOptions
-  readonly #running = new Map<string, { revision: string; worker: RunningWorker }>()
-  readonly #settling = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, { revision: string; worker: Running }>()
+  readonly #busy = new Set<string>()
+  readonly #settling = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
   #unsubscribe = () => {}
 
@@ -39,7 +34,7 @@ export class ChannelWorkers {
   async start(): Promise<void> {
     this.#unsubscribe = this.#options.catalog.onChange(() => this.#settleAll())
     this.#settleAll()
-    await Promise.race([Promise.all(this.#settling.values()), delay(longestPause, undefined, { ref: false })])
+    await Promise.race([Promise.all(this.#settling), delay(longestPause, undefined, { ref: false })])
   }
 
   /** Whether every channel that should have a worker has one that is ready. */
@@ -54,7 +49,7 @@ export class ChannelWorkers {
     this.#unsubscribe()
     this.#stopping.abort()
     this.#settleAll()
-    await Promise.all(this.#settling.values())
+    await Promise.all(this.#settling)
   }
 
   #wanted(): [string, CatalogEntry<NotificationChannel>][] {
@@ -68,35 +63,43 @@ export class ChannelWorkers {
   #settleAll(): void {
     const keys = new Set([...this.#running.keys(), ...this.#wanted().map(([key]) => key)])
     for (const key of keys) {
-      if (this.#settling.has(key)) continue
-      const settled = this.#settle(key).finally(() => this.#settling.delete(key))
-      this.#settling.set(key, settled)
+      if (this.#busy.has(key)) continue
+      const settled = this.#settle(key).finally(() => this.#settling.delete(settled))
+      this.#settling.add(settled)
     }
   }
 
-  /** Runs once at a time for a channel, until what runs is what is wanted. */
+  /** Runs once at a time for a channel, until what runs is what is wanted. Nothing is awaited between that check and the end. */
   async #settle(key: string): Promise<void> {
-    const { start, logger } = this.#options
+    this.#busy.add(key)
     for (let failures = 0; ; ) {
       const wanted = this.#wanted().find(([other]) => other === key)?.[1]
       const running = this.#running.get(key)
-      if (wanted?.revision === running?.revision) return
+      if (wanted?.revision === running?.revision) break
       try {
-        if (running !== undefined) {
-          await running.worker.stop()
-          this.#running.delete(key)
-        } else if (wanted !== undefined) {
-          this.#running.set(key, { revision: wanted.revision, worker: await start(wanted.resource) })
-        }
+        await this.#step(key, wanted, running?.worker)
         failures = 0
       } catch (error) {
-        logger.error(
-          { err: error, channel: key },
-          `the worker of ${key} cannot be ${running ? 'stopped' : 'started'}`,
-        )
-        if (this.#stopping.signal.aborted) return
+        const what = running === undefined ? 'started' : 'stopped'
+        this.#options.logger.error({ err: error, channel: key }, `The worker of ${key} cannot be ${what}`)
+        if (this.#stopping.signal.aborted) break
         await this.#pause(Math.min(1000 * 2 ** failures++, longestPause))
       }
+    }
+    this.#busy.delete(key)
+  }
+
+  async #step(
+    key: string,
+    wanted: CatalogEntry<NotificationChannel> | undefined,
+    running: Running | undefined,
+  ): Promise<void> {
+    if (running !== undefined) {
+      await running.stop()
+      this.#running.delete(key)
+    } else if (wanted !== undefined) {
+      const worker = await this.#options.start(wanted.resource)
+      this.#running.set(key, { revision: wanted.revision, worker })
     }
   }
 

@@ -2,14 +2,12 @@ import { once } from 'node:events'
 import { createWriteStream, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { logLevels } from '../../core/settings/known.ts'
 
 const maxBytes = 20_000_000
-/** Levels of pino. */
-const warning = 40
-const error = 50
 
 const entry = z.object({
-  level: z.number(),
+  level: z.enum(logLevels),
   msg: z.string().optional(),
   err: z.object({ message: z.string().optional() }).optional(),
 })
@@ -27,7 +25,7 @@ export interface DevLog {
  */
 export function openDevLog(
   directory: string,
-  show: (text: string, urgency: 'warning' | 'error') => void,
+  show: (text: string, urgency: 'WARNING' | 'ERROR') => void,
 ): DevLog {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const file = join(directory, 'carillon.log')
@@ -37,7 +35,7 @@ export function openDevLog(
   function append() {
     const opened = createWriteStream(file, { flags: 'a', mode: 0o600 })
     // A full disk must not end the program that could say so.
-    opened.once('error', ({ message }) => show(`cannot write the log: ${message}`, 'error'))
+    opened.once('error', ({ message }) => show(`cannot write the log: ${message}`, 'ERROR'))
     return opened
   }
 
@@ -55,8 +53,8 @@ export function openDevLog(
       size += Buffer.byteLength(line)
       stream.write(line)
       const { level, msg, err } = entry.parse(JSON.parse(line))
-      if (level >= warning)
-        show([msg, err?.message].filter(Boolean).join(': '), level >= error ? 'error' : 'warning')
+      if (level === 'WARNING' || level === 'ERROR')
+        show([msg, err?.message].filter(Boolean).join(': '), level)
     },
     async close() {
       if (stream.destroyed) return

@@ -1,4 +1,6 @@
+import { smtp } from '../../core/providers/smtp.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
+import { providerSettings } from '../../core/resources/provider-entry.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
 import type { SecretReader } from '../../core/settings/secrets.ts'
 
@@ -59,13 +61,14 @@ export function chooseMailServer(
  */
 export function routeMail(channel: NotificationChannel, server: MailServer): NotificationChannel {
   const providers = channel.spec.providers.map((provider) => {
-    if (provider.type !== 'smtp' || provider.smtp === undefined) return provider
+    if (provider.type !== smtp.type) return provider
     const { secretRef: _, ...rest } = provider
-    const { host, port, tls, from = provider.smtp.from } = server
+    const written = smtp.settings.parse(providerSettings(provider))
+    const { host, port, tls, from = written.from, username } = server
     return {
       ...rest,
-      smtp: { ...provider.smtp, host, port, tls, from },
-      ...(server.username !== undefined && { secretRef: { name: settingsSecret } }),
+      smtp: { ...written, host, port, tls, from },
+      ...(username !== undefined && { secretRef: { name: settingsSecret } }),
     }
   })
   return { ...channel, spec: { ...channel.spec, providers } }

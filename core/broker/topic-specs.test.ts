@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { providers } from '../providers/registry.ts'
+import { channelSchema } from '../resources/channel.ts'
+import { channelTopicSpecs, installTopicSpecs } from './topic-specs.ts'
+
+const channel = (topic: object) =>
+  channelSchema(providers).parse({
+    apiVersion: 'carillon.dev/v1alpha1',
+    kind: 'NotificationChannel',
+    metadata: { name: 'sms', namespace: 'shop' },
+    spec: {
+      type: 'sms',
+      providers: [{ name: 'one', type: 'sandbox' }],
+      delivery: { retryTiers: ['5s', '1m'] },
+      topic,
+    },
+  })
+
+test('a channel has its main topic, one topic for each retry tier, and dead letters', () => {
+  const config = {
+    'cleanup.policy': 'delete',
+    'retention.ms': '604800000',
+    'min.insync.replicas': '2',
+    'compression.type': 'producer',
+  }
+  expect(channelTopicSpecs('carillon', channel({ partitions: 12 }))).toEqual([
+    { name: 'carillon.shop.sms', partitions: 12, replicas: 3, config },
+    { name: 'carillon.shop.sms.retry.5s', partitions: 1, replicas: 3, config },
+    { name: 'carillon.shop.sms.retry.1m', partitions: 1, replicas: 3, config },
+    { name: 'carillon.shop.sms.dlq', partitions: 1, replicas: 3, config },
+  ])
+})
+
+test('a channel may name its topic, say how many copies there are, and set more', () => {
+  const specs = channelTopicSpecs(
+    'carillon',
+    channel({
+      name: 'sms-topic',
+      replicas: 1,
+      retention: '100h',
+      config: { 'min.insync.replicas': '1', 'segment.ms': '1000' },
+    }),
+  )
+  expect(specs.map(({ name }) => name)).toEqual([
+    'sms-topic',
+    'sms-topic.retry.5s',
+    'sms-topic.retry.1m',
+    'sms-topic.dlq',
+  ])
+  expect(specs[3]).toMatchObject({
+    replicas: 1,
+    config: { 'retention.ms': '360000000', 'min.insync.replicas': '1', 'segment.ms': '1000' },
+  })
+})
+
+test('the catalog is compacted, and nothing of it is ever dropped for its age', () => {
+  const specs = installTopicSpecs('c1', 3)
+  expect(specs.map(({ name }) => name)).toEqual(['c1.requests', 'c1.requests.dlq', 'c1.catalog'])
+  expect(specs[2]).toMatchObject({ partitions: 1, config: { 'cleanup.policy': 'compact' } })
+  expect(specs[2]?.config).not.toHaveProperty('retention.ms')
+})
