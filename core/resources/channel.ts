@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { channelTypes } from './channel-type.ts'
+import { statusFields } from './condition.ts'
+import { delivery } from './delivery.ts'
+import { parseDuration } from './duration.ts'
+import { providerSchema, providersFit } from './provider-entry.ts'
+import type { ProviderDeclaration } from './provider.ts'
+import { listBy, resourceSchema } from './resource.ts'
+import { withChangeRule, withRules } from './rule.ts'
+import { scaling } from './scaling.ts'
+import { topic } from './topic.ts'
+import { workers } from './workers.ts'
+
+const type = withChangeRule(z.enum(channelTypes), {
+  cel: 'self == oldSelf',
+  message: 'is immutable',
+  allows: (before, after) => before === after,
+}).describe('What the channel sends, and so what an address and a message are. Immutable.')
+
+const count = (description: string) => z.int().min(0).optional().describe(description)
+
+const status = z
+  .object({
+    ...statusFields,
+    activeProvider: z
+      .string()
+      .max(63)
+      .optional()
+      .describe('Name of the provider that takes messages at present.'),
+    topics: z
+      .array(z.string().max(249))
+      .max(20)
+      .optional()
+      .describe('The topics of the channel: main, retry tiers, dead letters.'),
+    consumerGroup: z.string().max(249).optional().describe('Kafka consumer group of the workers.'),
+    workers: z
+      .object({
+        desired: count('Replicas wanted by the autoscaler.'),
+        ready: count('Replicas that run and report.'),
+      })
+      .optional()
+      .describe('Worker replicas.'),
+    lag: count("Records on the channel's main topic that are not yet finished."),
+    deadLetters: count('Records on the dead letter topic.'),
+    revision: z.string().max(63).optional().describe('Revision of the spec that the workers have loaded.'),
+  })
+  .describe('What the operator observed. Written by the operator alone.')
+
+function specSchema(providers: readonly ProviderDeclaration[]) {
+  const spec = z.strictObject({
+    type,
+    suspend: z
+      .boolean()
+      .default(false)
+      .describe('Stops the workers. Sends are accepted all the while, and Kafka keeps them.'),
+    providers: listBy(providerSchema(providers), 'name', 5)
+      .min(1)
+      .describe(
+        'The services that carry the messages, in failover order: the first healthy one takes a message.',
+      ),
+    delivery,
+    topic,
+    workers,
+    scaling,
+  })
+  return withRules(spec, [
+    ...providersFit(providers),
+    {
+      cel: 'duration(self.delivery.expiresAfter) <= duration(self.topic.retention)',
+      message:
+        'delivery.expiresAfter must not exceed topic.retention: Kafka would drop what is still to be delivered',
+      holds: (value) => parseDuration(value.delivery.expiresAfter) <= parseDuration(value.topic.retention),
+    },
+  ]).describe('How messages of one type leave the house.')
+}
+
+/** The schema of NotificationChannel, for the given providers: their names, their blocks and the rules that join them. */
+export function channelSchema(providers: readonly ProviderDeclaration[]) {
+  return resourceSchema('NotificationChannel', specSchema(providers), status).describe(
+    'A way for notifications to leave the house: its providers, its delivery rules, its topics and its workers.',
+  )
+}
+
+export type NotificationChannel = z.output<ReturnType<typeof channelSchema>>
+export type NotificationChannelInput = z.input<ReturnType<typeof channelSchema>>
+export type NotificationChannelSpec = NotificationChannel['spec']
+export type NotificationChannelStatus = z.output<typeof status>
