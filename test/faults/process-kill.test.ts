@@ -111,49 +111,47 @@ async function until(
   }
 }
 
+/** One load with a kill in the middle of it, from its seed. */
+async function killRound(seed: number): Promise<void> {
+  const random = seeded(seed)
+  sink.setLatency(() => 200 + random() * 800)
+  const before = accepted.length
+  const sending = Promise.all(
+    Array.from({ length: load }, (_, index) => sendUntilAccepted(`${seed}-${index}`)),
+  )
+  const threshold = inFlightAtKill + Math.floor(random() * 40)
+  await until(() => sink.inFlight() >= threshold, `${threshold} deliveries are in flight`)
+  const inFlight = sink.inFlight()
+  await carillon?.kill()
+  sink.setLatency(() => 0)
+  carillon = await start()
+  await sending
+
+  const promised = accepted.slice(before)
+  let ledger: LedgerDelivery[] = []
+  await until(async () => {
+    ledger = await readLedger(promised)
+    return ledger.length >= promised.length && balance(promised, [], ledger).unfinished.length === 0
+  }, 'every accepted message has reached a terminal status')
+  const ids = new Set(ledger.map(({ id }) => id))
+  const receipts = sink.receipts.filter(({ delivery }) => ids.has(delivery))
+  const result = balance(promised, receipts, ledger)
+  console.log(`seed ${seed}: ${inFlight} in flight at the kill; ${describeBalance(result)}`)
+  expect(inFlight).toBeGreaterThanOrEqual(inFlightAtKill)
+  expect(promised).toHaveLength(load)
+  expect(isClean(result)).toBe(true)
+  expect(ledger.every(({ status }) => status === 'sent')).toBe(true)
+
+  // A line removed from the log of the provider is a loss, and the only one.
+  const missing = receipts[0]?.delivery
+  const without = receipts.filter(({ delivery }) => delivery !== missing)
+  expect(balance(promised, without, ledger).lost).toEqual([missing])
+}
+
 describe('kill -9 of everything, in the middle of a load', () => {
   it(`loses no accepted message in ${rounds} rounds, and explains every duplicate`, async () => {
     const firstSeed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     carillon = await start()
-    for (let round = 0; round < rounds; round++) {
-      const seed = firstSeed + round
-      const random = seeded(seed)
-      sink.setLatency(() => 200 + random() * 800)
-      const before = accepted.length
-      const sending = Promise.all(
-        Array.from({ length: load }, (_, index) => sendUntilAccepted(`${seed}-${index}`)),
-      )
-      const threshold = inFlightAtKill + Math.floor(random() * 40)
-      await until(() => sink.inFlight() >= threshold, `${threshold} deliveries are in flight`)
-      const inFlight = sink.inFlight()
-      await carillon.kill()
-      sink.setLatency(() => 0)
-      carillon = await start()
-      await sending
-      const promised = accepted.slice(before)
-      let ledger: LedgerDelivery[] = []
-      await until(async () => {
-        ledger = await readLedger(promised)
-        return balance(promised, [], ledger).unfinished.length === 0 && ledger.length >= promised.length
-      }, 'every accepted message has reached a terminal status')
-      const ids = new Set(ledger.map(({ id }) => id))
-      const receipts = sink.receipts.filter(({ delivery }) => ids.has(delivery))
-      const result = balance(promised, receipts, ledger)
-      console.log(`seed ${seed}: ${inFlight} in flight at the kill; ${describeBalance(result)}`)
-      expect(inFlight).toBeGreaterThanOrEqual(inFlightAtKill)
-      expect(promised).toHaveLength(load)
-      expect(isClean(result), JSON.stringify(result)).toBe(true)
-      expect(ledger.every(({ status }) => status === 'sent')).toBe(true)
-
-      const [missing] = receipts
-      const without = balance(
-        promised,
-        receipts.filter(({ delivery }) => delivery !== missing?.delivery),
-        ledger,
-      )
-      expect(without.lost, 'a line removed from the log of the provider is a loss, and the only one').toEqual(
-        [missing?.delivery],
-      )
-    }
+    for (let round = 0; round < rounds; round++) await killRound(firstSeed + round)
   }, 600_000)
 })

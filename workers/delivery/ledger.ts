@@ -70,7 +70,7 @@ export function openLedger({ db, workerId }: { db: Kysely<Database>; workerId: s
           // One entry whose own write fails must not take the others with it.
           const results = await Promise.allSettled(items.map((item) => finishBatch(db, workerId, [item])))
           return results.map((result) =>
-            result.status === 'fulfilled' ? result.value[0]! : Promise.reject(result.reason),
+            result.status === 'fulfilled' ? result.value[0]! : Promise.reject(result.reason as Error),
           )
         }
       },

@@ -1,0 +1,65 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Logger } from '../observability/logger.ts'
+import type { Database } from './schema.ts'
+
+export interface Store {
+  db: Kysely<Database>
+  /** Rejects when the database does not answer. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface StoreOptions {
+  url: string
+  logger: Logger
+  /** Connections at the most. */
+  poolSize?: number
+}
+
+/** bigint: our sequences and counts stay far below 2^53. */
+pg.types.setTypeParser(pg.types.builtins.INT8, Number)
+
+/** Opens the pool; connects at the first query. */
+export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    application_name: 'carillon',
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 30_000,
+  })
+  // An idle connection that breaks is replaced at the next query; without a listener it would end the process.
+  pool.on('error', (error) => logger.warn({ err: error }, 'Connection to PostgreSQL lost'))
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  return {
+    db,
+    async ping() {
+      await pool.query('SELECT 1')
+    },
+    close: () => db.destroy(),
+  }
+}
+
+const unavailableCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+])
+/** SQLSTATE classes: connection exception, insufficient resources, operator intervention (shutdown, crash, starting up). */
+const unavailableStates = /^(08|53|57P)/
+/** Messages of node-postgres that carry no code. */
+const unavailableMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
+
+/** Whether a query failed because the database cannot be reached now, so that the same query may succeed later. */
+export function isStoreUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string' && (unavailableCodes.has(code) || unavailableStates.test(code))) return true
+  return unavailableMessages.test(error.message)
+}
