@@ -18,7 +18,7 @@ const failure = z.strictObject({
     .enum(failureClasses)
     .describe('Failure class to answer with. After `maybe_sent` the message counts as taken.'),
   code: z.string().max(64).optional().describe("The vendor's code to answer with, such as `21211`."),
-  retryAfter: duration.optional().describe('How long the vendor asks us to wait, such as `2s`.'),
+  retryAfter: duration('0s', '24h').optional().describe('How long the vendor asks us to wait, such as `2s`.'),
   times: z
     .int()
     .min(1)
@@ -47,7 +47,7 @@ export const sandbox = defineProvider({
     'Sends nothing. Deliveries end as `simulated`, or fail as the settings say, to rehearse an outage.',
   channelTypes: ['email', 'sms', 'push', 'slack', 'webhook'],
   settings: z.strictObject({
-    latency: duration.default('0s').describe('How long every send takes, such as `20ms`.'),
+    latency: duration('0s', '1h').default('0s').describe('How long every send takes, such as `20ms`.'),
     failures: z
       .array(failure)
       .max(50)

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import addressparser from 'nodemailer/lib/addressparser'
+import { encodeWord } from 'nodemailer/lib/mime-funcs'
 import { z } from 'zod'
 import type { FailureClass } from '../notification/failure.ts'
 import type { EmailMessage } from '../notification/message.ts'
@@ -54,7 +55,7 @@ export const smtp = defineProvider({
 
     /** The pool of these credentials. After a rotation the old one ends with the last of its sends. */
     function poolFor(login: Login | undefined): Pool {
-      const key = JSON.stringify(login)
+      const key = JSON.stringify(login ?? null)
       if (current?.key === key) return current
       const retired = current
       current = { key, transport: createPool(settings, login, maxConcurrent), sending: 0 }
@@ -89,7 +90,8 @@ export const smtp = defineProvider({
           from,
           ...(replyTo && { replyTo }),
           to: { name: '', address: message.to },
-          subject: message.subject,
+          // What looks like an encoded word (RFC 2047) would be sent as it is, and be read as what it decodes to.
+          subject: message.subject.includes('=?') ? encodeWord(message.subject, 'B', 52) : message.subject,
           ...(message.text !== undefined && { text: message.text }),
           ...(message.html !== undefined && { html: message.html }),
           headers: { 'Auto-Submitted': 'auto-generated' },
@@ -174,8 +176,8 @@ function findFault({ to, subject }: EmailMessage): NotSent | undefined {
 
 function parseMailbox(text: string): { name: string; address: string } | undefined {
   if (/\p{Cc}/u.test(text)) return undefined
-  const [first, ...others] = addressparser(text, { flatten: true })
-  return first && others.length === 0 && addressPattern.test(first.address) ? first : undefined
+  const [{ name, address = '' } = {}, ...others] = addressparser(text)
+  return others.length === 0 && addressPattern.test(address) ? { name: name ?? '', address } : undefined
 }
 
 /** What nodemailer puts on its errors. */

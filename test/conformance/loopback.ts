@@ -1,15 +1,16 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 
 /**
- * For `localhost` and no address, its own authority, valid until 2126. Made with `openssl req -x509 -newkey ec -pkeyopt
- * ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost`. It guards nothing.
+ * For 127.0.0.1 and no name, its own authority, valid until 2126. Made with `openssl req -x509 -newkey ec -pkeyopt
+ * ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=loopback -addext subjectAltName=IP:127.0.0.1`. It guards nothing.
  */
 export const certificate = {
-  cert: readFileSync(new URL('./tls/localhost.pem', import.meta.url), 'utf8'),
-  key: readFileSync(new URL('./tls/localhost-key.pem', import.meta.url), 'utf8'),
+  cert: readFileSync(new URL('./tls/loopback.pem', import.meta.url), 'utf8'),
+  key: readFileSync(new URL('./tls/loopback-key.pem', import.meta.url), 'utf8'),
 }
 
 /** Makes this process trust `certificate` as it trusts the authorities of the web. */
@@ -27,7 +28,7 @@ export interface Loopback {
 }
 
 /** Puts a server on a free port of the loopback interface and counts its connections. */
-export async function listen(server: Server): Promise<Loopback> {
+export async function listen(server: Server | HttpServer): Promise<Loopback> {
   const sockets = new Set<Socket>()
   let total = 0
   server.on('connection', (socket: Socket) => {
@@ -41,9 +42,10 @@ export async function listen(server: Server): Promise<Loopback> {
     port: (server.address() as AddressInfo).port,
     connections: () => ({ total, open: sockets.size }),
     async close() {
-      for (const socket of sockets) socket.destroy()
       if (!server.listening) return
       server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      else for (const socket of sockets) socket.destroy()
       await once(server, 'close')
     },
   }

@@ -81,7 +81,7 @@ const faults: Fault[] = [
     arrange: async () => {
       trustCertificate()
       const loopback = await listen(createHttpsServer(certificate))
-      return { to: `https://127.0.0.1:${loopback.port}/`, settings, close: loopback.close }
+      return { to: `https://localhost:${loopback.port}/`, settings, close: loopback.close }
     },
     expected: { class: 'not_sent', code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
   },
@@ -274,7 +274,7 @@ export const fixture: ProviderFixture = {
       onTestFinished(loopback.close)
       const outcome = await send(
         open(webhook, { settings, secrets }),
-        toWebhook(`https://localhost:${loopback.port}/`, 'x'),
+        toWebhook(`https://127.0.0.1:${loopback.port}/`, 'x'),
       )
       expect(outcome).toEqual({ class: 'sent' })
     })
