@@ -10,6 +10,10 @@ export interface Database {
   attempts: AttemptTable
   users: UserTable
   inbox: InboxTable
+  broker_topics: BrokerTopicTable
+  broker_partitions: BrokerPartitionTable
+  broker_records: BrokerRecordTable
+  broker_offsets: BrokerOffsetTable
 }
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>
@@ -112,4 +116,41 @@ export interface InboxTable {
   action_url: string | null
   created_at: Timestamp
   read_at: NullableTimestamp
+}
+
+/** The embedded broker's log: these four tables are empty where a Kafka is used. */
+export interface BrokerTopicTable {
+  id: Generated<number>
+  name: string
+  replicas: number
+  config: JSONColumnType<Record<string, string>>
+}
+
+export interface BrokerPartitionTable {
+  id: Generated<number>
+  topic_id: number
+  partition: number
+  begin_offset: Generated<number>
+  /** The offset that the next record gets; it outlives the records. */
+  end_offset: Generated<number>
+  /** The batch that moved `end_offset` last: tells whether an append whose answer was lost has happened. */
+  last_batch: string | null
+}
+
+export interface BrokerRecordTable {
+  partition_id: number
+  offset: number
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  key: Buffer | null
+  value: Buffer | null
+  /** JSON. */
+  headers: Buffer | null
+}
+
+export interface BrokerOffsetTable {
+  group_name: string
+  partition_id: number
+  /** The position to read next. */
+  committed: number
 }
