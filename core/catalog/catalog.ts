@@ -14,7 +14,11 @@ export interface Catalog {
   /** The current revision. */
   template(namespace: string, name: string): CatalogEntry<NotificationTemplate> | undefined
   /** A revision that a delivery names; older ones are kept as long as a retry or dead letter may name them. */
-  templateRevision(namespace: string, name: string, revision: string): CatalogEntry<NotificationTemplate> | undefined
+  templateRevision(
+    namespace: string,
+    name: string,
+    revision: string,
+  ): CatalogEntry<NotificationTemplate> | undefined
   templates(namespace?: string): CatalogEntry<NotificationTemplate>[]
   /** Calls back after each change of a channel or template, and once when it becomes synced. Returns a function that stops it. */
   onChange(listener: () => void): () => void
