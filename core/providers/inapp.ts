@@ -16,8 +16,10 @@ export const inapp = defineProvider({
 
   open({ clock }) {
     return {
-      async send(message, context) {
+      async send(message, context, signal) {
         if (message.type !== 'inapp') throw new TypeError(`inapp cannot send ${message.type}`)
+        if (signal.aborted)
+          return { class: 'not_sent', code: 'aborted', detail: 'the time for this send is over' }
         return findFault(message) ?? toInbox(message, context, new Date(clock.now()))
       },
       async close() {},
