@@ -41,7 +41,7 @@ export function suggestion(name: string, known: readonly string[]): string {
   const [nearest] = known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
-    .sort((a, b) => a.distance - b.distance)
+    .toSorted((a, b) => a.distance - b.distance)
   return nearest ? `; did you mean "${nearest.candidate}"?` : ''
 }
 
@@ -59,10 +59,15 @@ function describe(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return bound(issue.origin, 'at most', issue.maximum)
     case 'invalid_key':
-      return `invalid key: ${issue.issues.map((inner) => describe(inner as z.core.$ZodIssue)).join(', ')}`
+      return `invalid key: ${issue.issues.map((inner) => describe(inner)).join(', ')}`
     case 'invalid_union':
       return 'has a wrong type'
-    default:
+    case 'invalid_format':
+      return issue.message.startsWith('Invalid') ? `must be a valid ${issue.format}` : issue.message
+    case 'custom':
+    case 'invalid_element':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
       return issue.message
   }
 }

@@ -62,7 +62,7 @@ export function providerSchema(
   })
   const checked = withRules(
     entry as unknown as z.ZodType<ChannelProvider, ChannelProviderInput>,
-    providers.map(blockRule),
+    providers.flatMap((provider) => [blockRule(provider), ...secretRules(provider)]),
   )
   return checked.describe('A service that carries messages, with its settings.')
 }
@@ -80,6 +80,20 @@ function blockRule(provider: ProviderDeclaration): Rule<ChannelProvider> {
     holds: (entry) => (entry[type] !== undefined ? entry.type === type : optional || entry.type !== type),
     field: type,
   }
+}
+
+/** A provider that cannot work without some key cannot work without a Secret. */
+function secretRules({ type, secrets }: ProviderDeclaration): Rule<ChannelProvider>[] {
+  const keys = secrets.filter((secret) => secret.required).map((secret) => secret.key)
+  if (keys.length === 0) return []
+  return [
+    {
+      cel: `self.type != '${type}' || has(self.secretRef)`,
+      message: `is required when type is ${type}: a Secret with ${keys.join(' and ')}`,
+      holds: (entry) => entry.type !== type || entry.secretRef !== undefined,
+      field: 'secretRef',
+    },
+  ]
 }
 
 /** Per channel type, which providers can serve it. */

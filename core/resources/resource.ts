@@ -8,7 +8,7 @@ export const apiVersion = `${group}/${version}`
  * RFC 1123 label. Names and namespaces become parts of topic names, where the dot separates (a channel called `email.dlq`
  * would share a topic with the dead letters of `email`), and values of Kubernetes labels, which end at 63 characters.
  */
-export const labelPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+const labelPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 export const label = () =>
   z
     .string()

@@ -12,7 +12,10 @@ export function unwrap(schema: z.ZodType): z.ZodType {
 /** The schema of a property, a list item or a map value; `undefined` where nothing is declared. */
 export function childSchema(schema: z.ZodType, segment: PropertyKey): z.ZodType | undefined {
   const parent = unwrap(schema)
-  if (parent instanceof z.ZodObject) return parent.shape[String(segment)]
+  if (parent instanceof z.ZodObject) {
+    const shape = parent.shape as Record<string, z.ZodType>
+    return Object.hasOwn(shape, String(segment)) ? shape[String(segment)] : undefined
+  }
   if (parent instanceof z.ZodArray) return parent.element as z.ZodType
   if (parent instanceof z.ZodRecord) return parent.valueType as z.ZodType
   return undefined

@@ -1,12 +1,8 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import ajvFormats, { type FormatName } from 'ajv-formats'
 import type { Problem } from './problem.ts'
+import { keywordProblems } from './variables-keywords.ts'
 
-/** At most this many bytes of JSON (contract: NotificationTemplate). */
-export const maxVariablesBytes = 32 * 1024
-
-const maxDepth = 64
-const maxUniqueItems = 1000
 const formats: FormatName[] = [
   'date',
   'time',
@@ -19,37 +15,6 @@ const formats: FormatName[] = [
   'uri',
   'uuid',
 ]
-
-/**
- * Keywords by which the author of one template could stop the process for everyone, and why. A regular expression can
- * backtrack for ever, and references can double the work with every line (and recurse).
- */
-const refused: Record<string, string> = {
-  pattern:
-    'a regular expression could stop the service for everyone; use enum, format, minLength or maxLength',
-  patternProperties:
-    'a regular expression could stop the service for everyone; use properties or additionalProperties',
-  $ref: 'references are not supported; write the schema in place',
-  $dynamicRef: 'references are not supported; write the schema in place',
-  $id: 'a schema here has no address',
-  $anchor: 'references are not supported',
-  $dynamicAnchor: 'references are not supported',
-}
-
-const schemaMaps = new Set(['properties', 'dependentSchemas', '$defs'])
-const schemaLists = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems'])
-const schemas = new Set([
-  'items',
-  'contains',
-  'additionalProperties',
-  'propertyNames',
-  'not',
-  'if',
-  'then',
-  'else',
-  'unevaluatedItems',
-  'unevaluatedProperties',
-])
 
 export interface DataProblem {
   /** JSON Pointer into the data (RFC 6901); empty for the data itself. */
@@ -64,40 +29,22 @@ export type CompiledVariables =
   | { ok: true; validate: (data: Record<string, unknown>) => ValidatedData }
   | { ok: false; problems: Problem[] }
 
+// Its own instance, so that the meta-schema is compiled only once; it keeps none of the schemas that it looks at.
+const metaSchema = new Ajv2020({ logger: false })
+
 /**
  * Makes a check from the `variables` of a template (JSON Schema 2020-12). The check returns a copy of the data with defaults
  * filled in, or the first problem: Ajv advises against collecting all errors of untrusted data.
- * Keywords that Ajv does not know are refused, since most of them are misspelt.
+ * What the schema may not contain is refused here and not by CEL, which cannot look into an object of any shape.
  */
 export function compileVariables(schema: Record<string, unknown>): CompiledVariables {
-  const problems = structuralProblems(schema)
+  const problems = keywordProblems(schema)
   if (problems.length > 0) return { ok: false, problems }
-  const compiled = compile(schema)
-  return compiled.ok ? { ok: true, validate: (data) => run(compiled.check, data) } : compiled
-}
-
-/** What is wrong with a `variables` schema, with paths into it. */
-export function variablesProblems(schema: Record<string, unknown>): Problem[] {
-  const compiled = compileVariables(schema)
-  return compiled.ok ? [] : compiled.problems
-}
-
-function compile(
-  schema: Record<string, unknown>,
-): { ok: true; check: ValidateFunction } | { ok: false; problems: Problem[] } {
-  const ajv = new Ajv2020({
-    strictSchema: true,
-    useDefaults: true,
-    allErrors: false,
-    logger: false,
-    validateSchema: false,
-  })
-  ajvFormats.default(ajv, { mode: 'fast', formats })
-  if (!metaSchema.validateSchema(schema)) {
-    return { ok: false, problems: (metaSchema.errors ?? []).slice(0, 1).map(schemaProblem) }
-  }
   try {
-    return { ok: true, check: ajv.compile(schema) }
+    if (!metaSchema.validateSchema(schema))
+      return { ok: false, problems: (metaSchema.errors ?? []).slice(0, 1).map(schemaProblem) }
+    const check = newCompiler().compile(schema)
+    return { ok: true, validate: (data) => run(check, data) }
   } catch (error) {
     return {
       ok: false,
@@ -106,14 +53,23 @@ function compile(
   }
 }
 
-// Its own instance, so that the meta-schema is compiled once; it keeps none of the schemas that it looks at.
-const metaSchema = new Ajv2020({ logger: false })
+/** What is wrong with a `variables` schema, with paths into it. */
+export function variablesProblems(schema: Record<string, unknown>): Problem[] {
+  const compiled = compileVariables(schema)
+  return compiled.ok ? [] : compiled.problems
+}
 
-function schemaProblem(error: ErrorObject): Problem {
-  return {
-    path: fromPointer(error.instancePath),
-    message: `is not a valid schema: ${error.message ?? error.keyword}`,
-  }
+/** One per schema: an instance keeps every schema that it has compiled. The fast formats are free of backtracking. */
+function newCompiler(): Ajv2020 {
+  const ajv = new Ajv2020({
+    strictSchema: true,
+    strictTypes: false,
+    useDefaults: true,
+    validateSchema: false,
+    logger: false,
+  })
+  ajvFormats.default(ajv, { mode: 'fast', formats })
+  return ajv
 }
 
 function run(check: ValidateFunction, data: Record<string, unknown>): ValidatedData {
@@ -122,80 +78,32 @@ function run(check: ValidateFunction, data: Record<string, unknown>): ValidatedD
   return { ok: false, problems: (check.errors ?? []).map(dataProblem) }
 }
 
-function dataProblem(error: ErrorObject): DataProblem {
-  const missing =
-    error.keyword === 'required' ? `/${escapePointer(String(error.params['missingProperty']))}` : ''
-  const unknown =
-    error.keyword === 'additionalProperties'
-      ? `/${escapePointer(String(error.params['additionalProperty']))}`
-      : ''
-  if (missing) return { pointer: error.instancePath + missing, message: 'is required' }
-  if (unknown) return { pointer: error.instancePath + unknown, message: 'is not a variable of this template' }
-  const allowed = error.keyword === 'enum' ? `: ${JSON.stringify(error.params['allowedValues'])}` : ''
-  return { pointer: error.instancePath, message: `${error.message ?? error.keyword}${allowed}` }
+function schemaProblem(error: ErrorObject): Problem {
+  const path = error.instancePath.split('/').slice(1).map(unescape)
+  return { path, message: `is not a valid schema: ${error.message ?? error.keyword}` }
 }
 
-function structuralProblems(schema: Record<string, unknown>): Problem[] {
-  if (isDeeperThan(schema, maxDepth))
-    return [{ path: [], message: `must be nested at most ${maxDepth} levels deep` }]
-  if (Buffer.byteLength(JSON.stringify(schema)) > maxVariablesBytes)
-    return [{ path: [], message: 'must be at most 32 KB of JSON' }]
-  const problems = keywordProblems(schema, [])
-  if (schema['type'] !== 'object')
-    problems.unshift({ path: ['type'], message: 'must be object: the data of a request is one' })
-  return problems
-}
-
-/** Looks at keywords only where they are keywords: a variable may be called `pattern`. */
-function keywordProblems(schema: unknown, path: PropertyKey[]): Problem[] {
-  if (!isObject(schema)) return []
-  const problems: Problem[] = []
-  for (const [key, value] of Object.entries(schema)) {
-    const at = [...path, key]
-    if (Object.hasOwn(refused, key)) problems.push({ path: at, message: `is not allowed: ${refused[key]}` })
-    else if (schemas.has(key)) problems.push(...keywordProblems(value, at))
-    else if (schemaLists.has(key) && Array.isArray(value)) {
-      problems.push(...value.flatMap((entry, index) => keywordProblems(entry, [...at, index])))
-    } else if (schemaMaps.has(key) && isObject(value)) {
-      problems.push(
-        ...Object.entries(value).flatMap(([name, entry]) => propertyProblems(name, entry, [...at, name])),
-      )
+function dataProblem({ keyword, instancePath, params, message = keyword }: ErrorObject): DataProblem {
+  const { missingProperty, additionalProperty, allowedValues } = params as Record<string, unknown>
+  if (keyword === 'required')
+    return { pointer: `${instancePath}/${escape(String(missingProperty))}`, message: 'is required' }
+  if (keyword === 'additionalProperties') {
+    return {
+      pointer: `${instancePath}/${escape(String(additionalProperty))}`,
+      message: 'is not a variable of this template',
     }
   }
-  if (schema['uniqueItems'] === true && !(Number(schema['maxItems']) <= maxUniqueItems)) {
-    problems.push({
-      path: [...path, 'uniqueItems'],
-      message: `needs maxItems of at most ${maxUniqueItems}: every item is compared with every other`,
-    })
+  return {
+    pointer: instancePath,
+    message: keyword === 'enum' ? `${message}: ${JSON.stringify(allowedValues)}` : message,
   }
-  return problems
 }
 
-function propertyProblems(name: string, schema: unknown, path: PropertyKey[]): Problem[] {
-  return name === '__proto__'
-    ? [{ path, message: 'is not a name for a variable' }]
-    : keywordProblems(schema, path)
+// RFC 6901, section 3.
+function escape(segment: string): string {
+  return segment.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
-/** Without recursion, since the depth is what is not yet known. */
-function isDeeperThan(value: unknown, limit: number): boolean {
-  let level: unknown[] = [value]
-  for (let depth = 0; depth < limit; depth++) {
-    level = level
-      .filter((entry) => typeof entry === 'object' && entry !== null)
-      .flatMap((entry) => Object.values(entry as object))
-    if (level.length === 0) return false
-  }
-  return true
+function unescape(segment: string): string | number {
+  return /^\d+$/.test(segment) ? Number(segment) : segment.replaceAll('~1', '/').replaceAll('~0', '~')
 }
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-const escapePointer = (segment: string) => segment.replaceAll('~', '~0').replaceAll('/', '~1')
-const fromPointer = (pointer: string) =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
