@@ -6,5 +6,6 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '.carillon/**'],
     passWithNoTests: false,
     allowOnly: false,
+    globalSetup: ['test/harness/postgres-server.ts'],
   },
 })
