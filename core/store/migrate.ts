@@ -24,7 +24,7 @@ export async function migrate(
       db: transaction,
       provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
     }).migrateToLatest()
-    if (error !== undefined) throw error
+    if (error !== undefined) throw error as Error
   })
 }
 

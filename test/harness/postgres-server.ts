@@ -10,20 +10,14 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../core/store/e
 import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 
-/**
- * Vitest's global set-up: one PostgreSQL for all test files of a run. It starts when the first of them asks, over HTTP because test
- * files run in processes of their own; a run that asks for none does not pay for one.
- */
-declare module 'vitest' {
-  interface ProvidedContext {
-    postgresServer: string
-  }
-}
-
 const logger = createLogger({ level: 'ERROR' })
 let door: Server
 let starting: Promise<{ url: string; stop(): Promise<void> }> | undefined
 
+/**
+ * Vitest's global set-up: one PostgreSQL for all test files of a run. It starts when the first of them asks, over HTTP because test
+ * files run in processes of their own; a run that asks for none does not pay for one.
+ */
 export async function setup(project: TestProject): Promise<void> {
   door = createServer((_, response) => {
     starting ??= start()

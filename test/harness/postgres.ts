@@ -5,7 +5,13 @@ import { inject } from 'vitest'
 import { createLogger } from '../../core/observability/logger.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { openStore } from '../../core/store/store.ts'
-import type {} from './postgres-server.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where `postgres-server.ts` hands out the url of the run's PostgreSQL. */
+    postgresServer: string
+  }
+}
 
 export interface TestDatabase {
   db: Kysely<Database>
