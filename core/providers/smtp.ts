@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { createTransport, type SendMailOptions } from 'nodemailer'
+import { createTransport, type NodemailerError, type SendMailOptions } from 'nodemailer'
 import addressparser from 'nodemailer/lib/addressparser'
 import { encodeWord } from 'nodemailer/lib/mime-funcs'
 import { z } from 'zod'
@@ -104,7 +104,7 @@ export const smtp = defineProvider({
           const info = await pool.transport.sendMail(mail)
           return { class: 'sent', providerMessageId: info.serverMessageId ?? messageId }
         } catch (error) {
-          return outcomeFromError(error as SmtpError, progress.body?.readableDidRead ?? false)
+          return outcomeFromError(error as NodemailerError, progress.body?.readableDidRead ?? false)
         } finally {
           pool.sending -= 1
           closeIfDone(pool)
@@ -146,7 +146,7 @@ function createPool({ host, port, tls }: Settings, login: Login | undefined, max
     secure: tls === 'TLS',
     requireTLS: tls === 'StartTLS',
     ignoreTLS: tls === 'None',
-    ...(login && { auth: login }),
+    auth: login,
     maxConnections,
     maxMessages: 1000,
     // Only a message of which no byte was sent goes to another connection: the server had closed the idle one.
@@ -180,19 +180,8 @@ function parseMailbox(text: string): { name: string; address: string } | undefin
   return others.length === 0 && addressPattern.test(address) ? { name: name ?? '', address } : undefined
 }
 
-/** What nodemailer puts on its errors. */
-interface SmtpError extends Error {
-  code?: string
-  /** The code of the system's error, such as ECONNREFUSED. */
-  originalCode?: string
-  /** The command that was answered: `MAIL FROM`, `DATA`… `CONN` for the greeting. */
-  command?: string
-  response?: string
-  responseCode?: number
-}
-
 /** @param bodyStarted whether the server may have got any of the message */
-function outcomeFromError(error: SmtpError, bodyStarted: boolean): Outcome {
+function outcomeFromError(error: NodemailerError, bodyStarted: boolean): Outcome {
   const { code = error.name, command = 'CONN', response = '', responseCode } = error
   // With EMESSAGE the server answered the whole message. RFC 5321 4.2.5: after a 4yz or 5yz it must not deliver it.
   if (responseCode !== undefined && responseCode >= 400 && (!bodyStarted || code === 'EMESSAGE')) {

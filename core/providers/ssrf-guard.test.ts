@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type GuardOptions, guardedConnector, isPublic, parseTarget } from './ssrf-guard.ts'
+import { BlockedTarget, type GuardOptions, guardedConnector, isPublic, parseTarget } from './ssrf-guard.ts'
 
 describe('isPublic', () => {
   test.each(['8.8.8.8', '93.184.216.34', '2606:4700:4700::1111', '2a00:1450:4001::200e'])(
@@ -121,9 +121,10 @@ describe('guardedConnector', () => {
 
   test('says nothing of the address', async () => {
     const resolve = async () => [v4('10.1.2.3')]
-    const error = await call('https://inside.test/', { allowedNetworks: [], resolve }).catch(
-      (error: Error) => error,
+    const error: unknown = await call('https://inside.test/', { allowedNetworks: [], resolve }).catch(
+      (reason: unknown) => reason,
     )
+    expect(error).toBeInstanceOf(BlockedTarget)
     expect(String(error)).not.toMatch(/10\.1\.2\.3|inside/)
   })
 

@@ -61,7 +61,7 @@ export function guardedConnector({ allowedNetworks, resolve = resolveAll }: Guar
           else if (options.all) callback(null, addresses)
           else callback(null, first.address, first.family)
         },
-        (error: NodeJS.ErrnoException) => callback(error, []),
+        (error: unknown) => callback(error as NodeJS.ErrnoException, []),
       )
     }
     return buildConnector({ allowH2: false, timeout: connectTimeout, lookup })

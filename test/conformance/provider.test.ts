@@ -3,12 +3,14 @@ import { expect, test } from 'vitest'
 import { providers } from '../../core/providers/registry.ts'
 import { describeProvider, type ProviderFixture } from './provider.ts'
 
-for (const definition of providers) {
-  const file = new URL(`./providers/${definition.type}.ts`, import.meta.url)
-  if (existsSync(file)) {
-    const { fixture } = (await import(`./providers/${definition.type}.ts`)) as { fixture: ProviderFixture }
-    describeProvider(definition, fixture)
-  } else {
-    test(definition.type, () => expect.fail(`there is no test/conformance/providers/${definition.type}.ts`))
-  }
+const hasFixture = ({ type }: { type: string }) =>
+  existsSync(new URL(`./providers/${type}.ts`, import.meta.url))
+
+test('every provider has a fixture in test/conformance/providers', () => {
+  expect(providers.filter((definition) => !hasFixture(definition)).map(({ type }) => type)).toEqual([])
+})
+
+for (const definition of providers.filter(hasFixture)) {
+  const { fixture } = (await import(`./providers/${definition.type}.ts`)) as { fixture: ProviderFixture }
+  describeProvider(definition, fixture)
 }
