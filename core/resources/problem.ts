@@ -30,7 +30,7 @@ export function formatPath(path: readonly PropertyKey[]): string {
   let text = ''
   for (const segment of path) {
     if (typeof segment === 'number') text += `[${segment}]`
-    else if (/^[\w-]+$/.test(String(segment))) text += text === '' ? String(segment) : `.${String(segment)}`
+    else if (/^[\w$-]+$/.test(String(segment))) text += text === '' ? String(segment) : `.${String(segment)}`
     else text += `[${JSON.stringify(String(segment))}]`
   }
   return text
@@ -73,8 +73,9 @@ function describe(issue: z.core.$ZodIssue): string {
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
-  if (origin === 'string') return `must be ${relation} ${limit} characters long`
-  if (origin === 'array') return `must have ${relation} ${limit} items`
+  const plural = Number(limit) === 1 ? '' : 's'
+  if (origin === 'string') return `must be ${relation} ${limit} character${plural} long`
+  if (origin === 'array') return `must have ${relation} ${limit} item${plural}`
   return `must be ${relation} ${limit}`
 }
 
@@ -89,13 +90,23 @@ function withArticle(type: string): string {
   return names[type] ?? `a ${type}`
 }
 
+/** Optimal string alignment: insertions, deletions, substitutions, and two neighbours swapped. */
 function editDistance(a: string, b: string): number {
+  let above: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
+      const same = a[i - 1] === b[j - 1]
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      next[j] = Math.min(
+        row[j]! + 1,
+        next[j - 1]! + 1,
+        row[j - 1]! + (same ? 0 : 1),
+        swapped ? above[j - 2]! + 1 : Infinity,
+      )
     }
+    above = row
     row = next
   }
   return row[b.length]!

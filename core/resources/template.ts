@@ -2,28 +2,31 @@ import { z } from 'zod'
 import { channelTypes } from './channel-type.ts'
 import { statusFields } from './condition.ts'
 import { content, partialContent } from './content.ts'
-import { anyObject, label, listBy, resourceSchema } from './resource.ts'
+import { anyObject, label, listBy, map, resourceSchema } from './resource.ts'
 import { withRules } from './rule.ts'
 import { variablesProblems } from './variables.ts'
 
 const maxLocales = 50
 
-/** BCP 47 in the form that templates use: a language, then script, region or variant. */
-const locale = () =>
-  z
-    .string()
-    .max(35)
-    .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$/, 'must be a language tag such as en or pt-BR')
+// BCP 47 in the form that templates use: a language, then script, region or variant.
+const localePattern = /^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$/
+const locale = () => z.string().max(35).regex(localePattern, 'must be a language tag such as en or pt-BR')
 
 const variables = anyObject().superRefine((schema, context) => {
   for (const { path, message } of variablesProblems(schema))
     context.addIssue({ code: 'custom', message, path })
 })
 
-const locales = z
-  .record(locale(), partialContent().describe('What differs in this locale, by channel type.'))
-  .refine((value) => Object.keys(value).length <= maxLocales, `must have at most ${maxLocales} entries`)
-  .meta({ maxProperties: maxLocales })
+const locales = withRules(
+  map(partialContent().describe('What differs in this locale, by channel type.'), maxLocales),
+  [
+    {
+      cel: `self.all(locale, locale.matches('${localePattern.source}'))`,
+      message: 'must have language tags such as en or pt-BR as keys',
+      holds: (value) => Object.keys(value).every((key) => localePattern.test(key)),
+    },
+  ],
+)
 
 const sample = z.strictObject({
   name: label().describe('Name of the sample, unique in the template.'),
