@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { createWriteStream, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { logLevels } from '../../core/settings/known.ts'
@@ -16,12 +15,12 @@ export interface DevLog {
   file: string
   /** Takes lines of the logger: JSON, one at a call. */
   write(line: string): void
-  close(): Promise<void>
+  close(): void
 }
 
 /**
  * Keeps the whole log as JSON in `<directory>/carillon.log`, with one older file of 20 MB beside it, and shows people
- * only what needs them: warnings and errors, as one line each.
+ * only what needs them: warnings and errors, as one line each. Written at once, so that a crash has its last words in the file.
  */
 export function openDevLog(
   directory: string,
@@ -29,37 +28,42 @@ export function openDevLog(
 ): DevLog {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const file = join(directory, 'carillon.log')
-  let size = existsSync(file) ? statSync(file).size : 0
-  let stream = append()
+  let descriptor = open()
+  let size = fstatSync(descriptor).size
+  let failed = false
 
-  function append() {
-    const opened = createWriteStream(file, { flags: 'a', mode: 0o600 })
-    // A full disk must not end the program that could say so.
-    opened.once('error', ({ message }) => show(`cannot write the log: ${message}`, 'ERROR'))
-    return opened
+  function open(): number {
+    return openSync(file, 'a', 0o600)
   }
 
-  function rotate() {
-    stream.end()
-    renameSync(file, `${file}.1`)
-    stream = append()
-    size = 0
+  function append(line: string): void {
+    if (size > maxBytes) {
+      closeSync(descriptor)
+      renameSync(file, `${file}.1`)
+      descriptor = open()
+      size = 0
+    }
+    size += writeSync(descriptor, line)
   }
 
   return {
     file,
     write(line) {
-      if (size > maxBytes) rotate()
-      size += Buffer.byteLength(line)
-      stream.write(line)
+      try {
+        append(line)
+        failed = false
+      } catch (error) {
+        // A full disk must not end the program that can say so; saying it once is enough.
+        if (!failed) show(`cannot write the log: ${(error as Error).message}`, 'ERROR')
+        failed = true
+      }
       const { level, msg, err } = entry.parse(JSON.parse(line))
-      if (level === 'WARNING' || level === 'ERROR')
+      if (level === 'WARNING' || level === 'ERROR') {
         show([msg, err?.message].filter(Boolean).join(': '), level)
+      }
     },
-    async close() {
-      if (stream.destroyed) return
-      stream.end()
-      await once(stream, 'close')
+    close() {
+      closeSync(descriptor)
     },
   }
 }

@@ -1,24 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
+import { userProfileSchema } from '../../core/notification/user-profile.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
 import type { Database } from '../../core/store/schema.ts'
 
-const usersFile = z.record(
-  z.string(),
-  z
-    .strictObject({
-      name: z.string(),
-      email: z.string(),
-      phone: z.string(),
-      slack_channel: z.string(),
-      device_tokens: z.array(z.string()),
-      webhook_url: z.string(),
-      locale: z.string(),
-      attributes: z.record(z.string(), z.unknown()),
-    })
-    .partial(),
-)
+const usersFile = z.record(z.string(), userProfileSchema)
 
 /**
  * Makes the users of a file, `{id: profile}`, where they do not exist: what was changed over the API since the first start stays. A
