@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { FailureClass } from '../notification/failure.ts'
 import type { DeliveryStatus, Reason } from '../notification/status.ts'
+import type { UserProfile } from '../notification/user-profile.ts'
 import type { ChannelType } from '../resources/channel-type.ts'
 
 /** The tables of PostgreSQL as Kysely sees them. `migrations/` makes them; docs/concepts says what each is for. */
@@ -92,18 +93,6 @@ export interface UserTable {
   profile: JSONColumnType<UserProfile>
   created_at: Timestamp
   updated_at: Timestamp
-}
-
-/** What is known of a person: where to reach them, and what templates may say of them. */
-export interface UserProfile {
-  name?: string
-  email?: string
-  phone?: string
-  slack_channel?: string
-  device_tokens?: string[]
-  webhook_url?: string
-  locale?: string
-  attributes?: Record<string, unknown>
 }
 
 export interface InboxTable {

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database, UserProfile } from './schema.ts'
+import type { UserProfile } from '../notification/user-profile.ts'
+import type { Database } from './schema.ts'
 
 export interface StoredUser {
   profile: UserProfile

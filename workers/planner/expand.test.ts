@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { CatalogEntry } from '../../core/catalog/catalog.ts'
 import type { RequestEnvelope } from '../../core/notification/envelope.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import type { UserProfile } from '../../core/store/schema.ts'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { expand } from './expand.ts'
 
 const types: Record<string, NotificationChannel['spec']['type']> = {

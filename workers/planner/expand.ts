@@ -12,7 +12,7 @@ import { channelTopics } from '../../core/notification/topics.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { ChannelType } from '../../core/resources/channel-type.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
-import type { UserProfile } from '../../core/store/schema.ts'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
 
 /** One recipient on one channel, and either the envelope that goes out or the reason why none does. */
 export interface PlannedDelivery {
