@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -54,7 +55,7 @@ export async function prepareBinaries(
   account: Account | undefined,
   cacheFolders: readonly string[] = defaultCacheFolders(),
 ): Promise<Binaries> {
-  const failures: unknown[] = []
+  const failures: string[] = []
   const places = [
     async () => {
       await restoreLinks(source.native)
@@ -66,16 +67,10 @@ export async function prepareBinaries(
     try {
       return await probeBinaries(join(await place(), 'bin'), account)
     } catch (error) {
-      failures.push(error)
+      failures.push((error as Error).message.replaceAll(/\s+/g, ' '))
     }
   }
-  throw new StartRefused(
-    `PostgreSQL cannot be started from ${[source.native, ...cacheFolders].join(' or ')}`,
-    1,
-    {
-      cause: new AggregateError(failures),
-    },
-  )
+  throw new StartRefused(`the PostgreSQL of the dependencies cannot be started: ${failures.join('; ')}`)
 }
 
 /** Starts `postgres --version` under the account. Throws when that fails. */
@@ -116,8 +111,7 @@ async function copyTo(folder: string, { native, version }: NativePackage): Promi
   await ensureOwnFolder(folder)
   const final = join(folder, `postgres-${version}`)
   if (existsSync(final)) return final
-  const draft = `${final}.${process.pid}`
-  await rm(draft, { recursive: true, force: true })
+  const draft = `${final}.${randomUUID()}`
   await cp(native, draft, { recursive: true, verbatimSymlinks: true })
   await restoreLinks(draft)
   await openToAll(draft)

@@ -52,7 +52,7 @@ export async function createCluster(
 
 /**
  * How the server is told where its cluster is: the working folder, entered before the account changes. So the folders
- * above may be closed to that account, as /root is.
+ * above may be closed to that account, as /root is (from PostgreSQL 16; older programs leave the folder and cannot return).
  */
 export function clusterPath(folder: string, account: Account | undefined): string {
   return account !== undefined && process.platform === 'linux' ? '/proc/self/cwd' : folder

@@ -23,10 +23,10 @@ export async function endOrphan(clusterFolder: string, logger: Logger): Promise<
     ['SIGQUIT', 10_000],
     ['SIGKILL', 10_000],
   ] as const) {
-    process.kill(pid, signal)
+    signalServer(pid, signal)
     const deadline = performance.now() + milliseconds
     while (performance.now() < deadline) {
-      if (!isAlive(pid)) return
+      if (servesCluster(pid, clusterFolder) !== true) return
       await delay(20)
     }
   }
@@ -42,6 +42,15 @@ function readServerPid(pidFile: string): number | undefined {
   }
 }
 
+/** One that has ended meanwhile needs no signal. */
+function signalServer(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -51,13 +60,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a process is a server on this cluster; undefined where that cannot be told. A server works in its cluster's folder. */
+/** Whether a process is a server on this cluster; undefined where we may not know. A server works in its cluster's folder. */
 function servesCluster(pid: number, clusterFolder: string): boolean | undefined {
   try {
     if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterFolder)
     const command = execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' })
     return command.includes('postgres') && command.includes(clusterFolder)
-  } catch {
-    return undefined
+  } catch (error) {
+    // Without a working folder it has ended, though its number may stay taken until its parent, or init, asks for it.
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'EACCES' || code === 'EPERM' ? undefined : false
   }
 }
