@@ -31,6 +31,9 @@ export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
   })
   // An idle connection that breaks is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'Connection to PostgreSQL lost'))
+  // The pool does not listen to a connection that is in use. When the server is killed, such a one may fail between two queries or
+  // a second time after its query did; that query's caller knows already.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   return {
     db,
