@@ -1,0 +1,85 @@
+import type { Broker, ConsumedRecord } from '../broker/broker.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { NotificationChannel } from '../resources/channel.ts'
+import type { NotificationTemplate } from '../resources/template.ts'
+import type { Catalog, CatalogEntry } from './catalog.ts'
+import { type Published, readRecord } from './records.ts'
+
+export interface OpenCatalog extends Catalog {
+  /** Everything in the catalog by key, revisions too: what a publisher compares with. */
+  published(): ReadonlyMap<string, Published>
+  /** Stops following. */
+  close(): Promise<void>
+}
+
+/** Loads the catalog topic and follows it. Resolves when what is in the topic now has been read. */
+export async function openCatalog({
+  broker,
+  topic,
+  logger,
+}: {
+  broker: Broker
+  topic: string
+  logger: Logger
+}): Promise<OpenCatalog> {
+  const entries = new Map<string, Published>()
+  const listeners = new Set<() => void>()
+  let synced = false
+
+  function apply(record: ConsumedRecord): void {
+    const read = readRecord(record)
+    switch (read.kind) {
+      case 'unreadable':
+        logger.error({ key: read.key, offset: record.offset, detail: read.detail }, 'Catalog record ignored')
+        return
+      case 'synced':
+        if (synced) return
+        synced = true
+        break
+      case 'removed':
+        if (!entries.delete(read.key)) return
+        break
+      case 'published': {
+        const { key, source, revision, resource } = read
+        entries.set(key, { source, revision, resource })
+      }
+    }
+    for (const listener of listeners) listener()
+  }
+
+  const follower = await broker.follow(topic, apply)
+
+  /** Current resources, in order of namespace and name. Keys of revisions carry an `@`. */
+  function list<R extends NotificationChannel | NotificationTemplate>(
+    kind: R['kind'],
+    namespace: string | undefined,
+  ): CatalogEntry<R>[] {
+    const prefix = namespace === undefined ? `${kind}/` : `${kind}/${namespace}/`
+    return [...entries]
+      .filter(([key]) => key.startsWith(prefix) && !key.includes('@'))
+      .toSorted(([left], [right]) => (left < right ? -1 : 1))
+      .map(([, { revision, resource }]) => ({ revision, resource: resource as R }))
+  }
+
+  const channel = (key: string) => entries.get(key) as CatalogEntry<NotificationChannel> | undefined
+  const template = (key: string) => entries.get(key) as CatalogEntry<NotificationTemplate> | undefined
+
+  return {
+    synced: () => synced,
+    channel: (namespace, name) => channel(`NotificationChannel/${namespace}/${name}`),
+    channels: (namespace) => list<NotificationChannel>('NotificationChannel', namespace),
+    template: (namespace, name) => template(`NotificationTemplate/${namespace}/${name}`),
+    templateRevision(namespace, name, revision) {
+      const key = `NotificationTemplate/${namespace}/${name}`
+      const current = template(key)
+      return current?.revision === revision ? current : template(`${key}@${revision}`)
+    },
+    templates: (namespace) => list<NotificationTemplate>('NotificationTemplate', namespace),
+    published: () => entries,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    close: () => follower.close(),
+  }
+}
