@@ -1,0 +1,123 @@
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import type { Kysely } from 'kysely'
+import type { Registry } from 'prom-client'
+import type { Broker } from '../core/broker/broker.ts'
+import type { Catalog } from '../core/catalog/catalog.ts'
+import type { Clock } from '../core/clock.ts'
+import type { InstallKeys } from '../core/notification/ids.ts'
+import { registerLag } from '../core/observability/lag.ts'
+import type { Logger } from '../core/observability/logger.ts'
+import type { Database } from '../core/store/schema.ts'
+import { serveDocumentation } from './documentation.ts'
+import { answerErrors, answerFrameworkError } from './errors.ts'
+import { setHeaders } from './headers.ts'
+import { checkHost } from './host-check.ts'
+import { readJsonBodies } from './json-body.ts'
+import { createApiMetrics } from './metrics.ts'
+import { observeRequests, routeOf } from './observe.ts'
+import { getInbox } from './routes/get-inbox.ts'
+import { getNotification } from './routes/get-notification.ts'
+import { health } from './routes/health.ts'
+import { metrics } from './routes/metrics.ts'
+import { postNotification } from './routes/post-notification.ts'
+import { seedApiV1 } from './routes/seed-api-v1.ts'
+import { seedNotify } from './routes/seed-notify.ts'
+import { seedSendNotification } from './routes/seed-send-notification.ts'
+import { seedUserNotifications } from './routes/seed-user-notifications.ts'
+import { users } from './routes/users.ts'
+import { welcome } from './routes/welcome.ts'
+import { createSend } from './send.ts'
+import { validateRequests } from './validation.ts'
+
+export interface ApiOptions {
+  catalog: Catalog
+  broker: Pick<Broker, 'producer' | 'admin'>
+  db: Kysely<Database>
+  keys: InstallKeys
+  /** Prefix of the install's topics. */
+  prefix: string
+  logger: Logger
+  /** Where the API registers its metrics, and what `/metrics` shows. */
+  metrics: Registry
+  clock: Clock
+  /** Cryptographically random. */
+  randomBytes: (size: number) => Buffer
+  /** False while the process starts or drains: `/readyz` says so. */
+  isReady: () => boolean
+}
+
+/** Bytes. A request must fit a Kafka record (1 MiB by default) with its headers, and each of its deliveries carries the data. */
+const bodyLimit = 256 * 1024
+/** Milliseconds for a client to send a whole request: a slow one must not hold a connection for ever. */
+const requestTimeout = 30_000
+/** Longer than the idle time of common load balancers (60 s), so that it is not we who close under a request. */
+const keepAliveTimeout = 72_000
+
+/** The HTTP API: routes, documentation, health and metrics. Does not listen; `close` lets requests in flight finish. */
+export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
+  const { catalog, broker, db, keys, prefix, clock, randomBytes, isReady } = options
+  const registry = options.metrics
+  const logger = options.logger.child({ component: 'api' })
+  const app = fastify({
+    loggerInstance: requestLogger(logger),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => `req_${randomBytes(12).toString('base64url')}`,
+    bodyLimit,
+    requestTimeout,
+    keepAliveTimeout,
+    frameworkErrors: answerFrameworkError,
+    routerOptions: { maxParamLength: 1_024 },
+  })
+  const apiMetrics = createApiMetrics(registry)
+  registerLag({ registry, admin: broker.admin, catalog, prefix, clock, logger })
+  const send = createSend({
+    catalog,
+    producer: broker.producer,
+    db,
+    keys,
+    prefix,
+    clock,
+    randomBytes,
+    metrics: apiMetrics,
+    logger,
+  })
+
+  // Answers are written as they are: their schemas are for the documentation, and tests hold the two together.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  setHeaders(app)
+  observeRequests(app, apiMetrics)
+  answerErrors(app)
+  checkHost(app)
+  readJsonBodies(app)
+  validateRequests(app)
+  await serveDocumentation(app)
+
+  welcome(app)
+  postNotification(app, { send, keys })
+  getNotification(app, { db, keys })
+  users(app, { db, clock })
+  getInbox(app, { db })
+  seedSendNotification(app, { send, catalog, keys })
+  seedNotify(app, { send, catalog })
+  seedUserNotifications(app, { db })
+  seedApiV1(app, { send, catalog, keys })
+  health(app, { catalog, isReady })
+  metrics(app, { registry })
+  return app
+}
+
+/** Should Fastify write of a request or an answer, it is the route and the status: URLs have ids and addresses in them. */
+function requestLogger(logger: Logger): FastifyBaseLogger {
+  return logger.child(
+    {},
+    {
+      serializers: {
+        req: (request: Parameters<typeof routeOf>[0]) => ({
+          method: request.method,
+          route: routeOf(request),
+        }),
+        res: (reply: { statusCode: number }) => ({ status: reply.statusCode }),
+      },
+    },
+  )
+}
