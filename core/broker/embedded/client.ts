@@ -47,7 +47,11 @@ export class EmbeddedClient implements Broker {
 
   consumer(options: ConsumerOptions): Consumer {
     this.#ensureOpen()
-    const consumer = new EmbeddedConsumer({ ...options, log: this.#log })
+    const consumer: Consumer = new EmbeddedConsumer({
+      ...options,
+      log: this.#log,
+      onStopped: () => this.#consumers.delete(consumer),
+    })
     this.#consumers.add(consumer)
     return consumer
   }
@@ -55,18 +59,18 @@ export class EmbeddedClient implements Broker {
   async follow(topic: string, onRecord: (record: ConsumedRecord) => void): Promise<Follower> {
     this.#ensureOpen()
     const { topics, fetcher, logger } = this.#log
-    const follower = await EmbeddedFollower.open({ topics, fetcher, logger, topic, onRecord })
+    const onClosed = (): void => void this.#followers.delete(follower)
+    const follower = new EmbeddedFollower({ topics, fetcher, logger, topic, onRecord, onClosed })
     this.#followers.add(follower)
-    if (this.#closed) await follower.close()
+    await follower.caughtUp()
     return follower
   }
 
   async close(): Promise<void> {
     this.#closed = true
     await Promise.allSettled(this.#unfinished)
-    for (const opened of [...this.#consumers, ...this.#followers]) {
-      await ('stop' in opened ? opened.stop() : opened.close())
-    }
+    await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
+    await Promise.all([...this.#followers].map((follower) => follower.close()))
   }
 
   async #produce(records: readonly RecordToProduce[]): Promise<TopicPartitionOffset[]> {

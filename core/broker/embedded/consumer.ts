@@ -13,6 +13,7 @@ import { storeUnavailable } from './store-access.ts'
 import type { Partition, Topics } from './topics.ts'
 
 export interface EmbeddedConsumerOptions extends ConsumerOptions {
+  onStopped: () => void
   log: { topics: Topics; fetcher: Fetcher; offsets: CommittedOffsets; group(name: string): Group }
 }
 
@@ -91,6 +92,7 @@ export class EmbeddedConsumer implements Consumer, Member {
     this.#reader?.stop()
     this.revoke()
     this.#group.leave(this)
+    this.#options.onStopped()
     this.#joined.promise.catch(() => {})
     this.#joined.reject(new BrokerError('closed', 'the consumer was stopped'))
   }

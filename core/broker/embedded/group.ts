@@ -9,9 +9,9 @@ export interface Member extends Subscriber {
 }
 
 export interface GroupOptions {
-  partitionsOf(topic: string): readonly Partition[]
+  partitionsOf: (topic: string) => readonly Partition[]
   /** Resolves when no commit of the group is under way. */
-  commitsSettled(): Promise<void>
+  commitsSettled: () => Promise<void>
 }
 
 /**

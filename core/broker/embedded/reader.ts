@@ -15,10 +15,13 @@ export interface Cursor {
 export interface ReaderOptions {
   topics: Topics
   fetcher: Fetcher
-  /** Takes records over; none when the rest of the partition was found deleted. The cursor's position is behind them already. */
-  onRead(cursor: Cursor, records: ConsumedRecord[]): void
+  /**
+   * Takes records over; none when the rest of the partition was found deleted. The cursor's position is behind them already.
+   * Must not throw: that would end the process, because going on would lose records.
+   */
+  onRead: (cursor: Cursor, records: ConsumedRecord[]) => void
   /** A read failed for the first time in a row. The reader goes on trying. */
-  onFailure(error: unknown): void
+  onFailure: (error: unknown) => void
 }
 
 /** Reads partitions in turn, so that a long one does not starve the others, and sleeps when it has read everything. */
@@ -28,6 +31,8 @@ export class Reader {
   readonly #wake = (): void => this.#awake?.()
   #cursors: readonly Cursor[] = []
   #turn = 0
+  /** Failed fetches in a row. */
+  #failures = 0
   #awake: (() => void) | undefined
 
   constructor(options: ReaderOptions) {
@@ -56,22 +61,36 @@ export class Reader {
   }
 
   async #run(): Promise<void> {
-    let failures = 0
     while (!this.#stopped.signal.aborted) {
       const cursor = this.#next()
       if (!cursor) {
         await new Promise<void>((resolve) => (this.#awake = resolve))
         continue
       }
-      try {
-        await this.#read(cursor)
-        failures = 0
-      } catch (error) {
-        if (this.#stopped.signal.aborted) return
-        failures++
-        if (failures === 1) this.#options.onFailure(error)
-        await sleep(pauseAfter(failures), undefined, { signal: this.#stopped.signal }).catch(() => {})
-      }
+      const { end } = cursor.partition
+      const records = await this.#fetch(cursor)
+      // Dropped while it was read, or paused.
+      if (!records || cursor.paused || !this.#cursors.includes(cursor)) continue
+      // Nothing there although the end is further on: the last records were deleted.
+      const last = records.at(-1)
+      cursor.position = last ? last.offset + 1 : end
+      this.#options.onRead(cursor, records)
+    }
+  }
+
+  /** Undefined when it failed; then some time has passed. */
+  async #fetch({ partition, position }: Cursor): Promise<ConsumedRecord[] | undefined> {
+    const { signal } = this.#stopped
+    try {
+      const records = await this.#options.fetcher.fetch(partition, position)
+      this.#failures = 0
+      return records
+    } catch (error) {
+      if (signal.aborted) return undefined
+      this.#failures++
+      if (this.#failures === 1) this.#options.onFailure(error)
+      await sleep(pauseAfter(this.#failures), undefined, { signal }).catch(() => {})
+      return undefined
     }
   }
 
@@ -85,15 +104,5 @@ export class Reader {
       return cursor
     }
     return undefined
-  }
-
-  async #read(cursor: Cursor): Promise<void> {
-    const { partition, position } = cursor
-    const { end } = partition
-    const records = await this.#options.fetcher.fetch(partition, position)
-    if (cursor.paused || !this.#cursors.includes(cursor)) return
-    // Nothing there although the end is further on: the last records were deleted.
-    cursor.position = records.length === 0 ? end : records.at(-1)!.offset + 1
-    this.#options.onRead(cursor, records)
   }
 }

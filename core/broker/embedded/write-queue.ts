@@ -19,8 +19,8 @@ export interface WriteQueueOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   item: Item
-  resolve(result: Result): void
-  reject(error: unknown): void
+  resolve: (result: Result) => void
+  reject: (error: unknown) => void
   settled: boolean
 }
 
