@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '.carillon/**'],
     passWithNoTests: false,
     allowOnly: false,
+    // The first hook that asks for a database waits for the server of the run.
+    hookTimeout: 60_000,
     globalSetup: ['test/harness/postgres-server.ts'],
   },
 })
