@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
-import { type DeliveryEnvelope, header, numberHeader } from '../../core/notification/envelope.ts'
+import { header, numberHeader } from '../../core/notification/envelope.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
@@ -9,25 +10,27 @@ import { parseDuration } from '../../core/resources/duration.ts'
 import type { Database } from '../../core/store/schema.ts'
 import type { Running } from '../running.ts'
 import { Source, type Work as Handle } from '../source.ts'
-import { createDeliver, type Rendered } from './deliver.ts'
+import { createDeliver } from './deliver.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'
 import { createFollowUps } from './follow-ups.ts'
 import { openLedger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import { type OpenProvidersOptions, openProviders, weakestIdempotency } from './providers.ts'
+import { createRender } from './render.ts'
 import { createSend } from './send.ts'
 import { readWork } from './work.ts'
 
 export interface DeliveryWorkerOptions extends OpenProvidersOptions {
   channel: NotificationChannel
   broker: Broker
+  /** For the templates that deliveries name. */
+  catalog: Catalog
   db: Kysely<Database>
   /** Prefix of the install's topics. */
   prefix: string
   /** Names this worker in the ledger: unique among all that ever ran. */
   workerId: string
-  render: (envelope: DeliveryEnvelope) => Rendered
   clock: Clock
   logger: Logger
   metrics: DeliveryMetrics
@@ -53,7 +56,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     ledger: openLedger({ db, workerId: options.workerId }),
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
     send: createSend({ providers, clock, metrics, channel: labels }),
-    render: options.render,
+    render: createRender(options.catalog),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),
     leaseMilliseconds,

@@ -1,0 +1,271 @@
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
+import type { ConsumedRecord } from '../../core/broker/broker.ts'
+import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
+import { kinds } from '../../core/catalog/kinds.ts'
+import { publishCatalog } from '../../core/catalog/publisher.ts'
+import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
+import { systemClock } from '../../core/clock.ts'
+import { encodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
+import { deriveInstallKeys, newNotificationId } from '../../core/notification/ids.ts'
+import {
+  catalogTopic,
+  channelTopics,
+  requestsDeadLettersTopic,
+  requestsTopic,
+} from '../../core/notification/topics.ts'
+import { createLogger } from '../../core/observability/logger.ts'
+import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { startPlanner } from '../../workers/planner/planner.ts'
+import type { Running } from '../../workers/running.ts'
+import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
+
+/** The way of a request through planner and workers, on a real database and the embedded broker. */
+
+const prefix = 'p'
+const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
+const keys = deriveInstallKeys(Buffer.alloc(32, 1))
+const channels = [
+  {
+    type: 'sms',
+    delivery: { retryTiers: ['1s'], maxAttempts: 3 },
+    providers: [
+      {
+        name: 'primary',
+        type: 'sandbox',
+        sandbox: {
+          failures: [
+            { match: '+15550001', class: 'not_sent', times: 1 },
+            { match: '+15550002', class: 'not_sent' },
+            { match: '+15550003', class: 'rejected', code: '21211' },
+          ],
+        },
+      },
+    ],
+  },
+  { type: 'inapp', providers: [{ name: 'primary', type: 'inapp' }] },
+].map((spec) =>
+  kinds.NotificationChannel.parse({
+    apiVersion: 'carillon.dev/v1alpha1',
+    kind: 'NotificationChannel',
+    metadata: { name: spec.type, namespace: 'shop' },
+    spec,
+  }),
+)
+
+let database: TestDatabase
+let broker: EmbeddedBroker
+let catalog: OpenCatalog
+let running: Running[] = []
+let count = 0
+
+async function startAll(): Promise<void> {
+  const metrics = createDeliveryMetrics(new Registry())
+  const shared = { broker, db: database.db, catalog, prefix, logger, clock: systemClock }
+  running = await Promise.all([
+    startPlanner({ ...shared, keys }),
+    ...channels.map((channel) =>
+      startDeliveryWorker({
+        ...shared,
+        channel,
+        workerId: `w${++count}`,
+        readSecret: () => undefined,
+        capture: undefined,
+        metrics,
+      }),
+    ),
+  ])
+}
+const stopAll = () => Promise.all(running.map((part) => part.stop()))
+
+beforeAll(async () => {
+  database = await testDatabase()
+  broker = await openEmbeddedBroker({ db: database.db, logger })
+  await broker.admin.createTopics([
+    ...installTopicSpecs(prefix, 1),
+    ...channels.flatMap((channel) => channelTopicSpecs(prefix, channel)),
+  ])
+  await publishCatalog({
+    producer: broker.producer,
+    topic: catalogTopic(prefix),
+    source: 'folder',
+    resources: channels,
+    published: new Map(),
+  })
+  catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
+  await startAll()
+}, 30_000)
+afterAll(async () => {
+  await stopAll()
+  await catalog.close()
+  await broker.close()
+  await database.close()
+})
+
+function request(change: Partial<RequestEnvelope>): RequestEnvelope {
+  return {
+    id: newNotificationId(Date.now(), Buffer.alloc(10, ++count)),
+    body_hash: '00'.repeat(32),
+    tenant: 'shop',
+    to: [{ phone: '+15550100' }],
+    channels: ['sms'],
+    content: { subject: 'Hi', text: 'Hello' },
+    data: {},
+    metadata: {},
+    accepted_at: new Date().toISOString(),
+    ...change,
+  }
+}
+
+async function send(change: Partial<RequestEnvelope>): Promise<string> {
+  const envelope = request(change)
+  await broker.producer.produce([
+    { topic: requestsTopic(prefix), key: envelope.id, ...encodeRequest(envelope) },
+  ])
+  return envelope.id
+}
+
+const deliveriesOf = (id: string) =>
+  database.db.selectFrom('deliveries').selectAll().where('notification_id', '=', id).execute()
+const outcomesOf = async (id: string) => {
+  const rows = await database.db
+    .selectFrom('attempts')
+    .innerJoin('deliveries', 'deliveries.id', 'attempts.delivery_id')
+    .select('attempts.outcome')
+    .where('notification_id', '=', id)
+    .orderBy('attempts.attempt')
+    .execute()
+  return rows.map(({ outcome }) => outcome)
+}
+const settled = (id: string, status: string) =>
+  expect
+    .poll(async () => (await deliveriesOf(id)).map((row) => row.status), { timeout: 20_000 })
+    .toEqual([status])
+
+async function readAll(topic: string): Promise<ConsumedRecord[]> {
+  const records: ConsumedRecord[] = []
+  const follower = await broker.follow(topic, (record) => records.push(record))
+  await follower.close()
+  return records
+}
+const topicsOfSms = channelTopics(prefix, { namespace: 'shop', name: 'sms' }, '', ['1s'])
+
+describe('the way of a delivery', () => {
+  it('ends where the provider took it', async () => {
+    const id = await send({})
+    await settled(id, 'simulated')
+    expect(await outcomesOf(id)).toEqual(['sent'])
+  })
+
+  it('comes back from the retry topic when it is due, and then succeeds', async () => {
+    const started = Date.now()
+    const id = await send({ to: [{ phone: '+15550001' }] })
+    await settled(id, 'simulated')
+    expect(Date.now() - started).toBeGreaterThanOrEqual(1_000)
+    expect(await outcomesOf(id)).toEqual(['not_sent', 'sent'])
+  })
+
+  it('is dead-lettered with its last words when the attempts are spent', async () => {
+    const id = await send({ to: [{ phone: '+15550002' }] })
+    await settled(id, 'dead_lettered')
+    expect(await outcomesOf(id)).toEqual(['not_sent', 'not_sent', 'not_sent'])
+    const [row] = await deliveriesOf(id)
+    expect(row).toMatchObject({ reason: 'retries_exhausted', attempt: 3 })
+    await expect
+      .poll(async () => (await readAll(topicsOfSms.deadLetters)).at(-1))
+      .toMatchObject({
+        headers: { [header.reason]: 'retries_exhausted', ce_id: row!.id, [header.attempt]: '3' },
+      })
+  })
+
+  it('fails for good when the provider refuses', async () => {
+    const id = await send({ to: [{ phone: '+15550003' }] })
+    await settled(id, 'failed')
+    expect(await deliveriesOf(id)).toMatchObject([{ reason: 'provider_rejected', attempt: 1 }])
+  })
+
+  it('puts an in-app message in the inbox exactly once, however often its record comes', async () => {
+    const id = await send({ to: [{ user_id: 'ada' }], channels: ['inapp'] })
+    await settled(id, 'sent')
+    const { main } = channelTopics(prefix, { namespace: 'shop', name: 'inapp' }, '', [])
+    const [record] = await readAll(main)
+    await broker.producer.produce(
+      Array.from({ length: 5 }, () => ({
+        topic: main,
+        key: record!.key,
+        value: record!.value,
+        headers: record!.headers,
+      })),
+    )
+    const after = await send({ to: [{ user_id: 'ada' }], channels: ['inapp'] })
+    await settled(after, 'sent')
+    const rows = await database.db.selectFrom('inbox').select('title').where('user_id', '=', 'ada').execute()
+    expect(rows).toHaveLength(2)
+  })
+
+  it('answers for what cannot be sent: no address, no channel', async () => {
+    const nobody = await send({ to: [{ user_id: 'nobody' }] })
+    await settled(nobody, 'skipped')
+    expect(await deliveriesOf(nobody)).toMatchObject([{ reason: 'no_address' }])
+    const gone = await send({ channels: ['fax'] })
+    await settled(gone, 'failed')
+    expect(await deliveriesOf(gone)).toMatchObject([{ reason: 'channel_deleted' }])
+  })
+
+  it('sets aside what nobody can read, and goes on', async () => {
+    const headers = { [header.version]: '1' }
+    await broker.producer.produce([
+      { topic: requestsTopic(prefix), key: 'x', value: Buffer.from('not json'), headers },
+      { topic: topicsOfSms.main, key: 'x', value: Buffer.from('not json'), headers },
+    ])
+    for (const topic of [requestsDeadLettersTopic(prefix), topicsOfSms.deadLetters]) {
+      await expect
+        .poll(async () => (await readAll(topic)).map(({ value }) => value?.toString()))
+        .toContain('not json')
+    }
+    await settled(await send({}), 'simulated')
+  })
+
+  it('sets aside a request that the database refuses, and plans those that came with it', async () => {
+    const [bad, good] = await Promise.all([send({ metadata: { text: 'NUL \u0000' } }), send({})])
+    await settled(good, 'simulated')
+    expect(await deliveriesOf(bad)).toEqual([])
+    await expect
+      .poll(async () =>
+        (await readAll(requestsDeadLettersTopic(prefix))).map(({ headers }) => headers['ce_id']),
+      )
+      .toContain(bad)
+  })
+
+  it('goes on after a restart with what was accepted meanwhile, and sends nothing twice', async () => {
+    await stopAll()
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => send({ to: [{ phone: `+1555020${index}` }] })),
+    )
+    await startAll()
+    for (const id of ids) await settled(id, 'simulated')
+    for (const id of ids) expect(await outcomesOf(id)).toEqual(['sent'])
+  })
+
+  it('holds the partition of a record that only a newer version can read, and loses nothing of it', async () => {
+    const envelope = request({})
+    const { value, headers } = encodeRequest(envelope)
+    const [position] = await broker.producer.produce([
+      { topic: requestsTopic(prefix), key: 'newer', value, headers: { ...headers, [header.version]: '2' } },
+    ])
+    const behind = request({})
+    await broker.producer.produce([{ topic: requestsTopic(prefix), key: 'newer', ...encodeRequest(behind) }])
+    const { partition, offset } = position!
+    const lag = async () =>
+      (await broker.admin.lag([{ group: `${prefix}.planner`, topics: [requestsTopic(prefix)] }])).find(
+        (entry) => entry.partition === partition,
+      )
+    await expect.poll(async () => (await lag())?.lag).toBe(2)
+    await stopAll()
+    expect((await lag())?.committed ?? 0).toBeLessThanOrEqual(offset)
+    expect(await deliveriesOf(behind.id)).toEqual([])
+    await startAll()
+  })
+})

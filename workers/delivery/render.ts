@@ -1,0 +1,35 @@
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
+import { messageFromContent } from '../../core/template/content.ts'
+import { createRenderer } from '../../core/template/render.ts'
+import type { Rendered } from './deliver.ts'
+
+/** Renders deliveries from the revision of the template that their request named, or from the content that it brought. */
+export function createRender(catalog: Catalog): (envelope: DeliveryEnvelope) => Rendered {
+  const renderer = createRenderer()
+  return ({ template, content, ...envelope }) => {
+    if (content !== undefined) {
+      const made = messageFromContent(envelope.channel_type, envelope.address, content)
+      return made.ok
+        ? { kind: 'ok', message: made.message }
+        : { kind: 'invalid', detail: `${made.part}: ${made.detail}` }
+    }
+    const entry = template && catalog.templateRevision(envelope.tenant, template.name, template.revision)
+    if (entry === undefined) return { kind: 'invalid', detail: 'the template is gone' }
+    return renderer.render({
+      template: entry.resource,
+      revision: entry.revision,
+      channelType: envelope.channel_type,
+      locale: template?.locale ?? localeOf(envelope.user),
+      address: envelope.address,
+      data: envelope.data,
+      user: envelope.user,
+      notification: { id: envelope.notification_id, category: envelope.category },
+    })
+  }
+}
+
+function localeOf(user: Record<string, unknown> | undefined): string | undefined {
+  const locale = user?.['locale']
+  return typeof locale === 'string' ? locale : undefined
+}
