@@ -68,21 +68,24 @@ function sampleProblems(
       message,
     }))
   }
-  return channelTypes
-    .filter((type) => template.spec.content[type] !== undefined)
-    .flatMap((type): TemplateProblem[] => {
-      const rendered = renderer.render({
-        template,
-        revision: 'sample',
-        channelType: type,
-        locale: sample.locale,
-        address: '',
-        data: sample.data,
-        notification: { id: 'ntf_sample', category: template.spec.category },
-      })
-      if (rendered.kind === 'invalid') return [{ path: at, message: `does not render: ${rendered.detail}` }]
-      return mismatches(sample.expect?.[type], rendered.message, [...at, 'expect', type])
+  return channelTypes.flatMap((type): TemplateProblem[] => {
+    const expected = sample.expect?.[type]
+    if (template.spec.content[type] === undefined) {
+      const path = [...at, 'expect', type]
+      return expected ? [{ path, message: `the template has no content for ${type}` }] : []
+    }
+    const rendered = renderer.render({
+      template,
+      revision: 'sample',
+      channelType: type,
+      locale: sample.locale,
+      address: '',
+      data: sample.data,
+      notification: { id: 'ntf_sample', category: template.spec.category },
     })
+    if (rendered.kind === 'invalid') return [{ path: at, message: `does not render: ${rendered.detail}` }]
+    return mismatches(expected, rendered.message, [...at, 'expect', type])
+  })
 }
 
 /** The given fields must equal; what is not given may be anything. */

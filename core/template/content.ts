@@ -1,7 +1,7 @@
 import type { Content } from '../notification/envelope.ts'
 import type { ChannelType } from '../resources/channel-type.ts'
 import type { Parts } from './locale.ts'
-import { type Assembled, assembleMessage } from './message.ts'
+import { type Assembled, assembleMessage, isBlank } from './message.ts'
 
 /**
  * The message for a request that brings its own words instead of a template. They are sent as they are: nothing in them is rendered.
@@ -51,8 +51,4 @@ function partsOf(type: ChannelType, { subject, text, html }: Content): Parts {
         },
       }
   }
-}
-
-function isBlank(text: string | undefined): boolean {
-  return text === undefined || text.trim() === ''
 }

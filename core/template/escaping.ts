@@ -24,6 +24,6 @@ export function textOf(input: unknown): string {
   if (typeof value === 'string') return value
   if (value === null || value === undefined) return ''
   if (Array.isArray(value)) return value.map(textOf).join('')
-  if (typeof value === 'object') throw new AssertionError('an object cannot be printed; print its properties')
-  return String(value)
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  throw new AssertionError('an object cannot be printed; print its properties')
 }

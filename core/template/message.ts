@@ -67,8 +67,9 @@ function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()
 }
 
-function isBlank(text: string): boolean {
-  return text.trim() === ''
+/** Whether there is nothing to read. */
+export function isBlank(text: string | undefined): boolean {
+  return text === undefined || /^[\s\p{Cc}]*$/u.test(text)
 }
 
 /** Push services take strings only. */
