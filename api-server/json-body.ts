@@ -11,26 +11,39 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, parse)
 }
 
+/** A part of a JSON value, and where it is: its place is spelt out only when there is something to say of it. */
+interface Place {
+  value: unknown
+  depth: number
+  key: string
+  parent: Place | undefined
+}
+
 /**
  * The first place of a JSON value that we could not keep as it is: nested too deeply, or text that PostgreSQL cannot
  * store (NUL, half a surrogate pair). Walks without recursion, since the depth is what is not yet known.
  */
 export function findUnusable(value: unknown): FieldError | undefined {
-  const waiting = [{ value, pointer: '', depth: 0 }]
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { value, pointer, depth } = next
-    if (typeof value === 'string' && !isStorable(value)) return unusableText(pointer)
+  const waiting: Place[] = [{ value, depth: 0, key: '', parent: undefined }]
+  for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
+    const { value, depth } = place
+    if (typeof value === 'string' && !isStorable(value)) return unusableText(place)
     if (typeof value !== 'object' || value === null) continue
     if (depth === maxDepth) {
-      return { pointer, code: 'too_deep', detail: `must be nested at most ${maxDepth} levels deep` }
+      const detail = `must be nested at most ${maxDepth} levels deep`
+      return { pointer: pointerOf(place), code: 'too_deep', detail }
     }
     for (const [key, entry] of Object.entries(value)) {
-      if (!isStorable(key)) return unusableText(pointer)
+      if (!isStorable(key)) return unusableText(place)
       if (typeof entry === 'string' || typeof entry === 'object')
-        waiting.push({ value: entry, pointer: `${pointer}/${escapePointer(key)}`, depth: depth + 1 })
+        waiting.push({ value: entry, depth: depth + 1, key, parent: place })
     }
   }
   return undefined
+}
+
+function pointerOf({ parent, key }: Place): string {
+  return parent === undefined ? '' : `${pointerOf(parent)}/${escapePointer(key)}`
 }
 
 /** A key as a part of a JSON Pointer (RFC 6901, section 3). */
@@ -42,6 +55,7 @@ function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0')
 }
 
-function unusableText(pointer: string): FieldError {
-  return { pointer, code: 'unusable_text', detail: 'must not hold NUL or half of a surrogate pair' }
+function unusableText(place: Place): FieldError {
+  const detail = 'must not hold NUL or half of a surrogate pair'
+  return { pointer: pointerOf(place), code: 'unusable_text', detail }
 }

@@ -8,6 +8,8 @@ import { type FieldError, invalidRequest, sendProblem } from './problem.ts'
 
 /** Errors named in one answer. */
 const maxErrors = 20
+/** Longer names than any of ours are not worth a guess at what was meant. */
+const maxGuessed = 40
 
 const options = { allErrors: true, verbose: true, strict: true }
 /** Takes values exactly as they are: no type is changed, no unknown field dropped. */
@@ -51,9 +53,15 @@ export function validateRequests(app: FastifyInstance): void {
   })
 }
 
-function toFieldErrors(errors: ErrorObject[], part: string): FieldError[] {
-  return errors.slice(0, maxErrors).map((error) => {
-    const path = pointerOf(error)
+/** The first error of each place: a text that is too short has no need to hear of its format. */
+function toFieldErrors(errors: readonly ErrorObject[], part: string): FieldError[] {
+  const places = new Map<string, ErrorObject>()
+  for (const error of errors) {
+    const place = pointerOf(error)
+    if (!places.has(place)) places.set(place, error)
+    if (places.size === maxErrors) break
+  }
+  return [...places].map(([path, error]) => {
     const what = { code: codes[error.keyword] ?? 'invalid', detail: detailOf(error) }
     switch (part) {
       case 'headers':
@@ -104,7 +112,9 @@ function detailOf({ keyword, params, parentSchema, message = 'is wrong' }: Error
     case 'required':
       return 'is required'
     case 'additionalProperties':
-      return `unknown field${suggestion(additionalProperty, Object.keys(properties ?? {}))}`
+      return additionalProperty.length > maxGuessed
+        ? 'unknown field'
+        : `unknown field${suggestion(additionalProperty, Object.keys(properties ?? {}))}`
     case 'pattern':
       return description === undefined ? 'has the wrong format' : `does not fit: ${description}`
     case 'enum':
