@@ -68,6 +68,8 @@ export interface Arranged extends Partial<Target> {
   stalled?: Promise<unknown>
   /** Messages that arrived whole; where given, there must be none. */
   arrivals?: readonly unknown[]
+  /** Where given, an abort must end them. */
+  connections?: Counterpart['connections']
   close(): Promise<void>
 }
 
@@ -216,6 +218,10 @@ export function describeProvider(definition: ProviderDefinition, fixture: Provid
           // Both run on one event loop, so a busy machine delays them alike.
           const late = delay(100, 'later than 100 ms after the abort')
           expect(await Promise.race([sending, late])).toMatchObject(fault.expected)
+          await vi.waitFor(() => expect(arranged.connections?.().open ?? 0).toBe(0), {
+            timeout: 2000,
+            interval: 5,
+          })
         }
         expect(await sending).toMatchObject(fault.expected)
         if (arranged.arrivals) expect(arranged.arrivals).toEqual([])

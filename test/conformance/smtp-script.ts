@@ -6,8 +6,8 @@ export const steps = ['connect', 'EHLO', 'STARTTLS', 'AUTH', 'MAIL', 'RCPT', 'DA
 
 export type Step = (typeof steps)[number]
 
-/** What a server does at a step: it answers with a line, closes, resets, or says no more. */
-export type Action = { reply: string } | 'close' | 'reset' | 'silence'
+/** What a server does at a step: it answers with a line or half of one, closes, resets, or says no more. */
+export type Action = { reply: string } | { half: string } | 'close' | 'reset' | 'silence'
 
 export interface ScriptedServer extends Loopback {
   /** Command lines it got, in order. */
@@ -41,10 +41,12 @@ export async function startScriptedServer(step: Step, action: Action): Promise<S
     resolve()
     if (action === 'close') socket.end()
     else if (action === 'reset') socket.resetAndDestroy()
+    else if (action === 'silence') return false
+    else if ('half' in action) socket.end(action.half)
     // RFC 5321 3.8: after a 421 the server closes.
-    else if (action !== 'silence' && action.reply.startsWith('421')) socket.end(`${action.reply}\r\n`)
-    else if (action !== 'silence') socket.write(`${action.reply}\r\n`)
-    return typeof action === 'object'
+    else if (action.reply.startsWith('421')) socket.end(`${action.reply}\r\n`)
+    else socket.write(`${action.reply}\r\n`)
+    return typeof action === 'object' && 'reply' in action
   }
 
   const server = createServer((socket) => {

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import PostalMime from 'postal-mime'
 import { type SMTPServerOptions, SMTPServer } from 'smtp-server'
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { buffer } from 'node:stream/consumers'
 import type { EmailMessage } from '../../../core/notification/message.ts'
 import { smtp } from '../../../core/providers/smtp.ts'
 import {
@@ -163,6 +165,11 @@ const faults: Fault[] = [
     arrange: () => arrangeScript(step, { reply }),
     expected: { class: failureClass },
   })),
+  {
+    name: 'half of a reply to the message',
+    arrange: () => arrangeScript('end', { half: '554 5.7.1 we do n' }),
+    expected: { class: 'maybe_sent' },
+  },
   ...steps.flatMap((step) =>
     (['close', 'reset', 'silence'] as const).map((action) => ({
       name: `${action} at ${step}`,
@@ -230,12 +237,35 @@ export const fixture: ProviderFixture = {
       expect([arrivals.length, logins]).toEqual([1, []])
     })
 
-    test('StartTLS: neither login nor mail goes to a server that has no TLS', async () => {
-      const server = await startScriptedServer('STARTTLS', { reply: '502 what is that?' })
+    test.each([
+      ['offers no TLS', 'EHLO', '250 AUTH PLAIN'],
+      ['cannot do it', 'STARTTLS', '502 what is that?'],
+    ] as const)('StartTLS: neither login nor mail goes to a server that %s', async (_name, step, reply) => {
+      const server = await startScriptedServer(step, { reply })
       onTestFinished(server.close)
       const provider = open(smtp, { settings: { host, port: server.port, from }, secrets })
       expect(await send(provider, mail(to, 'x'))).toMatchObject({ class: 'not_sent' })
       expect(server.commands.map((command) => command.split(' ')[0])).toEqual(['EHLO', 'STARTTLS'])
+    })
+
+    test('close waits for no server: none of our sockets is left half closed', async () => {
+      const openSockets = () =>
+        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+      const before = openSockets()
+      const { promise: connected, resolve } = Promise.withResolvers<Socket>()
+      const loopback = await listen(createServer({ allowHalfOpen: true }, resolve))
+      onTestFinished(loopback.close)
+      const provider = open(smtp, { settings: { host, port: loopback.port, from }, secrets })
+      const sending = send(provider, mail(to, 'x'))
+      const theirs = await connected
+      theirs.resume().write('220 ready\r\n')
+      await once(theirs, 'data')
+      await provider.close()
+      expect(await sending).toMatchObject({ class: 'not_sent' })
+      await vi.waitFor(() => expect(openSockets()).toBeLessThanOrEqual(before + 1), {
+        timeout: 1000,
+        interval: 5,
+      })
     })
 
     test.each([

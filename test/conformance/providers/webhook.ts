@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { createServer as createTcpServer, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
@@ -64,7 +64,7 @@ async function arrangeHttp(respond: (socket: Socket, request: IncomingMessage) =
     respond(request.socket, request)
   })
   const loopback = await listen(server)
-  return { to: `http://127.0.0.1:${loopback.port}/`, settings, close: loopback.close }
+  return { ...loopback, to: `http://127.0.0.1:${loopback.port}/`, settings }
 }
 
 const answer = (bytes: string) => () => arrangeHttp((socket) => socket.end(bytes))
@@ -281,6 +281,28 @@ export const fixture: ProviderFixture = {
         toWebhook(`https://127.0.0.1:${loopback.port}/`, 'x'),
       )
       expect(outcome).toEqual({ class: 'sent' })
+    })
+
+    test('a connection that comes after the abort carries no request', async () => {
+      const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+      const behind = await listen(createHttpsServer(certificate, () => end('with a request')))
+      onTestFinished(behind.close)
+      // TCP connects at once, TLS only when the gate is opened.
+      const { promise: held, resolve: hold } = Promise.withResolvers<Socket>()
+      const gate = await listen(createTcpServer(hold))
+      onTestFinished(gate.close)
+
+      const controller = new AbortController()
+      const provider = open(webhook, { settings, secrets })
+      const to = `https://127.0.0.1:${gate.port}/`
+      const sending = send(provider, toWebhook(to, 'x'), nextContext(), controller.signal)
+      const socket = await held
+      socket.on('close', () => end('without a request'))
+      controller.abort()
+      expect(await sending).toMatchObject({ class: 'not_sent' })
+      const forward = connect(behind.port, '127.0.0.1').on('error', () => {})
+      socket.pipe(forward).pipe(socket)
+      expect(await ended).toBe('without a request')
     })
 
     test('close ends a connection that is still being made', async () => {
