@@ -158,6 +158,34 @@ export function describeConsuming(bench: Bench): void {
       expect(member.values(0)).toEqual(backlog)
     })
 
+    it('holds also what was on its way at the call', async () => {
+      const { broker, topic } = await bench.withTopic(2)
+      const backlog = texts(3_000)
+      await produce(broker, topic, 0, backlog)
+      let handedOver: number | undefined
+      const member = await ObservedConsumer.start(broker, {
+        group: topic,
+        topics: [topic],
+        onRecords: ({ partition }, { consumer }) => {
+          if (partition !== 0 || handedOver !== undefined) return
+          handedOver = Number.NaN
+          // By then the next records are being fetched.
+          setImmediate(() => {
+            consumer.pause([{ topic, partition }])
+            handedOver = member.values(0).length
+          })
+        },
+      })
+      await bench.eventually(() => expect(handedOver).toBeGreaterThan(0))
+      await produce(broker, topic, 1, ['witness'])
+      await bench.eventually(() => expect(member.values(1)).toEqual(['witness']))
+      expect(member.values(0)).toHaveLength(handedOver!)
+
+      member.consumer.resume([{ topic, partition: 0 }])
+      await bench.eventually(() => expect(member.values(0)).toHaveLength(backlog.length))
+      expect(member.values(0)).toEqual(backlog)
+    })
+
     it('ignores partitions that are not owned', async () => {
       const { broker, topic } = await bench.withTopic()
       const member = await ObservedConsumer.start(broker, { group: topic, topics: [topic] })
