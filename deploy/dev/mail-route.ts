@@ -1,3 +1,4 @@
+import type { Resource } from '../../core/catalog/records.ts'
 import { smtp } from '../../core/providers/smtp.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { providerSettings } from '../../core/resources/provider-entry.ts'
@@ -56,10 +57,16 @@ export function chooseMailServer(
 }
 
 /**
- * Points every `smtp` provider of a channel at one server. Manifests are written for production: on a laptop no mail server that
+ * Points every `smtp` provider at one server; other resources stay as they are. Manifests are written for production: on a laptop no mail server that
  * one names is ever contacted, and its credentials are not looked for.
  */
-export function routeMail(channel: NotificationChannel, server: MailServer): NotificationChannel {
+export function routeMail<R extends Resource>(resource: R, server: MailServer): R {
+  return resource.kind === 'NotificationChannel'
+    ? { ...resource, ...routeChannel(resource, server) }
+    : resource
+}
+
+function routeChannel(channel: NotificationChannel, server: MailServer): NotificationChannel {
   const providers = channel.spec.providers.map((provider) => {
     if (provider.type !== smtp.type) return provider
     const { secretRef: _, ...rest } = provider

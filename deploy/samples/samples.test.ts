@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { kinds } from '../../core/catalog/kinds.ts'
-import { userProfileSchema } from '../../core/notification/user-profile.ts'
 import { channelTypes } from '../../core/resources/channel-type.ts'
 import { parseManifests } from '../../core/resources/manifest.ts'
+import { checkTemplate } from '../../core/template/check.ts'
 
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 const files = readdirSync(new URL('.', import.meta.url)).filter((file) => file.endsWith('.yaml'))
@@ -15,6 +15,11 @@ test.each(files)('%s is valid, and explains itself before anything else', (file)
   expect(read(file)).toMatch(/^# \S/)
 })
 
+test('every template proves its samples', () => {
+  const templates = resources.filter((resource) => resource.kind === 'NotificationTemplate')
+  expect(templates.flatMap(checkTemplate)).toEqual([])
+})
+
 test('there is a channel of every type, and a welcome for each of them', () => {
   const channels = resources.filter((resource) => resource.kind === 'NotificationChannel')
   expect(channels.map(({ spec }) => spec.type).toSorted()).toEqual([...channelTypes].toSorted())
@@ -22,10 +27,4 @@ test('there is a channel of every type, and a welcome for each of them', () => {
   expect(
     Object.keys(welcome?.kind === 'NotificationTemplate' ? welcome.spec.content : {}).toSorted(),
   ).toEqual([...channelTypes].toSorted())
-})
-
-test('the users are what PUT /v1/users/{id} takes', () => {
-  const users = JSON.parse(read('users.json')) as Record<string, unknown>
-  expect(Object.keys(users)).toContain('user123')
-  for (const profile of Object.values(users)) userProfileSchema.parse(profile)
 })

@@ -1,0 +1,249 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { buildApi } from '../../api-server/server.ts'
+import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
+import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { openFolder } from '../../core/catalog/folder.ts'
+import { kinds } from '../../core/catalog/kinds.ts'
+import { openCatalog } from '../../core/catalog/reader.ts'
+import { systemClock as clock } from '../../core/clock.ts'
+import type { Message } from '../../core/notification/message.ts'
+import { deriveInstallKeys } from '../../core/notification/ids.ts'
+import { catalogTopic } from '../../core/notification/topics.ts'
+import type { SendContext } from '../../core/providers/provider.ts'
+import { createLogger, type Logger } from '../../core/observability/logger.ts'
+import { createMetrics } from '../../core/observability/metrics.ts'
+import type { ListenAddress, settings as known } from '../../core/settings/known.ts'
+import { openSecretsFolder } from '../../core/settings/secrets.ts'
+import type { Settings } from '../../core/settings/setting.ts'
+import { StartRefused } from '../../core/settings/start-refused.ts'
+import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
+import { migrate } from '../../core/store/migrate.ts'
+import { openStore } from '../../core/store/store.ts'
+import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { startPlanner } from '../../workers/planner/planner.ts'
+import { printBanner } from './banner.ts'
+import { ChannelWorkers } from './channel-workers.ts'
+import { FolderPublisher, withLastGood } from './folder-publisher.ts'
+import { type DevLog, openDevLog } from './log.ts'
+import { startMailCatcher } from './mail-catcher.ts'
+import { chooseMailServer, routeMail, withMailSecret } from './mail-route.ts'
+import { fromSandbox, Mailbox } from './mailbox.ts'
+import { mailboxRoutes } from './mailbox-routes.ts'
+import { keepPrivateFile } from './private-file.ts'
+import { reportCaught, reportProblems } from './report.ts'
+import { makeSampleUsers } from './sample-users.ts'
+import { awaitTermination } from './signals.ts'
+import { Started } from './started.ts'
+import { openTerminal, plain, type Terminal } from './terminal.ts'
+import { webhookReceiver } from './webhook-receiver.ts'
+
+export type DevSettings = Settings<Omit<typeof known, 'databaseUrl'>>
+
+/** A laptop has one broker, so one copy of everything. */
+const replicas = 1
+/** The tenant of everything on a laptop: resources without a namespace are in it. */
+const tenant = 'default'
+/** The Secret of the sample channel `webhook`, and so of the receiver. */
+const webhookSecret = { name: 'webhook-signing', key: 'secret' }
+
+/** `carillon dev`: everything in one process, until SIGTERM or SIGINT. Throws StartRefused on what the developer can mend. */
+export async function dev(settings: DevSettings): Promise<void> {
+  const terminal = openTerminal(process.stdout)
+  const { signal, requested } = awaitTermination()
+  const log = openLog(settings.dataDir, terminal)
+  const logger = createLogger({ level: settings.logLevel, destination: log })
+  const started = new Started(logger)
+  try {
+    const { databaseEnded } = await start({ settings, terminal, log, logger, started, signal })
+    const failure = await Promise.race([requested, databaseEnded])
+    if (failure !== undefined) throw new StartRefused(failure)
+    terminal.line('Finishing what is in flight. Once more to end at once.')
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    await started.stop()
+    log.close()
+  }
+}
+
+interface StartOptions {
+  settings: DevSettings
+  terminal: Terminal
+  log: DevLog
+  logger: Logger
+  started: Started
+  signal: AbortSignal
+}
+
+async function start({ settings, terminal, log, logger, started, signal }: StartOptions) {
+  const { dataDir, topicPrefix: prefix } = settings
+  const endpointFile = join(dataDir, 'endpoint')
+
+  const postgres = await startEmbeddedPostgres({ dataDir, logger: component(logger, 'store'), signal })
+  const endAtOnce = () => process.kill(postgres.pid, 'SIGQUIT')
+  process.once('exit', endAtOnce)
+  started.add('PostgreSQL', async () => {
+    process.off('exit', endAtOnce)
+    await postgres.stop()
+  })
+  rmSync(endpointFile, { force: true })
+  const store = openStore({ url: postgres.url, logger: component(logger, 'store') })
+  started.add('store', () => store.close())
+  const { db } = store
+  await migrate(db)
+  await makeSampleUsers(db, tenant, new Date(clock.now()))
+
+  const broker = await openEmbeddedBroker({ db, logger: component(logger, 'broker') })
+  started.add('broker', () => broker.close())
+  await broker.admin.createTopics(installTopicSpecs(prefix, replicas))
+  const topic = catalogTopic(prefix)
+  const catalog = await openCatalog({ broker, topic, logger: component(logger, 'catalog') })
+  started.add('catalog', () => catalog.close())
+
+  const mailbox = new Mailbox(clock)
+  mailbox.onCaught((caught) => reportCaught(caught, terminal))
+  const catcher = await startMailCatcher(mailbox)
+  started.add('mail catcher', () => catcher.close())
+  const mail = chooseMailServer(settings, catcher)
+  const readSecret = withMailSecret(mail, openSecretsFolder(prepareSecrets(settings)))
+
+  signal.throwIfAborted()
+  await followManifests()
+
+  async function followManifests(): Promise<void> {
+    const publisher = new FolderPublisher({
+      producer: broker.producer,
+      catalog,
+      topic,
+      logger: component(logger, 'catalog'),
+    })
+    started.add('publisher', () => publisher.stop())
+    const published = Promise.withResolvers<void>()
+    const folder = await openFolder({
+      directory: existingFolder(settings.manifests),
+      kinds,
+      prefix,
+      logger: component(logger, 'folder'),
+      onChange({ resources, problems }) {
+        reportProblems(problems, terminal)
+        const wanted = problems.length === 0 ? resources : withLastGood(resources, catalog)
+        publisher
+          .publish(wanted.map((resource) => routeMail(resource, mail)))
+          .then(published.resolve, published.reject)
+      },
+    })
+    started.add('folder', () => folder.close())
+    await published.promise
+  }
+
+  const registry = createMetrics()
+  const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
+  const planner = await startPlanner({
+    broker,
+    db,
+    catalog,
+    keys,
+    prefix,
+    logger: component(logger, 'planner'),
+  })
+  const forWorkers = {
+    broker,
+    db,
+    prefix,
+    readSecret,
+    catalog,
+    capture: (message: Message, { deliveryId }: SendContext) =>
+      void mailbox.add(fromSandbox(message, deliveryId)),
+    clock,
+    logger: component(logger, 'worker'),
+    metrics: createDeliveryMetrics(registry),
+  }
+  const workers = new ChannelWorkers({
+    catalog,
+    logger: component(logger, 'worker'),
+    start: async (channel) => {
+      await broker.admin.createTopics(channelTopicSpecs(prefix, channel))
+      return startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` })
+    },
+  })
+  started.add('planner and workers', () => Promise.all([planner.stop(), workers.stop()]))
+  await workers.start()
+
+  signal.throwIfAborted()
+  const api = await buildApi({
+    catalog,
+    broker,
+    db,
+    keys,
+    prefix,
+    logger,
+    metrics: registry,
+    clock,
+    randomBytes,
+    isReady: () => !signal.aborted && planner.ready() && workers.ready(),
+  })
+  started.add('API', () => api.close())
+  await api.register(mailboxRoutes, { mailbox })
+  const { name, key } = webhookSecret
+  await api.register(webhookReceiver, { mailbox, secret: () => readSecret(name, key), clock })
+  const url = await listen(api, settings.listen)
+
+  printBanner({
+    catalog,
+    url,
+    mail: { ...mail, caught: settings.emailHost === undefined },
+    logFile: log.file,
+    terminal,
+  })
+  writeFileSync(endpointFile, `${url}\n`)
+  started.add('endpoint', async () => rmSync(endpointFile, { force: true }))
+  return { databaseEnded: postgres.ended }
+}
+
+function component(logger: Logger, name: string): Logger {
+  return logger.child({ component: name })
+}
+
+function openLog(dataDir: string, terminal: Terminal): DevLog {
+  const colours = { WARNING: 'yellow', ERROR: 'red' } as const
+  try {
+    return openDevLog(join(dataDir, 'log'), (text, urgency) => {
+      terminal.line(`${terminal.style(colours[urgency], urgency.toLowerCase())} ${plain(text, 300)}`)
+    })
+  } catch (error) {
+    throw new StartRefused(`CARILLON_DATA_DIR: ${(error as Error).message}`, 1, { cause: error })
+  }
+}
+
+/** The folder of secrets. In our own one the sample webhook channel finds a signing secret, as its receiver does. */
+function prepareSecrets({ secretsDir, dataDir }: DevSettings): string {
+  if (secretsDir !== undefined) return secretsDir
+  const folder = join(dataDir, 'secrets')
+  const { name, key } = webhookSecret
+  keepPrivateFile(join(folder, name, key), () => Buffer.from(`whsec_${randomBytes(32).toString('base64')}\n`))
+  return folder
+}
+
+function existingFolder(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new StartRefused(`CARILLON_MANIFESTS: ${path} does not exist`)
+  }
+  return path
+}
+
+async function listen(api: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
+  try {
+    await api.listen({ host, port })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reason = code === 'EADDRINUSE' ? 'is in use by another program; port 0 takes a free one' : message
+    throw new StartRefused(`CARILLON_LISTEN: ${host}:${port} ${reason}`, 1, { cause: error })
+  }
+  const bound = api.server.address() as AddressInfo
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
+}
