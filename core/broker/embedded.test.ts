@@ -72,8 +72,10 @@ describe('the embedded broker opened again', () => {
     const before = await openWithTopic(undefined, undefined, { 'max.message.bytes': '5000' })
     await before.producer.produce([{ topic, key: 'a', value, headers: { h: '1' } }])
     await consume(before, 'group', 1)
+    await before.producer.produce([{ topic, key: 'b', value }])
+    await consume(before, 'group', 1)
     await before.admin.growPartitions(topic, 2)
-    await before.producer.produce([{ topic, partition: 0, key: 'b', value }])
+    await before.producer.produce([{ topic, partition: 0, key: 'c', value }])
 
     const after = await open()
 
@@ -81,13 +83,14 @@ describe('the embedded broker opened again', () => {
       { name: topic, partitions: 2, replicas: 1, config: { 'max.message.bytes': '5000' } },
     ])
     expect(await after.admin.lag([{ group: 'group', topics: [topic] }])).toMatchObject([
-      { beginning: 0, end: 2, committed: 1, lag: 1 },
+      { beginning: 0, end: 3, committed: 2, lag: 1 },
       { beginning: 0, end: 0, committed: null, lag: 0 },
     ])
-    expect((await consume(after, 'group', 1)).map(({ key }) => key)).toEqual(['b'])
-    expect((await consume(after, 'other', 2)).map(({ key, headers }) => [key, headers])).toEqual([
+    expect((await consume(after, 'group', 1)).map(({ key }) => key)).toEqual(['c'])
+    expect((await consume(after, 'other', 3)).map(({ key, headers }) => [key, headers])).toEqual([
       ['a', { h: '1' }],
       ['b', {}],
+      ['c', {}],
     ])
   })
 

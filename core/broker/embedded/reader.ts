@@ -1,8 +1,9 @@
+import type { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumedRecord } from '../broker.ts'
 import type { Fetcher } from './fetch.ts'
 import { pauseAfter } from './store-access.ts'
-import type { Partition, Topics } from './topics.ts'
+import type { Partition, TopicEvents } from './topics.ts'
 
 /** Where a reader stands in a partition. */
 export interface Cursor {
@@ -13,8 +14,8 @@ export interface Cursor {
 }
 
 export interface ReaderOptions {
-  topics: Topics
-  fetcher: Fetcher
+  topics: EventEmitter<TopicEvents>
+  fetcher: Pick<Fetcher, 'fetch'>
   /**
    * Takes records over; none when the rest of the partition was found deleted. The cursor's position is behind them already.
    * Must not throw: that would end the process, because going on would lose records.

@@ -37,11 +37,16 @@ interface PartitionRow {
 
 type Db = Kysely<Database>
 
+export interface TopicEvents {
+  appended: []
+  changed: [topic: string]
+}
+
 /**
  * The topics of the embedded broker: read from the store once, kept in memory, written through. Emits `appended` when an end
  * offset moved, and `changed` when a topic got or lost partitions.
  */
-export class Topics extends EventEmitter<{ appended: []; changed: [topic: string] }> {
+export class Topics extends EventEmitter<TopicEvents> {
   readonly #db: Db
   readonly #topics = new Map<string, Topic>()
   /** Held by whatever must not see partitions come and go: every change of topics, and every append. */
