@@ -1,0 +1,129 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative, resolve, sep } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { watch } from 'chokidar'
+import type { Logger } from '../observability/logger.ts'
+import type { ManifestProblem } from '../resources/manifest.ts'
+import { type FolderRules, type FolderState, type ManifestFile, nextState } from './folder-state.ts'
+import type { Resource } from './records.ts'
+
+/** What a folder of manifests says. */
+export interface FolderContent {
+  /** Valid resources, in order of their keys in the catalog. One with a bad edit is here as it was before. */
+  resources: Resource[]
+  problems: ManifestProblem[]
+}
+
+export interface FolderOptions extends FolderRules {
+  /** A folder, read with all that is below it, or a single file. */
+  directory: string
+  logger: Logger
+  /** Called once before `openFolder` resolves, and when the resources or the problems have changed. */
+  onChange: (content: FolderContent) => void
+}
+
+export interface Folder {
+  /** Stops watching. `onChange` is not called afterwards. */
+  close(): Promise<void>
+}
+
+/** Milliseconds without an event until the folder is read: editors and `git checkout` save in several steps. */
+const settleTime = 150
+
+/**
+ * Reads the manifests of a folder (`*.yaml`, `*.yml`, `*.json`) and follows their changes. Hidden files are passed over: they are
+ * editors' drafts, and in a mounted ConfigMap second copies. Rejects when the folder cannot be read at first; what fails later is logged
+ * and tried again with the next change.
+ */
+export async function openFolder(options: FolderOptions): Promise<Folder> {
+  const { directory, logger, onChange } = options
+  let state: FolderState = { served: new Map(), problems: [] }
+  let timer: NodeJS.Timeout | undefined
+  let reading: Promise<void> | undefined
+  let changed = false
+  let closed = false
+
+  const read = async () => {
+    state = nextState(await readFiles(directory), state.served, options)
+  }
+  /** Every event only says that the whole is to be read: what is on the disk decides, not what was told about it. */
+  const refresh = async () => {
+    while (changed && !closed) {
+      changed = false
+      const before = state
+      try {
+        await read()
+      } catch (error) {
+        logger.warn({ err: error }, 'The folder of manifests cannot be read')
+      }
+      if (!closed && !isDeepStrictEqual(state, before)) onChange(contentOf(state))
+    }
+  }
+  const schedule = () => {
+    changed = true
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      reading ??= refresh().finally(() => (reading = undefined))
+    }, settleTime)
+  }
+
+  await stat(directory)
+  const root = resolve(directory)
+  // Kubernetes changes a mounted ConfigMap by replacing the link `..data`, so names with two dots are watched, though not read.
+  const ignored = (path: string) => segments(relative(root, path)).some((name) => /^\.(?!\.)/.test(name))
+  const watcher = watch(root, { ignoreInitial: true, ignored })
+  watcher.on('all', schedule)
+  watcher.on('error', (error) => logger.warn({ err: error }, 'The folder of manifests cannot be watched'))
+  await new Promise<void>((ready) => watcher.once('ready', ready))
+  try {
+    await read()
+  } catch (error) {
+    await watcher.close()
+    throw error
+  }
+  onChange(contentOf(state))
+  return {
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      await watcher.close()
+      await reading
+    },
+  }
+}
+
+function contentOf({ served, problems }: FolderState): FolderContent {
+  const sorted = [...served].toSorted(([left], [right]) => (left < right ? -1 : 1))
+  return { resources: sorted.map(([, { resource }]) => resource), problems }
+}
+
+async function readFiles(directory: string): Promise<ManifestFile[]> {
+  const files = await listFiles(directory)
+  const read = await Promise.all(
+    files.map(async (file) => {
+      try {
+        return [{ file, text: await readFile(file, 'utf8') }]
+      } catch (error) {
+        // Gone since it was listed: an editor is replacing it, and its events are on their way.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+        throw error
+      }
+    }),
+  )
+  return read.flat()
+}
+
+async function listFiles(directory: string): Promise<string[]> {
+  if ((await stat(directory)).isFile()) return [directory]
+  const names = await readdir(directory, { recursive: true })
+  return names
+    .filter(
+      (name) => /\.(ya?ml|json)$/i.test(name) && !segments(name).some((segment) => segment.startsWith('.')),
+    )
+    .toSorted()
+    .map((name) => join(directory, name))
+}
+
+function segments(path: string): string[] {
+  return path.split(sep)
+}
