@@ -5,7 +5,7 @@ import type { Database } from './schema.ts'
 
 export interface Store {
   db: Kysely<Database>
-  /** Rejects when the database does not answer. */
+  /** Rejects when the database does not answer within 5 s, also when its machine fell silent. */
   ping(): Promise<void>
   close(): Promise<void>
 }
@@ -19,6 +19,9 @@ export interface StoreOptions {
 
 /** bigint: our sequences and counts stay far below 2^53. */
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
+
+/** A time limit on our side: the server's own does not help when nothing comes from there any more. */
+const probe = { text: 'SELECT 1', query_timeout: 5_000 }
 
 /** Opens the pool; connects at the first query. */
 export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
@@ -38,7 +41,7 @@ export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
   return {
     db,
     async ping() {
-      await pool.query('SELECT 1')
+      await pool.query(probe)
     },
     close: () => db.destroy(),
   }
@@ -57,7 +60,7 @@ const unavailableCodes = new Set([
 const unavailableStates = /^(08|53|57P)/
 /** Messages of node-postgres that carry no code. */
 const unavailableMessages =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
+  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/
 
 /** Whether a query failed because the database cannot be reached now, so that the same query may succeed later. */
 export function isStoreUnavailable(error: unknown): boolean {
