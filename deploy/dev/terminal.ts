@@ -4,8 +4,8 @@ type Style = Parameters<typeof styleText>[0]
 
 /** Where `carillon dev` talks to the person who started it. Colours only on a terminal, and not with NO_COLOR. */
 export interface Terminal {
-  line(text: string): void
-  style(style: Style, text: string): string
+  line: (text: string) => void
+  style: (style: Style, text: string) => string
 }
 
 export function openTerminal(stream: NodeJS.WriteStream): Terminal {

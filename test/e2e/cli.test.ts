@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+function carillon(args: string[], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/carillon.ts', ...args], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr }
+}
+
+test.each<[string[], Record<string, string>, string]>([
+  [['serve'], {}, 'carillon: "serve": no such role; there are dev, migrate, help, version\n'],
+  [['constructor'], {}, 'carillon: "constructor": no such role; there are dev, migrate, help, version\n'],
+  [
+    ['dev', '--listen', '0.0.0.0:8080'],
+    {},
+    'carillon: --listen: must be a loopback address until the API has authentication, got "0.0.0.0:8080"\n',
+  ],
+  [['dev'], { CARILLON_LISTEN: 'foo' }, 'carillon: CARILLON_LISTEN: must be HOST:PORT, got "foo"\n'],
+  [['dev', '--database-url', 'x'], {}, 'carillon: --database-url: no such flag\n'],
+  [['migrate'], {}, 'carillon: DATABASE_URL: must be set: postgresql://user:password@host/database\n'],
+])('%j %j is refused with one line', (args, env, line) => {
+  expect(carillon(args, env)).toEqual({ status: 2, stdout: '', stderr: line })
+})
+
+test('help names every role, and help of a role every setting of it', () => {
+  const overview = carillon([])
+  expect(overview).toMatchObject({ status: 0, stderr: '' })
+  expect(overview.stdout).toMatch(/^Usage: carillon ROLE/)
+  expect(overview).toEqual(carillon(['help']))
+  const role = carillon(['dev', '--help'])
+  expect(role).toEqual(carillon(['help', 'dev']))
+  expect(role.stdout).toMatch(/--listen, CARILLON_LISTEN +HOST:PORT/)
+  expect(role.stdout).toMatch(/^ {2}EMAIL_PASSWORD +password/m)
+})
+
+test('version is that of the package', () => {
+  expect(carillon(['version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
