@@ -50,11 +50,15 @@ export function answerErrors(app: FastifyInstance): void {
 
 /** What the router itself refuses, before there is a route. */
 export function answerFrameworkError(
-  _error: FastifyError,
+  error: FastifyError,
   _request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  sendProblem(reply, { status: 400, code: 'malformed_url', detail: 'The URL cannot be decoded.' })
+  const problem =
+    error.statusCode === 414
+      ? { status: 414, code: 'url_too_long', detail: 'A part of the path is longer than any id.' }
+      : { status: 400, code: 'malformed_url', detail: 'The URL cannot be decoded.' }
+  sendProblem(reply, problem)
 }
 
 function toProblem(error: FastifyError): Problem {

@@ -37,8 +37,7 @@ export async function listInbox(
     .limit(limit + 1)
     .execute()
   const messages = rows.slice(0, limit).map((row) => ({
-    // The driver answers 64-bit integers as text, lest they be rounded; ours stay far below 2^53.
-    sequence: Number(row.id),
+    sequence: row.id,
     deliveryId: row.delivery_id,
     title: row.title,
     body: row.body,
