@@ -29,12 +29,15 @@ interface Document {
 let database: TestDatabase
 let api: TestApi
 let document: Document
+const ajv = new Ajv2020({ strict: false, allErrors: true })
+ajvFormats.default(ajv)
 let operations: { method: string; path: string; operation: Operation }[]
 
 beforeAll(async () => {
   database = await testDatabase()
   api = await testApi({ db: database.db })
   document = (await api.app.inject('/openapi.json')).json<Document>()
+  ajv.addSchema({ $id: 'document', components: document.components })
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
   )
@@ -44,12 +47,10 @@ afterAll(async () => {
   await database.close()
 })
 
+/** What is wrong with a value, by a schema of the document. */
 function faultsOf(schema: object, value: unknown): unknown {
-  const ajv = new Ajv2020({ strict: false, allErrors: true })
-  ajvFormats.default(ajv)
-  // References are to the document, so the schema is looked at inside it.
-  ajv.addSchema({ $id: 'doc', components: document.components, target: schema }, 'doc')
-  const validate = ajv.getSchema('doc#/target') ?? ajv.compile({ $ref: 'doc#/target' })
+  const resolvable = JSON.stringify(schema).replaceAll('"#/', '"document#/')
+  const validate = ajv.compile(JSON.parse(resolvable) as object)
   return validate(value) ? undefined : validate.errors
 }
 
@@ -91,13 +92,11 @@ describe('the OpenAPI document', () => {
         at: `${method} ${path}`,
         body,
       })),
-      ...Object.entries(operation.responses)
-        .filter(([status]) => Number(status) < 400)
-        .flatMap(([status, { content }]) =>
-          Object.values(content).map((body) => ({ at: `${method} ${path} ${status}`, body })),
-        ),
+      ...Object.entries(operation.responses).flatMap(([status, { content }]) =>
+        Object.values(content).map((body) => ({ at: `${method} ${path} ${status}`, body })),
+      ),
     ])
-    expect(media.length).toBeGreaterThan(15)
+    expect(media.length).toBeGreaterThan(50)
     for (const { at, body } of media) {
       const examples = body.examples
         ? Object.values(body.examples).map(({ value }) => value)
@@ -106,8 +105,6 @@ describe('the OpenAPI document', () => {
       for (const example of examples)
         expect({ at, faults: faultsOf(body.schema, example) }).toEqual({ at, faults: undefined })
     }
-    const problem = document.components.schemas['Problem'] as { examples: unknown[] }
-    expect(faultsOf(problem, problem.examples[0])).toBeUndefined()
   })
 
   it('says which problems a route may answer', () => {

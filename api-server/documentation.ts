@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
@@ -8,26 +9,9 @@ import { problemDetails } from './resources.ts'
 const docsPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const problemExample = {
-  type: 'https://carillon.dev/problems/validation-failed',
-  title: 'Unprocessable Entity',
-  status: 422,
-  detail: '1 field is wrong.',
-  instance: '/v1/notifications',
-  code: 'validation_failed',
-  request_id: 'req_4tTf2hB6Q3ut0Ecz',
-  errors: [
-    {
-      pointer: '/to/0/phone',
-      code: 'wrong_format',
-      detail: 'does not fit: A phone number in E.164 form: +15550100.',
-    },
-  ],
-}
-
 /** Serves the OpenAPI document of the routes registered after it, and pages to read and try it. Works without the Internet. */
 export async function serveDocumentation(app: FastifyInstance): Promise<void> {
-  app.addSchema({ $id: 'Problem', ...outputSchema(problemDetails), examples: [problemExample] })
+  app.addSchema({ $id: 'Problem', ...outputSchema(problemDetails) })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -50,7 +34,13 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
     },
     refResolver: { buildLocalReference: ({ $id }) => $id as string },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: docsPolicy,
+    theme: { title: 'Carillon API' },
+    // The other layout has a bar that loads any document from anywhere.
+    uiConfig: { layout: 'BaseLayout', docExpansion: 'list', tryItOutEnabled: true },
+  })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 
@@ -65,22 +55,45 @@ export function answer<S extends z.ZodType>(description: string, schema: S, exam
   return { description, content: { 'application/json': { schema: outputSchema(schema), example } } }
 }
 
-const problemTexts = {
-  400: 'The body is no JSON.',
-  404: 'There is no such thing.',
-  413: 'The body is too large.',
-  415: 'The body is not declared as JSON.',
-  422: 'Fields are wrong: `errors` names each of them.',
-  503: 'Not now: `Retry-After` says when to try again.',
+const documented = {
+  400: ['malformed_json', 'The body is no JSON.'],
+  404: ['not_found', 'There is no such thing.'],
+  413: ['payload_too_large', 'The body is larger than this route takes.'],
+  415: ['unsupported_media_type', 'The body is not declared as JSON.'],
+  422: ['validation_failed', '1 field is wrong.'],
+  500: ['internal_error', 'Something went wrong here.'],
+  503: ['broker_unavailable', 'Not now: Retry-After says when to try again.'],
 } as const
 
-/** The documented problems of a route. 500 is everywhere. */
-export function problems(...statuses: (keyof typeof problemTexts)[]): Record<number, object> {
-  const content = { 'application/problem+json': { schema: { $ref: 'Problem#' } } }
-  return Object.fromEntries([
-    ...statuses.map((status) => [status, { description: problemTexts[status], content }]),
-    [500, { description: 'A fault of ours.', content }],
-  ]) as Record<number, object>
+type DocumentedStatus = keyof typeof documented
+
+/** The documented problems of a route. A 500 may come from any. */
+export function problems(...statuses: DocumentedStatus[]): Record<number, object> {
+  return Object.fromEntries([...statuses, 500 as const].map((status) => [status, documentedProblem(status)]))
+}
+
+function documentedProblem(status: DocumentedStatus): object {
+  const [code, detail] = documented[status]
+  const example: z.infer<typeof problemDetails> = {
+    type: `https://carillon.dev/problems/${code.replaceAll('_', '-')}`,
+    title: STATUS_CODES[status] ?? '',
+    status,
+    detail,
+    instance: '/v1/notifications',
+    code,
+    request_id: 'req_4tTf2hB6Q3ut0Ecz',
+    ...(status === 422 && {
+      errors: [
+        {
+          pointer: '/to/0/phone',
+          code: 'wrong_format',
+          detail: 'does not fit: A phone number in E.164 form: +15550100.',
+        },
+      ],
+    }),
+  }
+  const content = { 'application/problem+json': { schema: { $ref: 'Problem#' }, example } }
+  return { description: status === 422 ? 'Fields are wrong: `errors` names each of them.' : detail, content }
 }
 
 /** The problems of every route that takes a body. */

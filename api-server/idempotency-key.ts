@@ -8,8 +8,7 @@ export const idempotencyHeaders = {
       maxLength: 255,
       pattern: '^[\\x21-\\x7e]+$',
       description:
-        'Yours to choose, 1 to 255 visible characters: a repeat with the same key sends nothing again.',
-      examples: ['order-123-shipped'],
+        'Yours to choose, 1 to 255 visible characters such as order-123-shipped: a repeat with the same key sends nothing again.',
     },
   },
 } as const
