@@ -148,12 +148,15 @@ export function describeProducing(bench: Bench): void {
       const { broker, topic } = await bench.withTopic()
       const closing = await bench.cluster.open()
       const values = texts(50)
-      const appended = values.map((value) =>
-        closing.producer.produce([{ topic, key: 'k', value: Buffer.from(value) }]),
-      )
+      const settled: string[] = []
+      const appended = values.map(async (value) => {
+        await closing.producer.produce([{ topic, key: 'k', value: Buffer.from(value) }])
+        settled.push(value)
+      })
 
       await closing.close()
 
+      expect(settled).toEqual(values)
       await Promise.all(appended)
       expect((await bench.readAll(broker, topic)).map(textOf)).toEqual(values)
       await expect(
