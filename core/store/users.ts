@@ -17,12 +17,10 @@ export async function putUser(
     .insertInto('users')
     .values({ tenant, id, profile: JSON.stringify(profile), created_at: now, updated_at: now })
     .onConflict((conflict) =>
-      conflict
-        .columns(['tenant', 'id'])
-        .doUpdateSet((eb) => ({
-          profile: eb.ref('excluded.profile'),
-          updated_at: eb.ref('excluded.updated_at'),
-        })),
+      conflict.columns(['tenant', 'id']).doUpdateSet((eb) => ({
+        profile: eb.ref('excluded.profile'),
+        updated_at: eb.ref('excluded.updated_at'),
+      })),
     )
     // A row version that no transaction has yet replaced or locked was inserted, not updated.
     .returning(['profile', 'created_at', 'updated_at', sql<boolean>`xmax = 0`.as('created')])
