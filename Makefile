@@ -9,7 +9,7 @@ help: ## list these targets
 deps: ## install Node and the dependencies where they are missing
 	@$(WITH_NODE) true
 
-run: ## run Carillon on this machine (ARGS="--port 8081" adds arguments)
+run: ## run Carillon on this machine (ARGS="--listen 127.0.0.1:8081" adds arguments)
 	@bin/carillon dev $(ARGS)
 
 test: ## check format, lint, types and generated files, and run all tests

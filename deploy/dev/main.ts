@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { buildApi } from '../../api-server/server.ts'
 import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
@@ -197,7 +197,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     catalog,
     url,
     mail: { ...mail, caught: settings.emailHost === undefined },
-    logFile: log.file,
+    logFile: relative('', log.file),
     terminal,
   })
   writeFileSync(endpointFile, `${url}\n`)

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Caught } from '../../deploy/dev/mailbox.ts'
+import { startMailCatcher } from '../../deploy/dev/mail-catcher.ts'
+import { type Caught, Mailbox } from '../../deploy/dev/mailbox.ts'
 import { type CarillonProcess, startCarillon } from '../harness/carillon.ts'
 import { paste } from './paste.ts'
 import { processesIn } from './processes.ts'
@@ -219,5 +220,26 @@ describe('carillon dev', { timeout: 90_000 }, () => {
       .poll(caught, waiting)
       .toContainEqual(expect.objectContaining({ to: 'changed@example.com', title: 'Welcome, again' }))
     expect(await carillon.stop()).toBe(0)
+  })
+
+  test('EMAIL_HOST sends mail through that server instead', async () => {
+    const mailbox = new Mailbox({ now: Date.now })
+    const server = await startMailCatcher(mailbox)
+    const env = {
+      EMAIL_HOST: server.host,
+      EMAIL_PORT: String(server.port),
+      EMAIL_FROM: 'Me <me@example.com>',
+    }
+    try {
+      carillon = await startCarillon({ dataDir, manifests, env })
+      await paste(command(0))
+      await expect
+        .poll(() => mailbox.list(), waiting)
+        .toMatchObject([{ to: 'ada@example.com', from: 'Me <me@example.com>', title: 'Welcome, Ada' }])
+      expect(await caught()).toEqual([])
+      expect(await carillon.stop()).toBe(0)
+    } finally {
+      await server.close()
+    }
   })
 })
