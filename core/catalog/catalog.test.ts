@@ -163,6 +163,18 @@ describe('catalog', () => {
     expect(catalog.channel('shop', 'sms')?.resource).toEqual(channel('sms'))
   })
 
+  it('publishes names and labels of a resource, and none of its annotations', async () => {
+    const plain = channel('sms')
+    const labels = { team: 'shop' }
+    const metadata = { ...plain.metadata, labels, annotations: { secret: 'last applied' } }
+    await publish([{ ...plain, metadata }])
+    expect(catalog.channel('shop', 'sms')?.resource.metadata).toEqual({
+      name: 'sms',
+      namespace: 'shop',
+      labels,
+    })
+  })
+
   it('gives equal specs equal revisions, whatever the order of their fields', () => {
     const one = channel('sms')
     const turned = { ...one, spec: Object.fromEntries(Object.entries(one.spec).toReversed()) } as typeof one

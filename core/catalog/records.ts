@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { ConsumedRecord, RecordToProduce } from '../broker/broker.ts'
+import { hashOfJson } from '../canonical-json.ts'
 import { envelopeVersion, header } from '../notification/envelope.ts'
 import type { NotificationChannel } from '../resources/channel.ts'
 import type { NotificationTemplate } from '../resources/template.ts'
-import { kinds } from './kinds.ts'
 
 /**
  * Records of the catalog topic. Keys are `Kind/namespace/name`, for the revisions of a template also with `@revision`, and `synced` for the marker
@@ -32,10 +31,18 @@ export type CatalogRecord =
   | ({ kind: 'published'; key: string } & Published)
   | { kind: 'unreadable'; key: string | null; detail: string }
 
+/**
+ * The shape alone: the publisher has validated the rest, and a full check of every record would cost seconds at the start of each process. A
+ * field that a newer publisher added is no reason to lose a resource either; what readers must not misread gets a new envelope version.
+ */
 const value = z.object({
   source: z.enum(sources),
   revision: z.string().min(1).max(64),
-  resource: z.discriminatedUnion('kind', [kinds.NotificationChannel, kinds.NotificationTemplate]),
+  resource: z.looseObject({
+    kind: z.enum(['NotificationChannel', 'NotificationTemplate']),
+    metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+    spec: z.looseObject({}),
+  }),
 })
 
 export function keyOf({ kind, metadata }: Resource): string {
@@ -48,11 +55,15 @@ export function revisionKeyOf(resource: Resource, revision: string): string {
 
 /** A short hash of the spec: equal for equal specs, whatever the order of their fields. */
 export function revisionOf({ spec }: Resource): string {
-  return createHash('sha256').update(canonical(spec)).digest('hex').slice(0, 12)
+  return hashOfJson(spec).slice(0, 12)
 }
 
 export function publishedRecord(topic: string, key: string, published: Published): RecordToProduce {
-  return { topic, key, value: Buffer.from(JSON.stringify(published)), headers }
+  const { apiVersion, kind, metadata, spec } = published.resource
+  const { name, namespace, labels } = metadata
+  // Annotations hold what tools keep for themselves, whole former manifests among it.
+  const resource = { apiVersion, kind, metadata: { name, namespace, ...(labels && { labels }) }, spec }
+  return { topic, key, value: Buffer.from(JSON.stringify({ ...published, resource })), headers }
 }
 
 export function removedRecord(topic: string, key: string): RecordToProduce {
@@ -77,7 +88,8 @@ export function readRecord(record: ConsumedRecord): CatalogRecord {
     const path = parsed.error.issues[0]?.path.join('.') ?? ''
     return { kind: 'unreadable', key, detail: `not a resource of this version: ${path}` }
   }
-  return { kind: 'published', key, ...parsed.data }
+  const { source, revision, resource } = parsed.data
+  return { kind: 'published', key, source, revision, resource: resource as unknown as Resource }
 }
 
 const headers = { [header.version]: String(envelopeVersion), 'content-type': 'application/json' }
@@ -88,13 +100,4 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     return undefined
   }
-}
-
-/** JSON with the keys of every object in order. */
-function canonical(part: unknown): string {
-  return JSON.stringify(part, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([left], [right]) => (left < right ? -1 : 1)))
-      : inner,
-  )
 }

@@ -64,6 +64,8 @@ export const deliveryEnvelope = z.object({
   ...common,
   id: uuid,
   notification_id: uuid,
+  /** `ntf_…`: the notification's id as the API shows it, and so as templates see it. */
+  notification: z.string(),
   channel: z.string(),
   channel_type: z.enum(channelTypes),
   recipient: z.string(),

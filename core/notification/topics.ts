@@ -9,6 +9,8 @@ export interface ChannelTopics {
   retries: { tier: string; topic: string }[]
   deadLetters: string
   group: string
+  /** Retry topics are read by a group of their own: waiting for a due record must not keep the live topic waiting. */
+  retryGroup: string
 }
 
 export const requestsTopic = (prefix: string) => `${prefix}.requests`
@@ -24,11 +26,13 @@ export function channelTopics(
   name: string,
   retryTiers: readonly string[],
 ): ChannelTopics {
-  const main = name || `${prefix}.${channel.namespace}.${channel.name}`
+  const group = `${prefix}.${channel.namespace}.${channel.name}`
+  const main = name || group
   return {
     main,
     retries: retryTiers.map((tier) => ({ tier, topic: `${main}.retry.${tier}` })),
     deadLetters: `${main}.dlq`,
-    group: `${prefix}.${channel.namespace}.${channel.name}`,
+    group,
+    retryGroup: `${group}.retry`,
   }
 }

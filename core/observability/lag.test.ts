@@ -36,9 +36,9 @@ describe('consumer lag', () => {
       'carillon_kafka_lag_errors_total 0',
       'carillon_kafka_consumer_lag{group="p.planner",topic="p.requests",partition="0"} 7',
       'carillon_kafka_consumer_lag{group="p.shop.email",topic="p.shop.email",partition="0"} 7',
-      'carillon_kafka_consumer_lag{group="p.shop.email",topic="p.shop.email.retry.30s",partition="0"} 7',
+      'carillon_kafka_consumer_lag{group="p.shop.email.retry",topic="p.shop.email.retry.30s",partition="0"} 7',
       'carillon_kafka_consumer_lag{group="p.shop.sms",topic="p.shop.sms",partition="0"} 7',
-      'carillon_kafka_consumer_lag{group="p.shop.sms",topic="p.shop.sms.retry.30s",partition="0"} 7',
+      'carillon_kafka_consumer_lag{group="p.shop.sms.retry",topic="p.shop.sms.retry.30s",partition="0"} 7',
     ])
   })
 
@@ -82,6 +82,7 @@ describe('consumer lag', () => {
     expect(lines[0]).toBe('carillon_kafka_lag_errors_total 1')
     expect(lines.slice(1).map((line) => /topic="([^"]+)"/.exec(line)?.[1])).toEqual([
       'p.requests',
+      'p.shop.email.retry.30s',
       'p.shop.sms',
       'p.shop.sms.retry.30s',
     ])

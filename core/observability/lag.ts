@@ -71,9 +71,17 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
 }
 
 function subscriptionsOf(catalog: Pick<Catalog, 'channels'>, prefix: string): Subscription[] {
-  const channels = catalog.channels().map(({ resource: { metadata, spec } }) => {
-    const topics = channelTopics(prefix, metadata, spec.topic.name, spec.delivery.retryTiers)
-    return { group: topics.group, topics: [topics.main, ...topics.retries.map(({ topic }) => topic)] }
+  const channels = catalog.channels().flatMap(({ resource: { metadata, spec } }) => {
+    const { main, group, retries, retryGroup } = channelTopics(
+      prefix,
+      metadata,
+      spec.topic.name,
+      spec.delivery.retryTiers,
+    )
+    const live = { group, topics: [main] }
+    return retries.length === 0
+      ? [live]
+      : [live, { group: retryGroup, topics: retries.map(({ topic }) => topic) }]
   })
   return [{ group: plannerGroup(prefix), topics: [requestsTopic(prefix)] }, ...channels]
 }

@@ -58,6 +58,7 @@ export async function dev(settings: DevSettings): Promise<void> {
   const log = openLog(settings.dataDir, terminal)
   const logger = createLogger({ level: settings.logLevel, destination: log })
   const started = new Started(logger)
+  terminal.line('Starting the database, the broker and the workers')
   try {
     const { databaseEnded } = await start({ settings, terminal, log, logger, started, signal })
     const failure = await Promise.race([requested, databaseEnded])

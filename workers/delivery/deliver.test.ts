@@ -21,6 +21,7 @@ const tiers = [
 const envelope: DeliveryEnvelope = {
   id: '00000000-0000-8000-8000-000000000001',
   notification_id: '00000000-0000-7000-8000-000000000001',
+  notification: 'ntf_1',
   tenant: 'shop',
   channel: 'email',
   channel_type: 'email',
@@ -54,6 +55,7 @@ interface Setup {
   idempotency?: Idempotency
   onUnknown?: 'Retry' | 'Hold'
   rendered?: Rendered
+  canRender?: boolean
   /** How long claiming takes on the monotonic clock. */
   claimTakes?: number
   produce?: () => Promise<void>
@@ -105,6 +107,7 @@ function world({
         kind: 'ok',
         message: { type: 'email', to: envelope.address, subject: 'Hi', text: 'Hello' },
       },
+    canRender: () => setup.canRender ?? true,
     policy: { tiers, maxAttempts: 3, onUnknown: setup.onUnknown ?? 'Retry' },
     idempotency,
     leaseMilliseconds: 25_000,
@@ -256,6 +259,16 @@ describe('deliver', () => {
       { status: 'failed', reason: 'template_invalid', detail: 'email.subject: undefined variable' },
     ])
     expect([...late.sends, ...broken.sends]).toEqual([])
+  })
+
+  it('waits for a template that is on its way, but not for one that is gone', async () => {
+    const rendered = { kind: 'invalid', detail: 'the template is gone' } as const
+    const early = world({ canRender: false, rendered })
+    expect(await early.run()).toMatchObject({ kind: 'park' })
+    expect(early.finished).toEqual([])
+    const late = world({ canRender: false, rendered })
+    await late.run(recordOf({ accepted_at: '2025-12-31T23:58:59.000Z' }))
+    expect(late.finished).toMatchObject([{ status: 'failed', reason: 'template_invalid' }])
   })
 
   it('leaves a record of a newer version alone', () => {

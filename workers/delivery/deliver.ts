@@ -17,6 +17,8 @@ export interface DeliverOptions {
   followUps: FollowUps
   send: ReturnType<typeof createSend>
   render: (envelope: DeliveryEnvelope) => Rendered
+  /** Whether the template is at hand. */
+  canRender: (envelope: DeliveryEnvelope) => boolean
   policy: RetryPolicy
   /** What a repeat after a lost outcome may mean: the weakest of the channel's providers. */
   idempotency: Idempotency
@@ -41,6 +43,8 @@ interface Judgement {
 
 /** Claims of one attempt without an outcome after which the record counts as one that kills its worker. */
 const maxClaims = 3
+/** Milliseconds after acceptance within which a template that is missing here is taken to be on its way. */
+const catalogDelay = 60_000
 /** Milliseconds a delivery waits when the ledger or the broker cannot be reached. */
 const holdMilliseconds = 1_000
 
@@ -67,6 +71,8 @@ export function createDeliver(options: DeliverOptions) {
 
   async function attempt(work: Extract<Work, { kind: 'delivery' }>): Promise<RunResult> {
     const { record, envelope, ref } = work
+    const isYoung = clock.now() - Date.parse(envelope.accepted_at) < catalogDelay
+    if (isYoung && !options.canRender(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
     const claimedAt = clock.monotonic()
     const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
     if (claim.kind === 'busy') return { kind: 'park', milliseconds: claim.milliseconds }

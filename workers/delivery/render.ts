@@ -14,7 +14,7 @@ export function createRender(catalog: Catalog): (envelope: DeliveryEnvelope) => 
         ? { kind: 'ok', message: made.message }
         : { kind: 'invalid', detail: `${made.part}: ${made.detail}` }
     }
-    const entry = template && catalog.templateRevision(envelope.tenant, template.name, template.revision)
+    const entry = templateOf(catalog, { ...envelope, template })
     if (entry === undefined) return { kind: 'invalid', detail: 'the template is gone' }
     return renderer.render({
       template: entry.resource,
@@ -24,9 +24,18 @@ export function createRender(catalog: Catalog): (envelope: DeliveryEnvelope) => 
       address: envelope.address,
       data: envelope.data,
       user: envelope.user,
-      notification: { id: envelope.notification_id, category: envelope.category },
+      notification: { id: envelope.notification, category: envelope.category },
     })
   }
+}
+
+/** Whether what a delivery is rendered from is at hand: the catalog of a worker may be behind that of the API which named the revision. */
+export function knowsTemplate(catalog: Catalog, envelope: DeliveryEnvelope): boolean {
+  return envelope.content !== undefined || templateOf(catalog, envelope) !== undefined
+}
+
+function templateOf(catalog: Catalog, { tenant, template }: Pick<DeliveryEnvelope, 'tenant' | 'template'>) {
+  return template && catalog.templateRevision(tenant, template.name, template.revision)
 }
 
 function localeOf(user: Record<string, unknown> | undefined): string | undefined {

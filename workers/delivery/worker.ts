@@ -17,7 +17,7 @@ import { createFollowUps } from './follow-ups.ts'
 import { openLedger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import { type OpenProvidersOptions, openProviders, weakestIdempotency } from './providers.ts'
-import { createRender } from './render.ts'
+import { createRender, knowsTemplate } from './render.ts'
 import { createSend } from './send.ts'
 import { readWork } from './work.ts'
 
@@ -57,6 +57,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
     send: createSend({ providers, clock, metrics, channel: labels }),
     render: createRender(options.catalog),
+    canRender: (envelope) => knowsTemplate(options.catalog, envelope),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),
     leaseMilliseconds,
@@ -105,14 +106,13 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
 
-  // Retry topics have a consumer of their own: one that waits for the next due record must not keep the live topic waiting.
   const waiting = new Map<string, DueQueue>()
   const retries: Source | undefined =
     topics.retries.length === 0
       ? undefined
       : new Source({
           broker,
-          group: `${topics.group}.retry`,
+          group: topics.retryGroup,
           topics: topics.retries.map(({ topic }) => topic),
           logger,
           bounds,

@@ -43,7 +43,7 @@ const request: RequestEnvelope = {
   accepted_at: '2026-01-01T00:00:00.000Z',
 }
 const run = (change: Partial<RequestEnvelope>) =>
-  expand({ ...request, ...change }, { prefix: 'p', channel, users })
+  expand({ ...request, ...change }, { prefix: 'p', publicId: 'ntf_1', channel, users })
 
 describe('expand', () => {
   it('sends a user on each channel that they have an address for, one delivery per device', () => {

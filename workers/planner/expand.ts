@@ -31,6 +31,8 @@ export interface ExpandOptions {
   /** Prefix of the install's topics. */
   prefix: string
   channel: (namespace: string, name: string) => CatalogEntry<NotificationChannel> | undefined
+  /** The id of the notification as the API shows it. */
+  publicId: string
   /** Known users of the request's tenant, by id. */
   users: ReadonlyMap<string, UserProfile>
 }
@@ -41,14 +43,14 @@ export interface ExpandOptions {
  */
 export function expand(
   request: RequestEnvelope,
-  { prefix, channel, users }: ExpandOptions,
+  { prefix, publicId, channel, users }: ExpandOptions,
 ): PlannedDelivery[] {
   const deliveries = new Map<string, PlannedDelivery>()
   for (const name of request.channels) {
     const spec = channel(request.tenant, name)?.resource.spec
     for (const recipient of request.to) {
       for (const target of targetsOf(recipient, spec?.type, users)) {
-        const planned = plan(request, { prefix, name, spec }, recipient, target)
+        const planned = plan(request, { prefix, publicId, name, spec }, recipient, target)
         deliveries.set(planned.id, planned)
       }
     }
@@ -62,9 +64,16 @@ interface Target {
   user?: Record<string, unknown>
 }
 
+interface PlanContext {
+  prefix: string
+  publicId: string
+  name: string
+  spec: NotificationChannel['spec'] | undefined
+}
+
 function plan(
   request: RequestEnvelope,
-  { prefix, name, spec }: { prefix: string; name: string; spec: NotificationChannel['spec'] | undefined },
+  { prefix, publicId, name, spec }: PlanContext,
   recipient: Recipient,
   { recipient: canonical, address, user }: Target,
 ): PlannedDelivery {
@@ -88,6 +97,7 @@ function plan(
     ...shared,
     id,
     notification_id: notificationId,
+    notification: publicId,
     channel: name,
     channel_type: spec.type,
     recipient: canonical,

@@ -12,7 +12,7 @@ import {
   header,
   type RequestEnvelope,
 } from '../../core/notification/envelope.ts'
-import { type InstallKeys, recordKey } from '../../core/notification/ids.ts'
+import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import type { Logger } from '../../core/observability/logger.ts'
@@ -152,6 +152,7 @@ async function planBatch(
     traceparent: record.headers[header.traceparent],
     deliveries: expand(request, {
       prefix,
+      publicId: formatNotificationId(keys, request.tenant, request.id),
       channel: (namespace, name) => catalog.channel(namespace, name),
       users: users.get(request.tenant) ?? new Map(),
     }),
