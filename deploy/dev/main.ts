@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join, relative } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -58,7 +58,9 @@ export async function dev(settings: DevSettings): Promise<void> {
   const log = openLog(settings.dataDir, terminal)
   const logger = createLogger({ level: settings.logLevel, destination: log })
   const started = new Started(logger)
-  terminal.line('Starting the database, the broker and the workers')
+  if (!existsSync(join(settings.dataDir, 'postgres'))) {
+    terminal.line('First start: the database is made, which takes a few seconds')
+  }
   try {
     const { databaseEnded } = await start({ settings, terminal, log, logger, started, signal })
     const failure = await Promise.race([requested, databaseEnded])
