@@ -102,6 +102,23 @@ export const settings = {
     description: 'folder of channel and template manifests (deploy/samples in the checkout)',
     schema: path.prefault(resolve(checkout, 'deploy/samples')),
   }),
+  manifestsToApply: define({
+    env: 'CARILLON_MANIFESTS',
+    flag: 'filename',
+    short: 'f',
+    description: 'folder of channel and template manifests, or one file',
+    schema: z.string({ error: 'must be set: a folder of manifests' }).transform((text) => resolve(text)),
+  }),
+  dryRun: define({
+    env: 'CARILLON_DRY_RUN',
+    flag: 'dry-run',
+    switch: true,
+    description: 'say what would change, and change nothing',
+    schema: z
+      .enum(['true', 'false'], { error: 'must be true or false' })
+      .prefault('false')
+      .transform((text) => text === 'true'),
+  }),
   secretsDir: define({
     env: 'CARILLON_SECRETS_DIR',
     flag: 'secrets-dir',
