@@ -1,11 +1,12 @@
 import { createLogger } from '../core/observability/logger.ts'
-import type { LogLevel } from '../core/settings/known.ts'
+import type { migrateSettings } from '../core/settings/roles.ts'
+import type { Settings } from '../core/settings/setting.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
 import { migrate } from '../core/store/migrate.ts'
 import { isLoginRefused, isStoreUnavailable, openStore } from '../core/store/store.ts'
 
 /** Brings the tables of a database up to this version. */
-export async function migrateDatabase(settings: { databaseUrl: string; logLevel: LogLevel }): Promise<void> {
+export async function migrateDatabase(settings: Settings<typeof migrateSettings>): Promise<void> {
   const logger = createLogger({ level: settings.logLevel })
   const store = openStore({ url: settings.databaseUrl, logger, poolSize: 1 })
   try {

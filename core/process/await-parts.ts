@@ -22,9 +22,10 @@ const longestPause = 15_000
 export function awaitBroker<T>(attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
   return retry(attempt, options, (error) => {
     if (!(error instanceof BrokerError)) throw error
-    if (error.code === 'unavailable' || error.code === 'queue_full') return `Kafka: ${error.message}`
-    if (error.code === 'unknown_topic') return `Kafka: ${error.message}; carillon apply makes the topics`
-    throw new StartRefused(`Kafka: ${error.message}`, 1, { cause: error })
+    if (error.code === 'unavailable' || error.code === 'queue_full')
+      return `KAFKA_BOOTSTRAP_SERVERS: ${error.message}`
+    if (error.code === 'unknown_topic') return `${error.message}; carillon apply makes the topics`
+    throw new StartRefused(error.message, 1, { cause: error })
   })
 }
 
@@ -38,8 +39,8 @@ export function awaitDatabase(store: Store, options: WaitOptions): Promise<void>
     if (!(await isMigrated(store.db))) throw new NotMigrated('the tables of this release are not there yet')
   }
   return retry(attempt, options, (error) => {
-    if (error instanceof NotMigrated) return `PostgreSQL: ${error.message}; carillon migrate makes them`
-    if (isStoreUnavailable(error)) return `PostgreSQL: ${(error as Error).message}`
+    if (error instanceof NotMigrated) return `DATABASE_URL: ${error.message}; carillon migrate makes them`
+    if (isStoreUnavailable(error)) return `DATABASE_URL: ${(error as Error).message}`
     if (!isLoginRefused(error)) throw error
     throw new StartRefused(`DATABASE_URL: ${(error as Error).message}`, 1, { cause: error })
   })

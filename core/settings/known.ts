@@ -122,7 +122,7 @@ export const settings = {
   secretsDir: define({
     env: 'CARILLON_SECRETS_DIR',
     flag: 'secrets-dir',
-    description: 'folder NAME/KEY that secretRef reads (secrets in the data folder)',
+    description: 'folder NAME/KEY that secretRef reads (dev: secrets in the data folder; worker: none)',
     schema: path.optional(),
   }),
   topicPrefix: define({

@@ -15,7 +15,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import type { SendContext } from '../../core/providers/provider.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
-import type { settings as known } from '../../core/settings/known.ts'
+import type { devSettings } from '../../core/settings/roles.ts'
 import { openSecretsFolder } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
@@ -41,7 +41,7 @@ import { Started } from '../../core/process/started.ts'
 import { openTerminal, plain, type Terminal } from './terminal.ts'
 import { webhookReceiver } from './webhook-receiver.ts'
 
-export type DevSettings = Settings<Omit<typeof known, 'databaseUrl'>>
+export type DevSettings = Settings<typeof devSettings>
 
 /** A laptop has one broker, so one copy of everything. */
 const replicas = 1
