@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProgram } from './kafka-jars.ts'
+import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts'
 
 export interface KafkaOptions {
   /** The folder of jars of the part `kafka`. */
@@ -15,6 +16,8 @@ export interface KafkaOptions {
   nodes?: number
   /** Settings of every broker, over those of the harness. */
   settings?: Readonly<Record<string, string>>
+  /** Clients reach each broker through a proxy of its own, `KafkaNode.proxy`; brokers reach each other without. */
+  proxied?: boolean
 }
 
 /** A Kafka on loopback that ends with the test, and at the latest with the process. */
@@ -34,35 +37,34 @@ export async function startKafka({
   jars,
   nodes: count = 1,
   settings = {},
+  proxied = false,
 }: KafkaOptions): Promise<KafkaCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-kafka-'))
-  const ports = await freePorts(count * 2)
+  const ports = await freePorts(count * 3)
   const places = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
-    port: ports[index * 2]!,
-    controllerPort: ports[index * 2 + 1]!,
+    port: ports[index * 3]!,
+    internalPort: ports[index * 3 + 1]!,
+    controllerPort: ports[index * 3 + 2]!,
   }))
   const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',')
-  const nodes = places.map(
-    (place) =>
-      new KafkaNode({
-        ...place,
-        jars,
-        folder: join(folder, String(place.id)),
-        voters,
-        copies: count,
-        settings,
-      }),
+  const nodes = await Promise.all(
+    places.map(async (place) => {
+      const proxy = proxied ? await startKafkaProxy(place) : undefined
+      const home = join(folder, String(place.id))
+      return new KafkaNode({ ...place, jars, folder: home, voters, copies: count, settings, proxy })
+    }),
   )
   const stop = async () => {
     const died = (await Promise.all(nodes.map((node) => node.stop()))).includes('died')
+    await Promise.all(nodes.map(({ proxy }) => proxy?.close()))
     if (died) process.stderr.write(`a Kafka broker died by itself; its log is below ${folder}\n`)
     else await rm(folder, { recursive: true, force: true })
   }
   try {
     await Promise.all(nodes.map((node) => node.start()))
   } catch (error) {
-    await Promise.all(nodes.map((node) => node.stop()))
+    await stop()
     throw error
   }
   return { bootstrapServers: nodes.map(({ address }) => address), nodes, stop }
@@ -71,25 +73,30 @@ export async function startKafka({
 interface KafkaNodeOptions {
   id: number
   port: number
+  internalPort: number
   controllerPort: number
   jars: string
   folder: string
   voters: string
   copies: number
   settings: Readonly<Record<string, string>>
+  proxy: KafkaProxy | undefined
 }
 
 /** One broker. It keeps its address and its data through `stop`, `kill` and `start`. */
 export class KafkaNode {
   readonly id: number
+  /** Where clients find it. */
   readonly address: string
+  readonly proxy: KafkaProxy | undefined
   readonly #options: KafkaNodeOptions
   #process: ChildProcess | undefined
 
   constructor(options: KafkaNodeOptions) {
     this.#options = options
     this.id = options.id
-    this.address = `127.0.0.1:${options.port}`
+    this.proxy = options.proxy
+    this.address = `127.0.0.1:${options.proxy?.port ?? options.port}`
   }
 
   /** Resolves once the broker takes connections; throws with the end of its log when it does not. */
@@ -170,18 +177,17 @@ export class KafkaNode {
   }
 
   #properties(): string {
-    const { id, port, controllerPort, folder, voters, copies, settings } = this.#options
+    const { id, port, internalPort, controllerPort, folder, voters, copies, settings } = this.#options
     const quorum = String(Math.max(1, copies - 1))
     return Object.entries({
       'process.roles': 'broker,controller',
       'node.id': String(id),
       'controller.quorum.voters': voters,
       'controller.listener.names': 'CONTROLLER',
-      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-      'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-      'listener.security.protocol.map':
-        'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL',
-      'inter.broker.listener.name': 'PLAINTEXT',
+      listeners: `CLIENTS://127.0.0.1:${port},INTERNAL://127.0.0.1:${internalPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+      'advertised.listeners': `CLIENTS://${this.address},INTERNAL://127.0.0.1:${internalPort}`,
+      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENTS:PLAINTEXT',
+      'inter.broker.listener.name': 'INTERNAL',
       'log.dirs': join(folder, 'data'),
       'auto.create.topics.enable': 'false',
       'default.replication.factor': String(copies),
