@@ -31,9 +31,11 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
     env: { PATH: process.env['PATH'], CARILLON_HEALTH_LISTEN: '127.0.0.1:0', ...env },
   })
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const note = (chunk: string) => {
+    text += chunk
   }
+  child.stdout.setEncoding('utf8').on('data', note)
+  child.stderr.setEncoding('utf8').on('data', note)
   const end = () => child.kill('SIGKILL')
   process.once('exit', end)
   const ended = once(child, 'close').then(() => {
