@@ -45,6 +45,7 @@ export class Source {
   readonly #consumer: Consumer
   #partitions = new Map<string, Partition>()
   #epoch = -1
+  readonly #failed = Promise.withResolvers<Error>()
   #healthy = false
   #timer: NodeJS.Timeout | undefined
   #committing: Promise<void> = Promise.resolve()
@@ -78,6 +79,7 @@ export class Source {
         onError: (error, fatal) => {
           this.#healthy = false
           options.logger.error({ err: error, group: options.group, fatal }, 'Consumer failed')
+          if (fatal) this.#failed.resolve(error)
         },
       },
     })
@@ -86,6 +88,11 @@ export class Source {
   /** Whether the consumer is in its group. */
   get healthy(): boolean {
     return this.#healthy
+  }
+
+  /** Resolves when the consumer is down and will not come back. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise
   }
 
   async start(): Promise<void> {

@@ -30,10 +30,16 @@ export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[]
 /**
  * The topics of a channel: the main one, one for each retry tier (a single partition, so that its head is the next due), and
  * the dead letters. `spec.topic.config` holds for all of them and wins.
+ * @param maxReplicas where the cluster has fewer brokers than the channel asks for copies
  */
-export function channelTopicSpecs(prefix: string, channel: NotificationChannel): TopicSpec[] {
+export function channelTopicSpecs(
+  prefix: string,
+  channel: NotificationChannel,
+  maxReplicas = Infinity,
+): TopicSpec[] {
   const { topic, delivery } = channel.spec
   const { namespace, name } = channel.metadata
+  const replicas = Math.min(topic.replicas, maxReplicas)
   const { main, retries, deadLetters } = channelTopics(
     prefix,
     { namespace, name },
@@ -41,15 +47,15 @@ export function channelTopicSpecs(prefix: string, channel: NotificationChannel):
     delivery.retryTiers,
   )
   const config = {
-    ...durable(topic.replicas),
+    ...durable(replicas),
     'cleanup.policy': 'delete',
     'retention.ms': milliseconds(topic.retention),
     ...topic.config,
   }
   const single = [...retries.map(({ topic }) => topic), deadLetters]
   return [
-    { name: main, partitions: topic.partitions, replicas: topic.replicas, config },
-    ...single.map((name) => ({ name, partitions: 1, replicas: topic.replicas, config })),
+    { name: main, partitions: topic.partitions, replicas, config },
+    ...single.map((name) => ({ name, partitions: 1, replicas, config })),
   ]
 }
 

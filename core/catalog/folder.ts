@@ -1,10 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative, resolve, sep } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { watch } from 'chokidar'
 import type { Logger } from '../observability/logger.ts'
 import type { ManifestProblem } from '../resources/manifest.ts'
-import { type FolderRules, type FolderState, type ManifestFile, nextState } from './folder-state.ts'
+import { type FolderRules, type FolderState, nextState } from './folder-state.ts'
+import { pathSegments, readManifestFiles } from './manifest-files.ts'
 import type { Resource } from './records.ts'
 
 /** What a folder of manifests says. */
@@ -44,7 +45,7 @@ export async function openFolder(options: FolderOptions): Promise<Folder> {
   let closed = false
 
   const read = async () => {
-    state = nextState(await readFiles(directory), state.served, options)
+    state = nextState(await readManifestFiles(directory), state.served, options)
   }
   /** Every event only says that the whole is to be read: what is on the disk decides, not what was told about it. */
   const refresh = async () => {
@@ -70,7 +71,7 @@ export async function openFolder(options: FolderOptions): Promise<Folder> {
   await stat(directory)
   const root = resolve(directory)
   // Kubernetes changes a mounted ConfigMap by replacing the link `..data`, so names with two dots are watched, though not read.
-  const ignored = (path: string) => segments(relative(root, path)).some((name) => /^\.(?!\.)/.test(name))
+  const ignored = (path: string) => pathSegments(relative(root, path)).some((name) => /^\.(?!\.)/.test(name))
   const watcher = watch(root, { ignoreInitial: true, ignored })
   watcher.on('all', schedule)
   watcher.on('error', (error) => logger.warn({ err: error }, 'The folder of manifests cannot be watched'))
@@ -95,35 +96,4 @@ export async function openFolder(options: FolderOptions): Promise<Folder> {
 function contentOf({ served, problems }: FolderState): FolderContent {
   const sorted = [...served].toSorted(([left], [right]) => (left < right ? -1 : 1))
   return { resources: sorted.map(([, { resource }]) => resource), problems }
-}
-
-async function readFiles(directory: string): Promise<ManifestFile[]> {
-  const files = await listFiles(directory)
-  const read = await Promise.all(
-    files.map(async (file) => {
-      try {
-        return [{ file, text: await readFile(file, 'utf8') }]
-      } catch (error) {
-        // Gone since it was listed: an editor is replacing it, and its events are on their way.
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-        throw error
-      }
-    }),
-  )
-  return read.flat()
-}
-
-async function listFiles(directory: string): Promise<string[]> {
-  if ((await stat(directory)).isFile()) return [directory]
-  const names = await readdir(directory, { recursive: true })
-  return names
-    .filter(
-      (name) => /\.(ya?ml|json)$/i.test(name) && !segments(name).some((segment) => segment.startsWith('.')),
-    )
-    .toSorted()
-    .map((name) => join(directory, name))
-}
-
-function segments(path: string): string[] {
-  return path.split(sep)
 }

@@ -18,7 +18,7 @@ export interface ListenAddress {
   port: number
 }
 
-const listenAddress = z.string().transform((text, context): ListenAddress => {
+const anyAddress = z.string().transform((text, context): ListenAddress => {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
@@ -26,15 +26,13 @@ const listenAddress = z.string().transform((text, context): ListenAddress => {
     context.addIssue({ code: 'custom', message: 'must be HOST:PORT' })
     return z.NEVER
   }
-  if (!isLoopback(host)) {
-    context.addIssue({
-      code: 'custom',
-      message: 'must be a loopback address until the API has authentication',
-    })
-    return z.NEVER
-  }
   return { host, port }
 })
+
+const loopbackAddress = anyAddress.refine(
+  ({ host }) => isLoopback(host),
+  'must be a loopback address until the API has authentication',
+)
 
 const port = z
   .string()
@@ -50,6 +48,36 @@ const path = z.string().transform((text) => resolve(text))
 export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
 export type LogLevel = (typeof logLevels)[number]
 
+/** The values of KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_MECHANISM: Kafka's own words (security.protocol, sasl.mechanism). */
+export const securityProtocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
+export type SecurityProtocol = (typeof securityProtocols)[number]
+export const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+export type SaslMechanism = (typeof saslMechanisms)[number]
+
+const bootstrapServers = z
+  .string({ error: 'must be set: HOST:PORT of one broker or more, separated by commas' })
+  .transform((text) => text.split(',').map((server) => server.trim()))
+  .refine(
+    (servers) => servers.every((server) => /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/.test(server)),
+    'must be HOST:PORT of one broker or more, separated by commas',
+  )
+
+/** One word of a name in Kubernetes (RFC 1123 label). */
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+
+export interface ChannelName {
+  namespace: string
+  name: string
+}
+
+const channelName = z
+  .string({ error: 'must be set: NAMESPACE/NAME of a channel' })
+  .regex(new RegExp(`^${label}/${label}$`), 'must be NAMESPACE/NAME of a channel')
+  .transform((text): ChannelName => {
+    const [namespace = '', name = ''] = text.split('/')
+    return { namespace, name }
+  })
+
 const hostName = z
   .string()
   .max(253)
@@ -60,7 +88,7 @@ export const settings = {
     env: 'CARILLON_LISTEN',
     flag: 'listen',
     description: 'HOST:PORT of the API (127.0.0.1:8080; port 0 takes a free one)',
-    schema: listenAddress.prefault('127.0.0.1:8080'),
+    schema: loopbackAddress.prefault('127.0.0.1:8080'),
   }),
   dataDir: define({
     env: 'CARILLON_DATA_DIR',
@@ -74,10 +102,27 @@ export const settings = {
     description: 'folder of channel and template manifests (deploy/samples in the checkout)',
     schema: path.prefault(resolve(checkout, 'deploy/samples')),
   }),
+  manifestsToApply: define({
+    env: 'CARILLON_MANIFESTS',
+    flag: 'filename',
+    short: 'f',
+    description: 'folder of channel and template manifests, or one file',
+    schema: z.string({ error: 'must be set: a folder of manifests' }).transform((text) => resolve(text)),
+  }),
+  dryRun: define({
+    env: 'CARILLON_DRY_RUN',
+    flag: 'dry-run',
+    switch: true,
+    description: 'say what would change, and change nothing',
+    schema: z
+      .enum(['true', 'false'], { error: 'must be true or false' })
+      .prefault('false')
+      .transform((text) => text === 'true'),
+  }),
   secretsDir: define({
     env: 'CARILLON_SECRETS_DIR',
     flag: 'secrets-dir',
-    description: 'folder NAME/KEY that secretRef reads (secrets in the data folder)',
+    description: 'folder NAME/KEY that secretRef reads (dev: secrets in the data folder; worker: none)',
     schema: path.optional(),
   }),
   topicPrefix: define({
@@ -101,6 +146,74 @@ export const settings = {
     schema: z
       .string({ error: 'must be set: postgresql://user:password@host/database' })
       .regex(/^postgres(ql)?:\/\/./, 'must begin with postgresql://'),
+  }),
+  kafkaBootstrapServers: define({
+    env: 'KAFKA_BOOTSTRAP_SERVERS',
+    flag: 'kafka-bootstrap-servers',
+    description: 'HOST:PORT of one broker or more, separated by commas',
+    schema: bootstrapServers,
+  }),
+  kafkaSecurityProtocol: define({
+    env: 'KAFKA_SECURITY_PROTOCOL',
+    flag: 'kafka-security-protocol',
+    description: `how to talk to the brokers: ${securityProtocols.join(', ')} (PLAINTEXT)`,
+    schema: z
+      .enum(securityProtocols, { error: `must be one of ${securityProtocols.join(', ')}` })
+      .prefault('PLAINTEXT'),
+  }),
+  kafkaSaslMechanism: define({
+    env: 'KAFKA_SASL_MECHANISM',
+    flag: 'kafka-sasl-mechanism',
+    description: `how to log in to the brokers: ${saslMechanisms.join(', ')}`,
+    schema: z.enum(saslMechanisms, { error: `must be one of ${saslMechanisms.join(', ')}` }).optional(),
+  }),
+  kafkaSaslUsername: define({
+    env: 'KAFKA_SASL_USERNAME',
+    flag: 'kafka-sasl-username',
+    description: 'user name at the brokers',
+    schema: z.string().optional(),
+  }),
+  kafkaSaslPasswordFile: define({
+    env: 'KAFKA_SASL_PASSWORD_FILE',
+    flag: 'kafka-sasl-password-file',
+    description: 'file with the password at the brokers',
+    schema: path.optional(),
+  }),
+  kafkaSslCaFile: define({
+    env: 'KAFKA_SSL_CA_FILE',
+    flag: 'kafka-ssl-ca-file',
+    description: "file (PEM) with the brokers' certificate authority (those that Node trusts)",
+    schema: path.optional(),
+  }),
+  installKeyFile: define({
+    env: 'CARILLON_INSTALL_KEY_FILE',
+    flag: 'install-key-file',
+    description: 'file with the secret of the install: 32 random bytes or more, the same for every process',
+    schema: z
+      .string({ error: 'must be set: a file of 32 random bytes or more, the same for every process' })
+      .transform((text) => resolve(text)),
+  }),
+  healthListen: define({
+    env: 'CARILLON_HEALTH_LISTEN',
+    flag: 'health-listen',
+    description: 'HOST:PORT of /livez, /readyz and /metrics (127.0.0.1:8081; port 0 takes a free one)',
+    schema: anyAddress.prefault('127.0.0.1:8081'),
+  }),
+  channel: define({
+    env: 'CARILLON_CHANNEL',
+    flag: 'channel',
+    description: 'NAMESPACE/NAME of the channel to deliver',
+    schema: channelName,
+  }),
+  topicReplicas: define({
+    env: 'CARILLON_TOPIC_REPLICAS',
+    flag: 'topic-replicas',
+    description: 'copies of every topic at the most (3; 1 where there is a single broker)',
+    schema: z
+      .string()
+      .regex(/^([1-9]|10)$/, 'must be 1 to 10')
+      .transform(Number)
+      .prefault('3'),
   }),
   emailHost: define({
     env: 'EMAIL_HOST',

@@ -4,10 +4,19 @@ import { knownVariables, settings } from './known.ts'
 import { readSettings } from './setting.ts'
 import { StartRefused } from './start-refused.ts'
 
+/** What has no default. */
+const required = {
+  DATABASE_URL: 'postgresql://127.0.0.1/carillon',
+  KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092',
+  CARILLON_INSTALL_KEY_FILE: '/keys/install.key',
+  CARILLON_CHANNEL: 'shop/email',
+  CARILLON_MANIFESTS: '/manifests',
+}
+
 const read = (args: string[], env: Record<string, string> = {}) =>
   readSettings(settings, {
     args,
-    env: { DATABASE_URL: 'postgresql://127.0.0.1/carillon', ...env },
+    env: { ...required, ...env },
     knownVariables,
   })
 
@@ -30,6 +39,23 @@ test.each([
 ])('%s %s', (flag, value, listen) => {
   expect(read([flag, value]).listen).toEqual(listen)
   expect(read([`${flag}=${value}`]).listen).toEqual(listen)
+})
+
+test('brokers are a list, a channel has two names, and health may be asked from elsewhere', () => {
+  const args = ['--channel=shop/email', '--health-listen', '0.0.0.0:8081']
+  expect(read(args, { KAFKA_BOOTSTRAP_SERVERS: 'a.example:9092, [::1]:9093' })).toMatchObject({
+    kafkaBootstrapServers: ['a.example:9092', '[::1]:9093'],
+    channel: { namespace: 'shop', name: 'email' },
+    healthListen: { host: '0.0.0.0', port: 8081 },
+  })
+})
+
+test('a flag may have a letter, and may stand alone', () => {
+  expect(read(['-f', 'somewhere', '--dry-run'])).toMatchObject({
+    manifestsToApply: resolve('somewhere'),
+    dryRun: true,
+  })
+  expect(read([]).dryRun).toBe(false)
 })
 
 test('a flag wins over the environment, and an empty variable is not set', () => {
@@ -82,6 +108,30 @@ test.each<[string[], Record<string, string>, string]>([
     'CARILLON_TOPIC_PREFIX: must be 1 to 40 of a-z, 0-9 and -, got "a.b"',
   ],
   [['--email-password', 'hunter2'], {}, '--email-password: no such flag'],
+  [
+    [],
+    { KAFKA_BOOTSTRAP_SERVERS: '' },
+    'KAFKA_BOOTSTRAP_SERVERS: must be set: HOST:PORT of one broker or more, separated by commas',
+  ],
+  [
+    [],
+    { KAFKA_BOOTSTRAP_SERVERS: 'kafka' },
+    'KAFKA_BOOTSTRAP_SERVERS: must be HOST:PORT of one broker or more, separated by commas, got "kafka"',
+  ],
+  [
+    [],
+    { KAFKA_SECURITY_PROTOCOL: 'TLS' },
+    'KAFKA_SECURITY_PROTOCOL: must be one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL, got "TLS"',
+  ],
+  [['--channel', 'email'], {}, '--channel: must be NAMESPACE/NAME of a channel, got "email"'],
+  [['-f'], {}, '-f: needs a value'],
+  [['--dry-run=maybe'], {}, '--dry-run: must be true or false, got "maybe"'],
+  [['--topic-replicas', '0'], {}, '--topic-replicas: must be 1 to 10, got "0"'],
+  [
+    [],
+    { CARILLON_INSTALL_KEY_FILE: '' },
+    'CARILLON_INSTALL_KEY_FILE: must be set: a file of 32 random bytes or more, the same for every process',
+  ],
   [[], { DATABASE_URL: 'mysql://root:hunter2@db' }, 'DATABASE_URL: must begin with postgresql://'],
   [[], { DATABASE_URL: '' }, 'DATABASE_URL: must be set: postgresql://user:password@host/database'],
 ])('%j %j: %s', (args, env, line) => {

@@ -8,6 +8,10 @@ export interface Setting<T> {
   env: string
   /** Without the dashes. Absent for secrets: a command line can be read by everyone on the machine. */
   flag?: string
+  /** One letter for the flag, without its dash. */
+  short?: string
+  /** The flag stands alone and means `true`. */
+  switch?: true
   /** One line for `carillon ROLE --help`. */
   description: string
   /** Reads the text; its messages complete "must …". `undefined` is a setting that is not set. */
@@ -67,7 +71,13 @@ function readSetting(
 
 function readFlags(definitions: readonly Setting<unknown>[], args: readonly string[]): Map<string, string> {
   const known = definitions.flatMap((setting) => (setting.flag === undefined ? [] : [setting.flag]))
-  const options = Object.fromEntries(known.map((flag) => [flag, { type: 'string' as const }]))
+  const options = Object.fromEntries(
+    definitions.flatMap(({ flag, short, switch: alone }) =>
+      flag === undefined
+        ? []
+        : [[flag, { type: alone ? ('boolean' as const) : ('string' as const), ...(short && { short }) }]],
+    ),
+  )
   const { tokens } = parseArgs({
     args: [...args],
     options,
@@ -82,8 +92,9 @@ function readFlags(definitions: readonly Setting<unknown>[], args: readonly stri
     if (token.kind === 'option-terminator') continue
     if (!known.includes(token.name))
       throw new StartRefused(`${token.rawName}: no such flag${suggestion(token.name, known)}`, 2)
-    if (token.value === undefined) throw new StartRefused(`${token.rawName}: needs a value`, 2)
-    flags.set(token.name, token.value)
+    const value = token.value ?? (options[token.name]?.type === 'boolean' ? 'true' : undefined)
+    if (value === undefined) throw new StartRefused(`${token.rawName}: needs a value`, 2)
+    flags.set(token.name, value)
   }
   return flags
 }

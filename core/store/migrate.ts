@@ -28,6 +28,22 @@ export async function migrate(
   })
 }
 
+/**
+ * Whether the database has every migration of this release. One that a newer release has migrated further has them too: while
+ * an upgrade rolls, both releases work on it.
+ */
+export async function isMigrated(
+  db: Kysely<Database>,
+  migrations: Readonly<Record<string, Migration>> = known,
+): Promise<boolean> {
+  const { rows: tables } = await sql<{ found: boolean }>`
+    SELECT to_regclass('kysely_migration') IS NOT NULL AS found`.execute(db)
+  if (tables[0]?.found !== true) return false
+  const { rows } = await sql<{ name: string }>`SELECT name FROM kysely_migration`.execute(db)
+  const applied = new Set(rows.map(({ name }) => name))
+  return Object.keys(migrations).every((name) => applied.has(name))
+}
+
 /** What to say instead of Kysely's "corrupted migrations" when a newer release was here. */
 async function newerRelease(
   db: Kysely<Database>,

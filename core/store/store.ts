@@ -69,3 +69,9 @@ export function isStoreUnavailable(error: unknown): boolean {
   if (typeof code === 'string' && (unavailableCodes.has(code) || unavailableStates.test(code))) return true
   return unavailableMessages.test(error.message)
 }
+
+/** Whether the database refused the log-in, or there is no database of that name: SQLSTATE classes 28 and 3D. */
+export function isLoginRefused(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return error instanceof Error && typeof code === 'string' && /^(28|3D)/.test(code)
+}

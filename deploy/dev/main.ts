@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { join, relative } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import { listen } from '../../api-server/listen.ts'
 import { buildApi } from '../../api-server/server.ts'
 import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
@@ -16,7 +15,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import type { SendContext } from '../../core/providers/provider.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
-import type { ListenAddress, settings as known } from '../../core/settings/known.ts'
+import type { devSettings } from '../../core/settings/roles.ts'
 import { openSecretsFolder } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
@@ -27,7 +26,7 @@ import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import { printBanner } from './banner.ts'
-import { ChannelWorkers } from './channel-workers.ts'
+import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
 import { type DevLog, openDevLog } from './log.ts'
 import { startMailCatcher } from './mail-catcher.ts'
@@ -37,12 +36,12 @@ import { mailboxRoutes } from './mailbox-routes.ts'
 import { keepPrivateFile } from './private-file.ts'
 import { reportCaught, reportProblems } from './report.ts'
 import { makeSampleUsers } from './sample-users.ts'
-import { awaitTermination } from './signals.ts'
-import { Started } from './started.ts'
+import { awaitTermination } from '../../core/process/signals.ts'
+import { Started } from '../../core/process/started.ts'
 import { openTerminal, plain, type Terminal } from './terminal.ts'
 import { webhookReceiver } from './webhook-receiver.ts'
 
-export type DevSettings = Settings<Omit<typeof known, 'databaseUrl'>>
+export type DevSettings = Settings<typeof devSettings>
 
 /** A laptop has one broker, so one copy of everything. */
 const replicas = 1
@@ -237,16 +236,4 @@ function existingFolder(path: string): string {
     throw new StartRefused(`CARILLON_MANIFESTS: ${path} does not exist`)
   }
   return path
-}
-
-async function listen(api: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
-  try {
-    await api.listen({ host, port })
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const reason = code === 'EADDRINUSE' ? 'is in use by another program; port 0 takes a free one' : message
-    throw new StartRefused(`CARILLON_LISTEN: ${host}:${port} ${reason}`, 1, { cause: error })
-  }
-  const bound = api.server.address() as AddressInfo
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
 }

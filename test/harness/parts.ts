@@ -1,6 +1,7 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { installDebianPackages } from './debian.ts'
+import { findKafkaJars, installKafkaJars } from './kafka-jars.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -18,6 +19,12 @@ const definitions = {
     find: (env) => firstExecutable([env['CHROMIUM'], '/usr/bin/chromium']),
     missing: 'no browser at $CHROMIUM or /usr/bin/chromium',
     install: () => installDebianPackages(['chromium', 'fonts-dejavu-core']),
+  },
+  /** The path is the folder of a broker's jars, or the bootstrap servers of a cluster that runs elsewhere: `host:port,…`. */
+  kafka: {
+    find: (env) => env['CARILLON_KAFKA'] || findKafkaJars(env),
+    missing: 'no cluster at $CARILLON_KAFKA, and no Java with Kafka in the cache',
+    install: installKafkaJars,
   },
   /** The path is the folder of the server's programs: `initdb`, `postgres`, `pg_ctl`. */
   postgres: {

@@ -126,16 +126,25 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           },
         })
 
-  await Promise.all([source.start(), retries?.start()])
+  async function stop(): Promise<void> {
+    for (const queue of waiting.values()) queue.clear()
+    await dispatcher.drain()
+    await Promise.all([source.stop(), retries?.stop()])
+    await Promise.all(providers.map(({ provider }) => provider.close()))
+    metrics.slots.remove(labels)
+    metrics.slotsBusy.remove(labels)
+  }
+
+  const starts = await Promise.allSettled([source.start(), retries?.start()])
+  const refused = starts.find((start) => start.status === 'rejected')
+  if (refused !== undefined) {
+    // The other consumer may have started: left alone, it would go on in its group with nobody to stop it.
+    await stop()
+    throw refused.reason
+  }
   return {
     ready: () => source.healthy && (retries?.healthy ?? true),
-    async stop() {
-      for (const queue of waiting.values()) queue.clear()
-      await dispatcher.drain()
-      await Promise.all([source.stop(), retries?.stop()])
-      await Promise.all(providers.map(({ provider }) => provider.close()))
-      metrics.slots.remove(labels)
-      metrics.slotsBusy.remove(labels)
-    },
+    failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
+    stop,
   }
 }

@@ -134,6 +134,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   await source.start()
   return {
     ready: () => source.healthy,
+    failed: source.failed,
     async stop() {
       stopping = true
       await working

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { assignRoundRobin } from './assignor.ts'
+import { assignRoundRobin } from '../assignor.ts'
 import { Group, type Member } from './group.ts'
 import type { Partition } from './topics.ts'
 

@@ -1,4 +1,4 @@
-import { assignRoundRobin, type Subscriber } from './assignor.ts'
+import { assignRoundRobin, type Subscriber } from '../assignor.ts'
 import type { Partition } from './topics.ts'
 
 /** A consumer as its group sees it. */

@@ -1,6 +1,5 @@
 import { pino } from 'pino'
 import { expect, test, vi } from 'vitest'
-import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { ChannelWorkers } from './channel-workers.ts'
 
@@ -24,7 +23,7 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
         changed = () => {}
       }
     },
-  } as unknown as Catalog
+  }
   const workers = new ChannelWorkers({
     catalog,
     logger: pino({ enabled: false }),
@@ -36,6 +35,7 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
       log.push(`+${name}`)
       return {
         ready: () => true,
+        failed: new Promise(() => {}),
         stop: async () => {
           await Promise.resolve()
           log.push(`-${name}`)

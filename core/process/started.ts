@@ -1,4 +1,4 @@
-import type { Logger } from '../../core/observability/logger.ts'
+import type { Logger } from '../observability/logger.ts'
 
 /** What was started, to be stopped in the opposite order. */
 export class Started {

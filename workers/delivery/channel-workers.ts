@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog, CatalogEntry } from '../../core/catalog/catalog.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import type { Running } from '../../workers/running.ts'
+import type { Running } from '../running.ts'
 
 export interface ChannelWorkersOptions {
-  catalog: Catalog
-  /** Makes the topics of a channel where they are missing, and starts its worker. */
+  catalog: Pick<Catalog, 'channels' | 'onChange'>
+  /** Starts the worker of a channel. */
   start(channel: NotificationChannel): Promise<Running>
   logger: Logger
 }
@@ -14,11 +14,11 @@ export interface ChannelWorkersOptions {
 const longestPause = 30_000
 
 /**
- * Keeps one delivery worker running for every channel in the catalog: what the operator does with Deployments. A channel
- * that changes gets a fresh worker once the one before has drained; a suspended or removed one has none. A channel whose worker does not start
+ * Keeps one delivery worker running for every channel of a catalog. A channel that changes gets a fresh worker once the one before has drained; a suspended or removed one has none. A channel whose worker does not start
  * is tried again and holds up no other.
  */
-export class ChannelWorkers {
+export class ChannelWorkers implements Running {
+  readonly #failed = Promise.withResolvers<Error>()
   readonly #options: ChannelWorkersOptions
   readonly #running = new Map<string, { revision: string; worker: Running }>()
   readonly #busy = new Set<string>()
@@ -28,6 +28,11 @@ export class ChannelWorkers {
 
   constructor(options: ChannelWorkersOptions) {
     this.#options = options
+  }
+
+  /** Resolves with the first failure that ends a worker for good. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise
   }
 
   /** Resolves when every channel of the catalog has its worker, or has failed to get one and is being tried again. */
@@ -99,6 +104,7 @@ export class ChannelWorkers {
       this.#running.delete(key)
     } else if (wanted !== undefined) {
       const worker = await this.#options.start(wanted.resource)
+      void worker.failed.then(this.#failed.resolve)
       this.#running.set(key, { revision: wanted.revision, worker })
     }
   }

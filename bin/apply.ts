@@ -1,0 +1,64 @@
+import { relative } from 'node:path'
+import type { Broker } from '../core/broker/broker.ts'
+import { BrokerError } from '../core/broker/broker.ts'
+import { openKafkaBroker } from '../core/broker/kafka.ts'
+import { carryOut, planApply } from '../core/catalog/apply.ts'
+import { kinds } from '../core/catalog/kinds.ts'
+import { readManifestFiles } from '../core/catalog/manifest-files.ts'
+import { openCatalog } from '../core/catalog/reader.ts'
+import type { Published } from '../core/catalog/records.ts'
+import { catalogTopic } from '../core/notification/topics.ts'
+import { createLogger, type Logger } from '../core/observability/logger.ts'
+import { kafkaConnection } from '../core/settings/kafka.ts'
+import type { applySettings } from '../core/settings/roles.ts'
+import type { Settings } from '../core/settings/setting.ts'
+import { StartRefused } from '../core/settings/start-refused.ts'
+
+/**
+ * `carillon apply`: brings topics and catalog to what a folder of manifests says, and prints a line for each resource. Throws StartRefused
+ * with the place of every problem, having changed nothing, or with what Kafka refused.
+ */
+export async function apply(settings: Settings<typeof applySettings>): Promise<void> {
+  const { topicPrefix: prefix, topicReplicas: replicas, dryRun } = settings
+  const files = await readFiles(settings.manifestsToApply)
+  // Standard output is for the lines of the result.
+  const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
+  const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-apply', logger })
+  try {
+    const published = await readCatalog(broker, catalogTopic(prefix), logger)
+    const planned = await planApply({ files, published, admin: broker.admin, kinds, prefix, replicas })
+    if (planned.kind === 'refused') {
+      throw new StartRefused(['nothing is applied', ...planned.problems].join('\n'))
+    }
+    if (!dryRun) await carryOut(planned.plan, { broker, published, prefix })
+    for (const line of planned.plan.lines) process.stdout.write(`${line}${dryRun ? ' (dry run)' : ''}\n`)
+  } catch (error) {
+    throw error instanceof BrokerError ? new StartRefused(error.message, 1, { cause: error }) : error
+  } finally {
+    await broker.close()
+  }
+}
+
+/** What is in the catalog now: nothing at all before the first time. */
+async function readCatalog(
+  broker: Broker,
+  topic: string,
+  logger: Logger,
+): Promise<ReadonlyMap<string, Published>> {
+  const [existing] = await broker.admin.describeTopics([topic])
+  if (existing === undefined) return new Map()
+  const catalog = await openCatalog({ broker, topic, logger })
+  await catalog.close()
+  return catalog.published()
+}
+
+/** Named from here, so that a problem can be clicked on. */
+async function readFiles(folder: string) {
+  try {
+    const files = await readManifestFiles(folder)
+    return files.map(({ file, text }) => ({ file: relative(process.cwd(), file), text }))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new StartRefused(`--filename: ${folder} cannot be read: ${code}`, 2, { cause: error })
+  }
+}

@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Admin,
+  BrokerError,
+  type PartitionLag,
+  type TopicDescription,
+  type TopicPartition,
+  type TopicSpec,
+} from '../broker.ts'
+import { nameOf } from './cursor.ts'
+import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
+import { failOn, KafkaError } from './kafka-error.ts'
+import { beginnings, committedOffsets, ends } from './offsets.ts'
+import { withPatience } from './patience.ts'
+import { TopicMap } from './topic-map.ts'
+import type { Wire } from './wire.ts'
+
+/** Milliseconds that the cluster may take to create or delete topics before it answers. */
+const TOPIC_TIMEOUT_MS = 5_000
+/** Milliseconds to wait for the leaders of a new topic, and between two looks. */
+const LEADERS_TIMEOUT_MS = 5_000
+const LEADERS_INTERVAL_MS = 50
+/** Kinds of resources and sources of settings, as Kafka numbers them. */
+const TOPIC_RESOURCE = 2
+const TOPIC_CONFIG = 1
+
+interface TopicErrors {
+  topicErrors: { topic: string; errorCode: number; errorMessage?: string | null }[]
+}
+
+interface ConfigAnswer {
+  resources: {
+    errorCode: number
+    resourceName: string
+    configEntries: { configName: string; configValue: string | null; configSource: number }[]
+  }[]
+}
+
+/** What administers a Kafka. Any broker forwards what only the controller can do. */
+export class KafkaAdmin implements Admin {
+  readonly #wire: Wire
+
+  constructor(wire: Wire) {
+    this.#wire = wire
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    if (specs.length === 0) return
+    await withPatience(async () => {
+      const answer = await this.#wire.askAny<TopicErrors>('CreateTopics', {
+        validateOnly: false,
+        timeout: TOPIC_TIMEOUT_MS,
+        topics: specs.map(({ name, partitions, replicas, config }) => ({
+          topic: name,
+          numPartitions: checkCount(partitions),
+          replicationFactor: replicas,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+        })),
+      })
+      for (const { topic, errorCode, errorMessage } of answer.topicErrors) {
+        if (isA(errorCode, 'TOPIC_ALREADY_EXISTS')) continue
+        refuse(errorCode, `topic ${topic}`, errorMessage)
+      }
+    })
+    await this.#leaders(specs.map(({ name }) => name))
+  }
+
+  async describeTopics(names: readonly string[]): Promise<TopicDescription[]> {
+    if (names.length === 0) return []
+    return await withPatience(async () => {
+      const places = await this.#wire.locate(names)
+      const found = names.filter((name) => {
+        const place = places.get(name)
+        if (!place || isA(place.error, 'UNKNOWN_TOPIC_OR_PARTITION')) return false
+        failOn(place.error, `topic ${name}`)
+        return true
+      })
+      const configs = await this.#configs(found)
+      return found.flatMap((name) => {
+        const config = configs.get(name)
+        if (!config) return []
+        const { partitions } = places.get(name)!
+        return [{ name, partitions: partitions.length, replicas: partitions[0]?.replicas ?? 0, config }]
+      })
+    })
+  }
+
+  async growPartitions(topic: string, partitions: number): Promise<void> {
+    checkCount(partitions)
+    await withPatience(async () => {
+      const place = (await this.#wire.locate([topic])).get(topic)
+      failOn(place?.error ?? 3, `topic ${topic}`)
+      const present = place!.partitions.length
+      if (partitions < present) {
+        throw new BrokerError('invalid', `topic ${topic} has ${present} partitions and cannot shrink`)
+      }
+      if (partitions === present) return
+      const { topicErrors } = await this.#wire.askAny<TopicErrors>('CreatePartitions', {
+        validateOnly: false,
+        timeout: TOPIC_TIMEOUT_MS,
+        topicPartitions: [{ topic, count: partitions }],
+      })
+      for (const { errorCode, errorMessage } of topicErrors) {
+        // The broker that was asked for the present count may be behind: then it has as many by now.
+        if (isA(errorCode, 'INVALID_PARTITIONS') && /already has/.test(errorMessage ?? '')) continue
+        refuse(errorCode, `topic ${topic}`, errorMessage)
+      }
+    })
+  }
+
+  async alterConfig(topic: string, config: Readonly<Record<string, string>>): Promise<void> {
+    await withPatience(async () => {
+      const answer = await this.#wire.askAny<IncrementalAlterConfigsAnswer>('IncrementalAlterConfigs', {
+        topic,
+        config,
+      })
+      failOn(answer.errorCode, `topic ${topic}`)
+    })
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return
+    await withPatience(async () => {
+      const { topicErrors } = await this.#wire.askAny<TopicErrors>('DeleteTopics', {
+        topics: [...new Set(names)],
+        timeout: TOPIC_TIMEOUT_MS,
+      })
+      for (const { topic, errorCode } of topicErrors) {
+        if (!isA(errorCode, 'UNKNOWN_TOPIC_OR_PARTITION')) failOn(errorCode, `topic ${topic}`)
+      }
+    })
+  }
+
+  /** Two requests to each leader, and two for each group. */
+  async lag(subscriptions: readonly { group: string; topics: readonly string[] }[]): Promise<PartitionLag[]> {
+    if (subscriptions.every(({ topics }) => topics.length === 0)) return []
+    return await withPatience(async () => {
+      const topics = new TopicMap(this.#wire)
+      for (const topic of subscriptions.flatMap((subscription) => subscription.topics)) topics.add(topic)
+      await topics.refresh()
+      const partitionsOf = (topic: string): TopicPartition[] => {
+        const place = topics.get(topic)
+        failOn(place?.error ?? 3, `topic ${topic}`)
+        return place!.partitions.map(({ partition }) => ({ topic, partition }))
+      }
+      const names = [...new Set(subscriptions.flatMap((subscription) => subscription.topics))]
+      const partitions = names.flatMap(partitionsOf)
+      const [first, end] = await Promise.all([
+        beginnings(this.#wire, topics, partitions),
+        ends(this.#wire, topics, partitions),
+      ])
+      const lags = subscriptions.map(async ({ group, topics: subscribed }) => {
+        const own = subscribed.flatMap(partitionsOf)
+        const coordinator = await this.#wire.coordinator(group)
+        const committed = await committedOffsets(this.#wire, coordinator, group, own)
+        return own.map((partition): PartitionLag => {
+          const name = nameOf(partition)
+          const place = {
+            beginning: first.get(name)!,
+            end: end.get(name)!,
+            committed: committed.get(name) ?? null,
+          }
+          const lag = Math.max(0, place.end - Math.max(place.committed ?? place.beginning, place.beginning))
+          return { group, ...partition, ...place, lag }
+        })
+      })
+      return (await Promise.all(lags)).flat()
+    })
+  }
+
+  async #configs(names: readonly string[]): Promise<Map<string, Record<string, string>>> {
+    if (names.length === 0) return new Map()
+    const { resources } = await this.#wire.askAny<ConfigAnswer>('DescribeConfigs', {
+      includeSynonyms: false,
+      resources: names.map((name) => ({ type: TOPIC_RESOURCE, name })),
+    })
+    const configs = new Map<string, Record<string, string>>()
+    for (const { resourceName, errorCode, configEntries } of resources) {
+      if (isA(errorCode, 'UNKNOWN_TOPIC_OR_PARTITION')) continue
+      failOn(errorCode, `topic ${resourceName}`)
+      const own = configEntries.filter(({ configSource }) => configSource === TOPIC_CONFIG)
+      configs.set(
+        resourceName,
+        Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue ?? ''])),
+      )
+    }
+    return configs
+  }
+
+  /** A topic can be used once each of its partitions has a leader; it exists all the same when that takes longer. */
+  async #leaders(topics: readonly string[]): Promise<void> {
+    const begun = performance.now()
+    while (performance.now() - begun < LEADERS_TIMEOUT_MS) {
+      const places = await withPatience(() => this.#wire.locate(topics))
+      const led = topics.every((topic) => {
+        const partitions = places.get(topic)?.partitions ?? []
+        return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+      })
+      if (led) return
+      await sleep(LEADERS_INTERVAL_MS)
+    }
+  }
+}
+
+/** Kafka takes -1 for "as the brokers have it", which is not what the port means. */
+function checkCount(partitions: number): number {
+  if (Number.isInteger(partitions) && partitions >= 1) return partitions
+  throw new BrokerError('invalid', 'a topic has at least 1 partition')
+}
+
+function isA(code: number, type: string): boolean {
+  return code !== 0 && new KafkaError(code, '').type === type
+}
+
+/** Throws with the broker's own words, which name the setting and the bound that were missed. */
+function refuse(code: number, subject: string, words: string | null | undefined): void {
+  failOn(code, words ? `${subject} (${words})` : subject)
+}

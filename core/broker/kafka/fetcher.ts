@@ -1,0 +1,211 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConsumedRecord } from '../broker.ts'
+import { type Cursor, nameOf } from './cursor.ts'
+import { KafkaError } from './kafka-error.ts'
+import { Batch, type RawMessage } from './kafkajs.ts'
+import { beginnings, byTopic } from './offsets.ts'
+import { pauseAfter } from './patience.ts'
+import type { TopicMap } from './topic-map.ts'
+import type { Wire } from './wire.ts'
+
+/** Milliseconds that a broker holds a fetch back while there is nothing: also how long `resume` and `stop` may take to be felt. */
+const MAX_WAIT_MS = 250
+const MAX_BYTES = 8 * 1024 * 1024
+const MAX_PARTITION_BYTES = 1024 * 1024
+const READ_COMMITTED = 1
+/** Milliseconds between looks for partitions that have no leader. */
+const LOCATE_INTERVAL_MS = 250
+
+export interface FetcherOptions {
+  wire: Wire
+  topics: TopicMap
+  /** Called for partitions that are not paused, in offset order. The cursor is behind the records already. */
+  onRead(cursor: Cursor, records: readonly ConsumedRecord[]): void
+  /** A leader could not be read from; it is tried again. */
+  onFailure(error: unknown): void
+}
+
+interface FetchAnswer {
+  errorCode?: number
+  responses: {
+    topicName: string
+    partitions: { partition: number; errorCode: number; messages: RawMessage[] }[]
+  }[]
+}
+
+/**
+ * Reads partitions: one loop for each leader, so that a broker that is slow or gone holds up only what it leads, and a pause or an error
+ * only its own partition.
+ */
+export class Fetcher {
+  readonly #options: FetcherOptions
+  readonly #loops = new Map<number, Promise<void>>()
+  readonly #stopping = new AbortController()
+  #cursors: readonly Cursor[] = []
+  #locating: Promise<void> | undefined
+  #wake = Promise.withResolvers<void>()
+  #turn = 0
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+  }
+
+  /** Reads these partitions from now on. */
+  read(cursors: readonly Cursor[]): void {
+    this.#cursors = cursors
+    this.#startLoops()
+    if (this.#cursors.some((cursor) => this.#leader(cursor) < 0)) void this.#locate()
+  }
+
+  /** Something is not paused any more. */
+  wake(): void {
+    this.#wake.resolve()
+    this.#wake = Promise.withResolvers()
+  }
+
+  /** Hands over nothing from now on; resolves when no request is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.wake()
+    await Promise.all([...this.#loops.values(), this.#locating])
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  #leader({ topic, partition }: Cursor): number {
+    return this.#options.topics.leader(topic, partition)
+  }
+
+  #startLoops(): void {
+    for (const leader of new Set(this.#cursors.map((cursor) => this.#leader(cursor)))) {
+      if (leader < 0 || this.#loops.has(leader) || this.#stopped) continue
+      this.#loops.set(
+        leader,
+        this.#loop(leader).finally(() => this.#loops.delete(leader)),
+      )
+    }
+  }
+
+  async #loop(leader: number): Promise<void> {
+    let failures = 0
+    while (!this.#stopped) {
+      const led = this.#cursors.filter((cursor) => this.#leader(cursor) === leader)
+      if (led.length === 0) return
+      const active = led.filter(({ paused }) => !paused)
+      if (active.length === 0) {
+        await this.#wake.promise
+        continue
+      }
+      try {
+        // A full answer leaves out the last ones of the list: everybody comes first in turn.
+        const first = this.#turn++ % active.length
+        await this.#fetch(leader, [...active.slice(first), ...active.slice(0, first)])
+        failures = 0
+      } catch (error) {
+        if (this.#stopped) return
+        failures += 1
+        // Once is what a new leader looks like.
+        if (failures > 1) this.#options.onFailure(error)
+        void this.#locate()
+        await this.#pause(pauseAfter(failures))
+      }
+    }
+  }
+
+  async #fetch(leader: number, cursors: readonly Cursor[]): Promise<void> {
+    const asked = new Map(cursors.map((cursor) => [nameOf(cursor), { cursor, position: cursor.position }]))
+    const answer = await this.#options.wire.ask<FetchAnswer>(
+      leader,
+      'Fetch',
+      {
+        replicaId: -1,
+        isolationLevel: READ_COMMITTED,
+        maxWaitTime: MAX_WAIT_MS,
+        minBytes: 1,
+        maxBytes: MAX_BYTES,
+        rackId: '',
+        topics: byTopic(cursors, ({ partition, position }) => ({
+          partition,
+          fetchOffset: String(position),
+          maxBytes: MAX_PARTITION_BYTES,
+        })),
+      },
+      'reading',
+    )
+    if (answer.errorCode) throw new KafkaError(answer.errorCode, 'fetching')
+    let failure: KafkaError | undefined
+    for (const { topicName, partitions } of answer.responses) {
+      for (const { errorCode, ...data } of partitions) {
+        const place = asked.get(nameOf({ topic: topicName, partition: data.partition }))
+        if (!place) continue
+        if (errorCode === 0) this.#take(place.cursor, place.position, data)
+        else if (new KafkaError(errorCode, '').type === 'OFFSET_OUT_OF_RANGE') await this.#reset(place.cursor)
+        else failure = new KafkaError(errorCode, `topic ${topicName}`)
+      }
+    }
+    if (failure) throw failure
+  }
+
+  #take(cursor: Cursor, asked: number, data: { partition: number; messages: RawMessage[] }): void {
+    if (this.#stopped || cursor.paused || cursor.position !== asked || !this.#cursors.includes(cursor)) return
+    const { topic, partition } = cursor
+    const batch = new Batch(topic, String(asked), { abortedTransactions: [], ...data })
+    const last = batch.rawMessages.at(-1)
+    if (!last) return
+    // What a reader may not see counts too: markers of transactions, aborted records.
+    cursor.position = Math.max(asked, Number(last.offset) + 1)
+    const records = batch.messages.map((message) => toRecord(topic, partition, message))
+    this.#options.onRead(cursor, records)
+  }
+
+  /** The position is not in the log any more, or not yet: what is left is read from its beginning. */
+  async #reset(cursor: Cursor): Promise<void> {
+    const { wire, topics } = this.#options
+    const position = (await beginnings(wire, topics, [cursor])).get(nameOf(cursor))!
+    if (this.#stopped || !this.#cursors.includes(cursor)) return
+    cursor.position = position
+    this.#options.onRead(cursor, [])
+  }
+
+  /** Looks for the leaders until every partition has one. */
+  async #locate(): Promise<void> {
+    this.#locating ??= this.#lookForLeaders().finally(() => (this.#locating = undefined))
+    await this.#locating
+  }
+
+  async #lookForLeaders(): Promise<void> {
+    do {
+      try {
+        await this.#options.topics.refresh()
+      } catch (error) {
+        this.#options.onFailure(error)
+      }
+      this.#startLoops()
+      this.wake()
+      await this.#pause(LOCATE_INTERVAL_MS)
+    } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
+  }
+}
+
+function toRecord(topic: string, partition: number, message: RawMessage): ConsumedRecord {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(message.headers)) {
+    const last = Array.isArray(value) ? value.at(-1) : value
+    if (last) headers[name] = last.toString()
+  }
+  return {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    key: message.key === null ? null : message.key.toString(),
+    value: message.value,
+    headers,
+    timestamp: Number(message.timestamp),
+  }
+}

@@ -1,0 +1,95 @@
+import type { TopicPartition } from '../broker.ts'
+import { nameOf } from './cursor.ts'
+import { failOn, KafkaError } from './kafka-error.ts'
+import type { TopicMap } from './topic-map.ts'
+import type { Wire } from './wire.ts'
+
+/** Kafka's special timestamps for ListOffsets. */
+const EARLIEST = '-2'
+const LATEST = '-1'
+const READ_COMMITTED = 1
+
+interface ListOffsetsAnswer {
+  responses: { topic: string; partitions: { partition: number; errorCode: number; offset: string }[] }[]
+}
+
+interface OffsetFetchAnswer {
+  errorCode?: number
+  responses: { topic: string; partitions: { partition: number; errorCode: number; offset: string }[] }[]
+}
+
+/** Offsets by `topic/partition`. */
+export type Offsets = Map<string, number>
+
+/** The first offset of each partition that there is: one request to each leader. Rejects when any of them cannot be read. */
+export function beginnings(
+  wire: Wire,
+  topics: TopicMap,
+  partitions: readonly TopicPartition[],
+): Promise<Offsets> {
+  return listOffsets(wire, topics, partitions, EARLIEST)
+}
+
+/** The offset behind the last record of each partition that can be read: one request to each leader. */
+export function ends(wire: Wire, topics: TopicMap, partitions: readonly TopicPartition[]): Promise<Offsets> {
+  return listOffsets(wire, topics, partitions, LATEST)
+}
+
+/** The committed positions of a group; partitions without one are absent. Rejects when any of them cannot be read. */
+export async function committedOffsets(
+  wire: Wire,
+  coordinator: number,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<Offsets> {
+  if (partitions.length === 0) return new Map()
+  const answer = await wire.ask<OffsetFetchAnswer>(coordinator, 'OffsetFetch', {
+    groupId: group,
+    topics: byTopic(partitions, ({ partition }) => ({ partition })),
+  })
+  failOn(answer.errorCode ?? 0, `group ${group}`)
+  return collect(answer.responses, partitions)
+}
+
+/** What Kafka's requests want: partitions below their topics. */
+export function byTopic<P extends TopicPartition, T>(partitions: readonly P[], present: (partition: P) => T) {
+  return [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, members]) => ({
+    topic,
+    partitions: members.map(present),
+  }))
+}
+
+async function listOffsets(
+  wire: Wire,
+  topics: TopicMap,
+  partitions: readonly TopicPartition[],
+  timestamp: string,
+): Promise<Offsets> {
+  const byLeader = Map.groupBy(partitions, ({ topic, partition }) => topics.leader(topic, partition))
+  if (byLeader.has(-1)) throw new KafkaError(5, `topic ${byLeader.get(-1)![0]!.topic}`)
+  const answers = await Promise.all(
+    [...byLeader].map(async ([leader, led]) => {
+      const answer = await wire.ask<ListOffsetsAnswer>(leader, 'ListOffsets', {
+        replicaId: -1,
+        isolationLevel: READ_COMMITTED,
+        topics: byTopic(led, ({ partition }) => ({ partition, timestamp })),
+      })
+      return collect(answer.responses, led)
+    }),
+  )
+  const found: Offsets = new Map(answers.flatMap((answer) => [...answer]))
+  const missing = partitions.find((partition) => !found.has(nameOf(partition)))
+  if (missing) throw new KafkaError(-1, `topic ${missing.topic}`)
+  return found
+}
+
+function collect(answers: OffsetFetchAnswer['responses'], asked: readonly TopicPartition[]): Offsets {
+  const offsets: Offsets = new Map()
+  for (const { topic, partitions } of answers) {
+    for (const { partition, errorCode, offset } of partitions) {
+      failOn(errorCode, `topic ${topic}`)
+      if (Number(offset) >= 0) offsets.set(nameOf({ topic, partition }), Number(offset))
+    }
+  }
+  return new Map(asked.map(nameOf).flatMap((name) => (offsets.has(name) ? [[name, offsets.get(name)!]] : [])))
+}

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isTransient, toBrokerError } from './kafka-error.ts'
+
+/** Milliseconds that a caller waits for Kafka before it is told `unavailable`. */
+export const PATIENCE_MS = 5_000
+
+/**
+ * Milliseconds for which "no such topic" is not believed: brokers learn of a new topic one after the other, and one that
+ * has not heard of it yet says that it does not exist.
+ */
+export const UNKNOWN_TOPIC_PATIENCE_MS = 1_000
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1_000
+
+/** Milliseconds to wait before try number `failures + 1`. */
+export function pauseAfter(failures: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1))
+}
+
+/** Does work that is safe to repeat until it succeeds, for {@link PATIENCE_MS}. Rejects with a `BrokerError`. */
+export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
+  const begun = performance.now()
+  for (let failures = 1; ; failures++) {
+    try {
+      return await work()
+    } catch (error) {
+      const brokerError = toBrokerError(error)
+      const patience = brokerError.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
+      if (!isTransient(error) || performance.now() - begun > patience) throw brokerError
+      await sleep(pauseAfter(failures))
+    }
+  }
+}

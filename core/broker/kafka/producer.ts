@@ -1,0 +1,357 @@
+import { BrokerError, type Producer, type RecordToProduce, type TopicPartitionOffset } from '../broker.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { KafkaError, toBrokerError } from './kafka-error.ts'
+import { type Call, Lane, type Outgoing, sizeOf } from './outbox.ts'
+import { PATIENCE_MS, pauseAfter, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
+import { TopicMap } from './topic-map.ts'
+import type { Wire } from './wire.ts'
+
+/** What may wait to be acknowledged before `queue_full`. A call is always taken when nothing waits, however large. */
+const MAX_WAITING_RECORDS = 20_000
+const MAX_WAITING_BYTES = 64 * 1024 * 1024
+/** Bytes of one batch: half of Kafka's default `max.message.bytes`, which is a bound for whole batches. */
+const MAX_BATCH_BYTES = 512 * 1024
+/** Bytes of one request over all its partitions, well below Kafka's `socket.request.max.bytes` of 100 MiB. */
+const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+/** Milliseconds that a broker may wait for the copies; shorter than our patience, so that its answer is the reason given. */
+const REPLICATION_TIMEOUT_MS = 4_000
+
+interface ProduceAnswer {
+  topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[]
+}
+
+/** Records that are on their way to one leader, by lane. */
+type Shipment = Map<Lane, Outgoing[]>
+
+/**
+ * Appends records with `acks=all`, not idempotent: kafkajs's idempotent producer acknowledges records that are not in the log once an
+ * answer was lost. One request per leader is under way at a time, and what arrives meanwhile goes with the next; each partition's
+ * acknowledgement is looked at by itself, and what is not acknowledged is sent again until its callers have lost patience.
+ */
+export class KafkaProducer implements Producer {
+  readonly #wire: Wire
+  readonly #topics: TopicMap
+  readonly #lanes = new Map<string, Map<number, Lane>>()
+  /** Records of topics of which nothing is known yet, in order. */
+  readonly #unplaced = new Map<string, { record: RecordToProduce; outgoing: Outgoing }[]>()
+  readonly #busyLeaders = new Set<number>()
+  /** Batch sizes of topics that refused larger ones. */
+  readonly #batchLimits = new Map<string, number>()
+  readonly #calls = new Set<Call>()
+  readonly #drained: (() => void)[] = []
+  #waitingRecords = 0
+  #waitingBytes = 0
+  #keyless = 0
+  #scheduled = false
+  #locating = false
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(wire: Wire) {
+    this.#wire = wire
+    this.#topics = new TopicMap(wire)
+  }
+
+  async produce(records: readonly RecordToProduce[]): Promise<TopicPartitionOffset[]> {
+    if (this.#closed) throw new BrokerError('closed', 'this client of the broker was closed')
+    if (records.length === 0) return []
+    const sizes = records.map(sizeOf)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    const full =
+      this.#waitingRecords + records.length > MAX_WAITING_RECORDS ||
+      this.#waitingBytes + bytes > MAX_WAITING_BYTES
+    if (this.#waitingRecords > 0 && full)
+      throw new BrokerError('queue_full', 'too many records wait for Kafka')
+
+    const { promise, resolve, reject } = Promise.withResolvers<TopicPartitionOffset[]>()
+    const call = this.#open(records.length, bytes, resolve, reject)
+    const positions: TopicPartitionOffset[] = Array.from({ length: records.length })
+    let missing = records.length
+    records.forEach((record, index) => {
+      this.#place(record, {
+        call,
+        key: record.key === null ? null : Buffer.from(record.key),
+        value: record.value,
+        headers: record.headers,
+        bytes: sizes[index]!,
+        appended(position) {
+          positions[index] = position
+          missing -= 1
+          if (missing === 0) call.resolve(positions)
+        },
+      })
+    })
+    this.#schedule()
+    return await promise
+  }
+
+  /** Takes nothing more; resolves when everything that was taken is acknowledged or given up: at most 5 s. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
+    clearTimeout(this.#timer)
+  }
+
+  #open(
+    records: number,
+    bytes: number,
+    resolve: (positions: TopicPartitionOffset[]) => void,
+    reject: (error: BrokerError) => void,
+  ): Call {
+    const settle = (): boolean => {
+      if (call.settled) return false
+      call.settled = true
+      this.#calls.delete(call)
+      this.#waitingRecords -= records
+      this.#waitingBytes -= bytes
+      if (this.#calls.size === 0) for (const done of this.#drained.splice(0)) done()
+      return true
+    }
+    const call: Call = {
+      deadline: performance.now() + PATIENCE_MS,
+      records,
+      bytes,
+      settled: false,
+      resolve: (positions) => void (settle() && resolve(positions)),
+      reject: (error) => void (settle() && reject(error)),
+    }
+    this.#calls.add(call)
+    this.#waitingRecords += records
+    this.#waitingBytes += bytes
+    return call
+  }
+
+  #place(record: RecordToProduce, outgoing: Outgoing): void {
+    const { topic } = record
+    const queue = this.#unplaced.get(topic)
+    const place = this.#topics.get(topic)
+    if (queue || place === undefined || place.partitions.length === 0) {
+      this.#topics.add(topic)
+      this.#unplaced.set(topic, [...(queue ?? []), { record, outgoing }])
+      return
+    }
+    this.#lane(topic, this.#choose(record, place.partitions.length)).push(outgoing)
+  }
+
+  #choose({ key, partition }: RecordToProduce, partitions: number): number {
+    if (partition !== undefined) return partition
+    return key === null ? this.#keyless++ % partitions : partitionForKey(key, partitions)
+  }
+
+  #lane(topic: string, partition: number): Lane {
+    const lanes = this.#lanes.get(topic) ?? new Map<number, Lane>()
+    this.#lanes.set(topic, lanes)
+    const lane = lanes.get(partition) ?? new Lane(topic, partition)
+    lanes.set(partition, lane)
+    return lane
+  }
+
+  /** Lets everything that arrives in this turn of the event loop go together. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#ship()
+    })
+  }
+
+  /** Sends what can be sent, and looks again later when something cannot. */
+  #ship(): void {
+    const now = performance.now()
+    this.#expire(now)
+    const shipments = new Map<number, Shipment>()
+    const sizes = new Map<number, number>()
+    let unplaced = this.#unplaced.size > 0
+    let delayed = false
+    for (const [topic, lanes] of this.#lanes) {
+      for (const lane of lanes.values()) {
+        if (lane.inFlight || lane.empty) continue
+        const leader = this.#topics.leader(topic, lane.partition)
+        if (leader < 0) unplaced = true
+        if (leader < 0 || lane.notBefore > now) {
+          delayed = true
+          continue
+        }
+        const size = sizes.get(leader) ?? 0
+        if (this.#busyLeaders.has(leader) || size > MAX_REQUEST_BYTES) continue
+        const records = lane.take(this.#batchLimits.get(topic) ?? MAX_BATCH_BYTES)
+        if (records.length === 0) continue
+        lane.inFlight = true
+        sizes.set(
+          leader,
+          records.reduce((sum, { bytes }) => sum + bytes, size),
+        )
+        const shipment: Shipment = shipments.get(leader) ?? new Map()
+        shipments.set(leader, shipment.set(lane, records))
+      }
+    }
+    for (const [leader, shipment] of shipments) void this.#send(leader, shipment)
+    if (unplaced) void this.#locate()
+    if (this.#calls.size > 0) {
+      this.#timer ??= setTimeout(
+        () => {
+          this.#timer = undefined
+          this.#ship()
+        },
+        delayed || unplaced ? 50 : 250,
+      )
+    }
+  }
+
+  #expire(now: number): void {
+    let expired = false
+    // In the order of their deadlines.
+    for (const call of this.#calls) {
+      if (call.deadline > now) break
+      call.reject(new BrokerError('unavailable', 'Kafka did not acknowledge in time'))
+      expired = true
+    }
+    if (expired) this.#forgetSettled()
+  }
+
+  /** What nobody waits for any more must not fill the memory while a partition has no leader. */
+  #forgetSettled(): void {
+    for (const lanes of this.#lanes.values()) for (const lane of lanes.values()) lane.dropSettled()
+    for (const [topic, queue] of this.#unplaced) {
+      const left = queue.filter(({ outgoing }) => !outgoing.call.settled)
+      if (left.length > 0) this.#unplaced.set(topic, left)
+      else this.#unplaced.delete(topic)
+    }
+  }
+
+  async #send(leader: number, shipment: Shipment): Promise<void> {
+    this.#busyLeaders.add(leader)
+    try {
+      const answer = await this.#wire.ask<ProduceAnswer>(leader, 'Produce', {
+        acks: -1,
+        timeout: REPLICATION_TIMEOUT_MS,
+        compression: 0,
+        topicData: toTopicData(shipment),
+      })
+      this.#settle(shipment, answer)
+    } catch (error) {
+      // Appended or not: nobody knows. Those who still wait for it have it sent again.
+      for (const [lane, records] of shipment) this.#retry(lane, records, error)
+      void this.#locate()
+    } finally {
+      for (const lane of shipment.keys()) lane.inFlight = false
+      this.#busyLeaders.delete(leader)
+      this.#schedule()
+    }
+  }
+
+  #settle(shipment: Shipment, { topics }: ProduceAnswer): void {
+    const answers = new Map(
+      topics.flatMap(({ topicName, partitions }) =>
+        partitions.map((partition) => [`${topicName}/${partition.partition}`, partition] as const),
+      ),
+    )
+    for (const [lane, records] of shipment) {
+      const { topic, partition } = lane
+      const answer = answers.get(`${topic}/${partition}`)
+      if (answer?.errorCode === 0) {
+        lane.failures = 0
+        lane.unknownSince = undefined
+        const base = Number(answer.baseOffset)
+        records.forEach((record, index) => record.appended({ topic, partition, offset: base + index }))
+      } else {
+        this.#refuse(lane, records, answer?.errorCode)
+      }
+    }
+  }
+
+  /** `code` is undefined when the answer says nothing about the partition, which is no acknowledgement. */
+  #refuse(lane: Lane, records: readonly Outgoing[], code: number | undefined): void {
+    const error = new KafkaError(code ?? -1, `topic ${lane.topic}`)
+    const { code: meaning } = toBrokerError(error)
+    if (meaning === 'record_too_large' && records.length > 1) {
+      // The bound holds for batches: with smaller ones each record may yet be taken.
+      const bytes = records.reduce((sum, record) => sum + record.bytes, 0)
+      this.#batchLimits.set(lane.topic, Math.ceil(bytes / 2))
+      lane.putBack(records)
+      return
+    }
+    if (error.retriable || code === undefined) {
+      this.#retry(lane, records, error)
+      void this.#locate()
+      return
+    }
+    const failure = toBrokerError(error)
+    for (const { call } of records) call.reject(failure)
+  }
+
+  #retry(lane: Lane, records: readonly Outgoing[], error: unknown): void {
+    const failure = toBrokerError(error)
+    if (failure.code === 'unauthorized') {
+      for (const { call } of records) call.reject(failure)
+      return
+    }
+    lane.putBack(records)
+    lane.failures += 1
+    lane.notBefore = performance.now() + pauseAfter(lane.failures)
+  }
+
+  /** Asks where partitions are until all that something waits for is found, or given up. */
+  async #locate(): Promise<void> {
+    if (this.#locating) return
+    this.#locating = true
+    try {
+      await this.#topics.refresh()
+      for (const [topic, queue] of this.#unplaced) {
+        const place = this.#topics.get(topic)
+        if (place === undefined || place.partitions.length === 0) continue
+        this.#unplaced.delete(topic)
+        for (const { record, outgoing } of queue) this.#place(record, outgoing)
+      }
+      this.#giveUpUnknown()
+      this.#schedule()
+    } catch (error) {
+      const failure = toBrokerError(error)
+      if (failure.code === 'unauthorized') for (const call of this.#calls) call.reject(failure)
+    } finally {
+      this.#locating = false
+    }
+  }
+
+  /** Brokers deny a topic that they have not heard of yet: only a lasting no is one. */
+  #giveUpUnknown(): void {
+    const now = performance.now()
+    for (const [topic, queue] of this.#unplaced) {
+      const code = this.#topics.get(topic)?.error ?? 0
+      if (code === 0) continue
+      const error = new KafkaError(code, `topic ${topic}`)
+      const failure = toBrokerError(error)
+      const patience = failure.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
+      for (const { outgoing } of queue) {
+        const begun = outgoing.call.deadline - PATIENCE_MS
+        if (!error.retriable || now - begun > patience) outgoing.call.reject(failure)
+      }
+    }
+    for (const [topic, lanes] of this.#lanes) {
+      const place = this.#topics.get(topic)
+      if (place === undefined || (place.error !== 0 && place.error !== 3)) continue
+      for (const lane of lanes.values()) {
+        if (lane.partition < place.partitions.length) lane.unknownSince = undefined
+        else if (!lane.empty) {
+          lane.unknownSince ??= now
+          if (lane.inFlight || now - lane.unknownSince < UNKNOWN_TOPIC_PATIENCE_MS) continue
+          lane.fail(new BrokerError('unknown_topic', `topic ${topic} has no partition ${lane.partition}`))
+          lanes.delete(lane.partition)
+        }
+      }
+    }
+    this.#forgetSettled()
+  }
+}
+
+function toTopicData(shipment: Shipment) {
+  const topics = Map.groupBy(shipment, ([{ topic }]) => topic)
+  return [...topics].map(([topic, lanes]) => ({
+    topic,
+    partitions: lanes.map(([{ partition }, records]) => ({
+      partition,
+      messages: records.map(({ key, value, headers }) => ({ key, value, headers })),
+    })),
+  }))
+}

@@ -1,0 +1,187 @@
+import type { ConnectionOptions } from 'node:tls'
+import { BrokerError } from '../broker.ts'
+import { incrementalAlterConfigs } from './incremental-alter-configs.ts'
+import { failOn } from './kafka-error.ts'
+import {
+  apiKeys,
+  type BrokerConnection,
+  type BrokerPool,
+  Cluster,
+  type ClusterMetadata,
+  createLogger,
+  createSocketFactory,
+  LEVELS,
+  type Protocol,
+  requests,
+  type SASLOptions,
+} from './kafkajs.ts'
+import { stopTimerLoop } from './timer-loop.ts'
+
+export interface WireOptions {
+  /** `host:port` of one broker or more; the others are found through them. */
+  bootstrapServers: readonly string[]
+  clientId: string
+  tls?: ConnectionOptions
+  sasl?: SASLOptions
+}
+
+/** Milliseconds. A broker that is there connects and authenticates within a fraction of these. */
+const CONNECTION_TIMEOUT_MS = 3_000
+const AUTHENTICATION_TIMEOUT_MS = 5_000
+/** Milliseconds after which an answer is given up, unless the request itself may take longer, as a fetch or a join. */
+const REQUEST_TIMEOUT_MS = 10_000
+
+export type Api =
+  | 'Produce'
+  | 'Fetch'
+  | 'ListOffsets'
+  | 'OffsetCommit'
+  | 'OffsetFetch'
+  | 'GroupCoordinator'
+  | 'JoinGroup'
+  | 'Heartbeat'
+  | 'LeaveGroup'
+  | 'SyncGroup'
+  | 'CreateTopics'
+  | 'DeleteTopics'
+  | 'DescribeConfigs'
+  | 'IncrementalAlterConfigs'
+  | 'CreatePartitions'
+
+/**
+ * Two connections go to each broker. A broker answers the requests of one connection in turn, so what waits by design (`reading`: a
+ * fetch) must not hold up the rest (`asking`).
+ */
+export type Channel = 'asking' | 'reading'
+
+export interface PartitionPlace {
+  partition: number
+  /** The node that leads it, or -1 while there is none. */
+  leader: number
+  replicas: number
+}
+
+/** What a cluster says of a topic: its partitions in order, or an error code and none. */
+export interface TopicPlace {
+  error: number
+  partitions: PartitionPlace[]
+}
+
+/**
+ * A client's connections to a cluster: asks one broker one thing, once, and answers what the broker says, error codes and all. Whether
+ * and when to ask again is up to the caller. (kafkajs itself throws at the first error code in an answer and drops the rest.)
+ */
+export class Wire {
+  readonly #cluster: Cluster
+  readonly #pool: BrokerPool
+  #topics: readonly string[] = []
+  #closed = false
+
+  constructor({ bootstrapServers, clientId, tls, sasl }: WireOptions) {
+    stopTimerLoop()
+    this.#cluster = new Cluster({
+      brokers: bootstrapServers,
+      clientId,
+      ssl: tls,
+      sasl,
+      logger: createLogger({ level: LEVELS.NOTHING, logCreator: () => () => {} }),
+      socketFactory: createSocketFactory(),
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      authenticationTimeout: AUTHENTICATION_TIMEOUT_MS,
+      reauthenticationThreshold: 10_000,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      enforceRequestTimeout: true,
+      metadataMaxAge: 0,
+      allowAutoTopicCreation: false,
+      retry: { retries: 0, initialRetryTime: 50, maxRetryTime: 50 },
+    })
+    this.#pool = this.#cluster.brokerPool
+    // Metadata too is taken as it comes: one topic without a leader must not hide the others.
+    const create = this.#pool.createBroker
+    this.#pool.createBroker = (options) => {
+      const broker = create(options)
+      broker.metadata = async (topics) =>
+        (await send(broker, 'Metadata', { topics, allowAutoTopicCreation: false })) as ClusterMetadata
+      return broker
+    }
+  }
+
+  /** Asks a node that some metadata named. Rejects when it cannot be reached or does not answer in time. */
+  async ask<Answer>(node: number, api: Api, args: object, channel: Channel = 'asking'): Promise<Answer> {
+    this.#ensureOpen()
+    // A node that is new to the cluster, or to us.
+    if (!this.#pool.metadata?.brokers.some(({ nodeId }) => nodeId === node)) {
+      await this.#pool.refreshMetadata(this.#topics)
+    }
+    const broker = await this.#pool.findBroker({ nodeId: node })
+    return (await send(broker, api, args, channel)) as Answer
+  }
+
+  /** Asks any node. */
+  async askAny<Answer>(api: Api, args: object): Promise<Answer> {
+    this.#ensureOpen()
+    const broker = await this.#pool.findConnectedBroker()
+    return (await send(broker, api, args)) as Answer
+  }
+
+  /** Where topics are at present. At least one topic must be named. */
+  async locate(topics: readonly string[]): Promise<Map<string, TopicPlace>> {
+    this.#ensureOpen()
+    this.#topics = topics
+    await this.#pool.refreshMetadata(topics)
+    const found = this.#pool.metadata?.topicMetadata ?? []
+    return new Map(
+      found.map(({ topic, topicErrorCode, partitionMetadata }): [string, TopicPlace] => {
+        // LEADER_NOT_AVAILABLE is said of partitions too; a topic that has some is known.
+        if (topicErrorCode !== 0 && partitionMetadata.length === 0) {
+          return [topic, { error: topicErrorCode, partitions: [] }]
+        }
+        const partitions = partitionMetadata
+          .map(({ partitionId, leader, replicas }) => ({
+            partition: partitionId,
+            leader,
+            replicas: replicas.length,
+          }))
+          .toSorted((a, b) => a.partition - b.partition)
+        return [topic, { error: 0, partitions }]
+      }),
+    )
+  }
+
+  /** The node that coordinates a group. */
+  async coordinator(group: string): Promise<number> {
+    const answer = await this.askAny<{ errorCode: number; coordinator: { nodeId: number; host: string } }>(
+      'GroupCoordinator',
+      { groupId: group, coordinatorType: 0 },
+    )
+    failOn(answer.errorCode, `group ${group}`)
+    return answer.coordinator.nodeId
+  }
+
+  /** Closes all connections. What is under way is answered or rejected. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#cluster.disconnect()
+  }
+
+  #ensureOpen(): void {
+    if (this.#closed) throw new BrokerError('closed', 'this client of the broker was closed')
+  }
+}
+
+async function send(
+  broker: BrokerConnection,
+  api: Api | 'Metadata',
+  args: object,
+  channel: Channel = 'asking',
+): Promise<unknown> {
+  const protocol: Protocol =
+    api === 'IncrementalAlterConfigs'
+      ? incrementalAlterConfigs(args as Parameters<typeof incrementalAlterConfigs>[0])
+      : broker.lookupRequest(apiKeys[api]!, requests[api]!)(args)
+  const connection = await broker.connectionPool.getConnection(channel === 'reading' ? 1 : 0)
+  return await connection.send({
+    ...protocol,
+    response: { decode: protocol.response.decode, parse: (decoded) => Promise.resolve(decoded) },
+  })
+}

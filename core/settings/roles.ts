@@ -1,0 +1,58 @@
+import { settings } from './known.ts'
+
+/** Which settings each role reads. Here, and not beside its code, so that `--help` loads none of that. */
+
+const kafka = {
+  kafkaBootstrapServers: settings.kafkaBootstrapServers,
+  kafkaSecurityProtocol: settings.kafkaSecurityProtocol,
+  kafkaSaslMechanism: settings.kafkaSaslMechanism,
+  kafkaSaslUsername: settings.kafkaSaslUsername,
+  kafkaSaslPasswordFile: settings.kafkaSaslPasswordFile,
+  kafkaSslCaFile: settings.kafkaSslCaFile,
+  topicPrefix: settings.topicPrefix,
+}
+const { databaseUrl, healthListen, installKeyFile, logLevel } = settings
+
+export const devSettings = {
+  listen: settings.listen,
+  dataDir: settings.dataDir,
+  manifests: settings.manifests,
+  secretsDir: settings.secretsDir,
+  topicPrefix: settings.topicPrefix,
+  emailHost: settings.emailHost,
+  emailPort: settings.emailPort,
+  emailUsername: settings.emailUsername,
+  emailPassword: settings.emailPassword,
+  emailFrom: settings.emailFrom,
+  logLevel,
+}
+
+export const apiSettings = {
+  listen: settings.listen,
+  healthListen,
+  ...kafka,
+  databaseUrl,
+  installKeyFile,
+  logLevel,
+}
+
+export const plannerSettings = { healthListen, ...kafka, databaseUrl, installKeyFile, logLevel }
+
+export const workerSettings = {
+  channel: settings.channel,
+  healthListen,
+  ...kafka,
+  databaseUrl,
+  secretsDir: settings.secretsDir,
+  logLevel,
+}
+
+export const applySettings = {
+  manifestsToApply: settings.manifestsToApply,
+  dryRun: settings.dryRun,
+  topicReplicas: settings.topicReplicas,
+  ...kafka,
+  logLevel,
+}
+
+export const migrateSettings = { databaseUrl, logLevel }

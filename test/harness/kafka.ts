@@ -1,0 +1,256 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findProgram } from './kafka-jars.ts'
+import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts'
+
+export interface KafkaOptions {
+  /** The folder of jars of the part `kafka`. */
+  jars: string
+  /** Brokers, each of them a controller too; 1 by default. Topics of the cluster's own have as many copies. */
+  nodes?: number
+  /** Settings of every broker, over those of the harness. */
+  settings?: Readonly<Record<string, string>>
+  /** Clients reach each broker through a proxy of its own, `KafkaNode.proxy`; brokers reach each other without. */
+  proxied?: boolean
+}
+
+/** A Kafka on loopback that ends with the test, and at the latest with the process. */
+export interface KafkaCluster {
+  /** `host:port` of every broker. */
+  bootstrapServers: string[]
+  nodes: KafkaNode[]
+  /** Stops all brokers and removes what they wrote; the folder of one that died by itself is kept, and named. */
+  stop(): Promise<void>
+}
+
+const clusterId = 'Y2FyaWxsb24tdGVzdHMtMQ'
+const startDeadlineMs = 120_000
+
+/** Starts a cluster and waits until every broker takes connections. */
+export async function startKafka({
+  jars,
+  nodes: count = 1,
+  settings = {},
+  proxied = false,
+}: KafkaOptions): Promise<KafkaCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'carillon-kafka-'))
+  const ports = await freePorts(count * 3)
+  const places = Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    port: ports[index * 3]!,
+    internalPort: ports[index * 3 + 1]!,
+    controllerPort: ports[index * 3 + 2]!,
+  }))
+  const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',')
+  const nodes = await Promise.all(
+    places.map(async (place) => {
+      const proxy = proxied ? await startKafkaProxy(place) : undefined
+      const home = join(folder, String(place.id))
+      return new KafkaNode({ ...place, jars, folder: home, voters, copies: count, settings, proxy })
+    }),
+  )
+  const stop = async () => {
+    const died = (await Promise.all(nodes.map((node) => node.stop()))).includes('died')
+    await Promise.all(nodes.map(({ proxy }) => proxy?.close()))
+    if (died) process.stderr.write(`a Kafka broker died by itself; its log is below ${folder}\n`)
+    else await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await Promise.all(nodes.map((node) => node.start()))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { bootstrapServers: nodes.map(({ address }) => address), nodes, stop }
+}
+
+interface KafkaNodeOptions {
+  id: number
+  port: number
+  internalPort: number
+  controllerPort: number
+  jars: string
+  folder: string
+  voters: string
+  copies: number
+  settings: Readonly<Record<string, string>>
+  proxy: KafkaProxy | undefined
+}
+
+/** One broker. It keeps its address and its data through `stop`, `kill` and `start`. */
+export class KafkaNode {
+  readonly id: number
+  /** Where clients find it. */
+  readonly address: string
+  readonly proxy: KafkaProxy | undefined
+  readonly #options: KafkaNodeOptions
+  #process: ChildProcess | undefined
+
+  constructor(options: KafkaNodeOptions) {
+    this.#options = options
+    this.id = options.id
+    this.proxy = options.proxy
+    this.address = `127.0.0.1:${options.proxy?.port ?? options.port}`
+  }
+
+  /** Resolves once the broker takes connections; throws with the end of its log when it does not. */
+  async start(): Promise<void> {
+    const { folder, port } = this.#options
+    const properties = join(folder, 'server.properties')
+    if (!(await exists(properties))) await this.#format(properties)
+    const child = this.#java(['-Xmx256m', '-Xms64m', ...this.#common()], ['kafka.Kafka', properties])
+    this.#process = child
+    const deadline = performance.now() + startDeadlineMs
+    while (!(await takesConnections(port))) {
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+        throw new Error(`Kafka does not start:\n${await this.#endOfLog()}`)
+      }
+      await sleep(100)
+    }
+  }
+
+  /** `kill -9`. Resolves when the process is gone. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Shuts the broker down. Says whether it had died by itself. */
+  async stop(): Promise<'stopped' | 'died'> {
+    const child = this.#process
+    const died = child !== undefined && (child.exitCode !== null || child.signalCode !== null)
+    await this.#end('SIGTERM')
+    return died ? 'died' : 'stopped'
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    const patience = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    await ended
+    clearTimeout(patience)
+  }
+
+  async #format(properties: string): Promise<void> {
+    const { folder } = this.#options
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'log4j2.properties'), logging)
+    await writeFile(properties, this.#properties())
+    const child = this.#java(
+      ['-Xmx128m', ...this.#common()],
+      ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties],
+    )
+    const [code] = (await once(child, 'exit')) as [number | null]
+    if (code !== 0) throw new Error(`Kafka cannot format its storage:\n${await this.#endOfLog()}`)
+  }
+
+  #common(): string[] {
+    const { folder, jars } = this.#options
+    return [
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
+      '-Djava.awt.headless=true',
+      `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`,
+      '-cp',
+      join(jars, '*'),
+    ]
+  }
+
+  #java(flags: readonly string[], command: readonly string[]): ChildProcess {
+    const java = findProgram('java', process.env)
+    if (java === undefined) throw new Error('no java')
+    const log = openSync(join(this.#options.folder, 'log'), 'a')
+    const child = spawn(java, [...flags, ...command], { stdio: ['ignore', log, log] })
+    closeSync(log)
+    const end = () => child.kill('SIGKILL')
+    process.once('exit', end)
+    child.once('exit', () => process.off('exit', end))
+    return child
+  }
+
+  #properties(): string {
+    const { id, port, internalPort, controllerPort, folder, voters, copies, settings } = this.#options
+    const quorum = String(Math.max(1, copies - 1))
+    return Object.entries({
+      'process.roles': 'broker,controller',
+      'node.id': String(id),
+      'controller.quorum.voters': voters,
+      'controller.listener.names': 'CONTROLLER',
+      listeners: `CLIENTS://127.0.0.1:${port},INTERNAL://127.0.0.1:${internalPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+      'advertised.listeners': `CLIENTS://${this.address},INTERNAL://127.0.0.1:${internalPort}`,
+      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENTS:PLAINTEXT',
+      'inter.broker.listener.name': 'INTERNAL',
+      'log.dirs': join(folder, 'data'),
+      'auto.create.topics.enable': 'false',
+      'default.replication.factor': String(copies),
+      'min.insync.replicas': quorum,
+      'offsets.topic.replication.factor': String(copies),
+      'offsets.topic.num.partitions': '4',
+      'transaction.state.log.replication.factor': String(copies),
+      'transaction.state.log.min.isr': quorum,
+      'group.initial.rebalance.delay.ms': '0',
+      'num.network.threads': '2',
+      'num.io.threads': '4',
+      'log.segment.bytes': '16777216',
+      // Cleaning within a test's patience.
+      'log.retention.check.interval.ms': '500',
+      'log.initial.task.delay.ms': '500',
+      'log.cleaner.backoff.ms': '250',
+      'log.cleaner.dedupe.buffer.size': '4194304',
+      'file.delete.delay.ms': '1000',
+      ...settings,
+    })
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join('')
+  }
+
+  async #endOfLog(): Promise<string> {
+    const log = await readFile(join(this.#options.folder, 'log'), 'utf8').catch(() => '')
+    return log.split('\n').slice(-30).join('\n')
+  }
+}
+
+const logging = `status=ERROR
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %c{1} %m%n
+rootLogger.level=INFO
+rootLogger.appenderRef.out.ref=out
+`
+
+async function exists(path: string): Promise<boolean> {
+  return await readFile(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function takesConnections(port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Ports that are free now, all at once so that they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}

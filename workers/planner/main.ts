@@ -1,0 +1,34 @@
+import { openKafkaBroker } from '../../core/broker/kafka.ts'
+import { openCatalog } from '../../core/catalog/reader.ts'
+import { catalogTopic } from '../../core/notification/topics.ts'
+import { awaitBroker, awaitDatabase } from '../../core/process/await-parts.ts'
+import { runProcess } from '../../core/process/run-process.ts'
+import { readInstallKey } from '../../core/settings/install-key.ts'
+import { kafkaConnection } from '../../core/settings/kafka.ts'
+import type { plannerSettings } from '../../core/settings/roles.ts'
+import type { Settings } from '../../core/settings/setting.ts'
+import { openStore } from '../../core/store/store.ts'
+import { startPlanner } from './planner.ts'
+
+/** `carillon planner`: turns accepted requests into deliveries, until SIGTERM or SIGINT. Throws StartRefused. */
+export async function planner(settings: Settings<typeof plannerSettings>): Promise<void> {
+  const kafka = kafkaConnection(settings)
+  const keys = readInstallKey(settings.installKeyFile)
+  const { topicPrefix: prefix } = settings
+
+  await runProcess({ role: 'planner', ...settings }, async ({ logger, started, signal }) => {
+    const store = openStore({ url: settings.databaseUrl, logger })
+    started.add('store', () => store.close())
+    await awaitDatabase(store, { logger, signal })
+    const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-planner', logger })
+    started.add('broker', () => broker.close())
+    const topic = catalogTopic(prefix)
+    const catalog = await awaitBroker(() => openCatalog({ broker, topic, logger }), { logger, signal })
+    started.add('catalog', () => catalog.close())
+
+    const start = () => startPlanner({ broker, db: store.db, catalog, keys, prefix, logger })
+    const planner = await awaitBroker(start, { logger, signal })
+    started.add('planner', () => planner.stop())
+    return planner
+  })
+}
