@@ -24,6 +24,8 @@ export interface SourceOptions {
   bounds: { records: number; bytes: number }
   /** Takes a record over. Must not throw or block. */
   onRecord: (record: ConsumedRecord, work: Work) => void
+  /** An assignment is over: what was taken under it is abandoned. */
+  onRevoked?: () => void
 }
 
 /** Milliseconds between commits. A commit only saves reading again: the ledger, not the offset, prevents a second send. */
@@ -70,9 +72,12 @@ export class Source {
           if (epoch !== this.#epoch) return
           this.#epoch = -1
           this.#partitions = new Map()
+          options.onRevoked?.()
         },
         onRecords: ({ epoch, topic, partition, records }) => {
           if (epoch !== this.#epoch) return
+          // A consumer that was down and came back by itself shows it by what it brings.
+          this.#healthy = true
           const owned = this.#partitions.get(nameOf({ topic, partition }))
           if (owned) for (const record of records) this.#take(owned, record)
         },

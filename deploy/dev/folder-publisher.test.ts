@@ -37,7 +37,14 @@ beforeEach(() => {
       return []
     },
   }
-  publisher = new FolderPublisher({ producer, catalog, topic: 'catalog', logger: pino({ enabled: false }) })
+  publisher = new FolderPublisher({
+    producer,
+    catalog,
+    topic: 'catalog',
+    prepare: async (resources) =>
+      void writes.push(resources.map(({ metadata }) => `topics of ${metadata.name}`)),
+    logger: pino({ enabled: false }),
+  })
 })
 afterEach(() => publisher.stop())
 
@@ -59,6 +66,11 @@ const names = () => [...entries.keys()].toSorted().map((key) => key.split('/')[2
 test('published means that the catalog says so', async () => {
   await publisher.publish([channel('a'), channel('b')])
   expect(names()).toEqual(['a', 'b'])
+})
+
+test('topics are there before anybody can send to them', async () => {
+  await publisher.publish([channel('a')])
+  expect(writes).toEqual([['topics of a'], ['+NotificationChannel/default/a', '+synced']])
 })
 
 test('a state that follows at once takes back what the one before has only just published', async () => {

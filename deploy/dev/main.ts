@@ -3,11 +3,13 @@ import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { listen } from '../../api-server/listen.ts'
 import { buildApi } from '../../api-server/server.ts'
+import { BrokerError } from '../../core/broker/broker.ts'
 import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { openFolder } from '../../core/catalog/folder.ts'
 import { kinds } from '../../core/catalog/kinds.ts'
 import { openCatalog } from '../../core/catalog/reader.ts'
+import type { Resource } from '../../core/catalog/records.ts'
 import { systemClock as clock } from '../../core/clock.ts'
 import type { Message } from '../../core/notification/message.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
@@ -117,11 +119,24 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   signal.throwIfAborted()
   await followManifests()
 
+  /** Also of suspended channels, which are sent to all the same. One whose topics are refused keeps no other waiting. */
+  async function createTopics(resources: readonly Resource[]): Promise<void> {
+    for (const resource of resources) {
+      if (resource.kind !== 'NotificationChannel') continue
+      const { name } = resource.metadata
+      await broker.admin.createTopics(channelTopicSpecs(prefix, resource)).catch((error: unknown) => {
+        if (!(error instanceof BrokerError && error.code === 'invalid')) throw error
+        logger.error({ err: error, channel: name }, 'Topics not made')
+      })
+    }
+  }
+
   async function followManifests(): Promise<void> {
     const publisher = new FolderPublisher({
       producer: broker.producer,
       catalog,
       topic,
+      prepare: createTopics,
       logger: component(logger, 'catalog'),
     })
     started.add('publisher', () => publisher.stop())
@@ -168,10 +183,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const workers = new ChannelWorkers({
     catalog,
     logger: component(logger, 'worker'),
-    start: async (channel) => {
-      await broker.admin.createTopics(channelTopicSpecs(prefix, channel))
-      return startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` })
-    },
+    start: (channel) => startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` }),
   })
   started.add('planner and workers', () => Promise.all([planner.stop(), workers.stop()]))
   await workers.start()

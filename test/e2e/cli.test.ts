@@ -14,8 +14,16 @@ function carillon(args: string[], env: Record<string, string> = {}) {
 }
 
 test.each<[string[], Record<string, string>, string]>([
-  [['serve'], {}, 'carillon: "serve": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n'],
-  [['constructor'], {}, 'carillon: "constructor": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n'],
+  [
+    ['serve'],
+    {},
+    'carillon: "serve": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n',
+  ],
+  [
+    ['constructor'],
+    {},
+    'carillon: "constructor": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n',
+  ],
   [
     ['dev', '--listen', '0.0.0.0:8080'],
     {},

@@ -239,6 +239,42 @@ describe('the way of a delivery', () => {
       .toContain(bad)
   })
 
+  it('lets no channel whose topic is missing keep the others waiting, and sends once the topic is there', async () => {
+    const early = kinds.NotificationChannel.parse({
+      ...channels[0],
+      metadata: { name: 'early', namespace: 'shop' },
+      spec: { ...channels[0]!.spec, topic: { ...channels[0]!.spec.topic, name: 'made-later' } },
+    })
+    await publishCatalog({
+      producer: broker.producer,
+      topic: catalogTopic(prefix),
+      source: 'folder',
+      resources: [...channels, early],
+      published: catalog.published(),
+    })
+    await expect.poll(() => catalog.channel('shop', 'early')).toBeDefined()
+    const [stuck, free] = await Promise.all([send({ channels: ['early'] }), send({})])
+    await settled(free, 'simulated')
+    await broker.admin.createTopics(channelTopicSpecs(prefix, early))
+    await expect
+      .poll(async () => (await readAll('made-later')).map(({ headers }) => headers['ce_id']), {
+        timeout: 15_000,
+      })
+      .toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
+  }, 30_000)
+
+  it('plans a fan-out that is larger than what is written at once', async () => {
+    const to = Array.from({ length: 100 }, (_, index) => ({
+      phone: `+1556${String(index).padStart(4, '0')}`,
+    }))
+    const ids = await Promise.all(
+      Array.from({ length: 4 }, () => send({ to, content: { text: 'x'.repeat(60_000) } })),
+    )
+    const states = async (id: string) =>
+      (await deliveriesOf(id)).filter(({ status }) => status === 'simulated').length
+    for (const id of ids) await expect.poll(() => states(id), { timeout: 30_000 }).toBe(100)
+  }, 60_000)
+
   it('goes on after a restart with what was accepted meanwhile, and sends nothing twice', async () => {
     await stopAll()
     const ids = await Promise.all(

@@ -1,8 +1,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { FailureClass } from '../../core/notification/failure.ts'
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import { createBatcher } from '../../core/store/batcher.ts'
 import type { Database } from '../../core/store/schema.ts'
+import { isStoreUnavailable } from '../../core/store/store.ts'
 
 /**
  * The delivery ledger: who may send what, and what became of it. A claim comes before every call of a provider and is a compare-and-set on (replay
@@ -13,6 +15,8 @@ export interface Ledger {
   claim(request: ClaimRequest): Promise<ClaimResult>
   /** Records an outcome. False when the claim is no longer ours: another worker took it over after the lease had run out. */
   finish(entry: FinishEntry): Promise<boolean>
+  /** Writes the row of a delivery that has a record and no row: the store lost it, as a failover may. */
+  restore(envelope: DeliveryEnvelope): Promise<void>
 }
 
 /** Names one attempt at a delivery: what a record asks for. */
@@ -59,22 +63,30 @@ const maxBatch = 200
 
 export function openLedger({ db, workerId }: { db: Kysely<Database>; workerId: string }): Ledger {
   return {
-    claim: createBatcher({ maxItems: maxBatch, flush: (items) => claimBatch(db, workerId, items) }),
+    claim: createBatcher({
+      maxItems: maxBatch,
+      flush: isolating((items: ClaimRequest[]) => claimBatch(db, workerId, items)),
+    }),
     finish: createBatcher({
       maxItems: maxBatch,
-      flush: async (items) => {
-        try {
-          return await finishBatch(db, workerId, items)
-        } catch (error) {
-          if (items.length === 1) throw error
-          // One entry whose own write fails must not take the others with it.
-          const results = await Promise.allSettled(items.map((item) => finishBatch(db, workerId, [item])))
-          return results.map((result) =>
-            result.status === 'fulfilled' ? result.value[0]! : Promise.reject(result.reason as Error),
-          )
-        }
-      },
+      flush: isolating((items: FinishEntry[]) => finishBatch(db, workerId, items)),
     }),
+    restore: (envelope) => restore(db, envelope),
+  }
+}
+
+/** An entry that the database refuses must not take those with it that share its batch. */
+function isolating<Item, Result>(flush: (items: Item[]) => Promise<Result[]>) {
+  return async (items: Item[]): Promise<(Result | Promise<Result>)[]> => {
+    try {
+      return await flush(items)
+    } catch (error) {
+      if (items.length === 1 || isStoreUnavailable(error)) throw error
+      const results = await Promise.allSettled(items.map((item) => flush([item])))
+      return results.map((result) =>
+        result.status === 'fulfilled' ? result.value[0]! : Promise.reject(result.reason as Error),
+      )
+    }
   }
 }
 
@@ -94,7 +106,13 @@ async function claimBatch(
   workerId: string,
   items: ClaimRequest[],
 ): Promise<ClaimResult[]> {
-  const unique = [...new Map(items.map((item) => [item.id, item])).values()]
+  // Of several records of one delivery the newest is asked for; the others ask again after it.
+  const newest = new Map<string, ClaimRequest>()
+  for (const item of items) {
+    const other = newest.get(item.id)
+    if (other === undefined || isNewer(item, other)) newest.set(item.id, item)
+  }
+  const unique = [...newest.values()]
   // Rows are locked in the order of their ids, so that two batches cannot wait for each other.
   const { rows } = await sql<ClaimRow>`
     WITH input AS (
@@ -140,15 +158,17 @@ async function claimBatch(
       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::int AS wait
     FROM judged`.execute(db)
   const byId = new Map(rows.map((row) => [row.id, row]))
-  const answered = new Set<string>()
-  return items.map(({ id }) => {
-    const row = byId.get(id)
-    if (row === undefined) return { kind: 'missing' }
-    // The same delivery twice in one batch: one of the two sends.
-    if (answered.has(id) && row.verdict === 'claim') return { kind: 'busy', milliseconds: 0 }
-    answered.add(id)
-    return toResult(row)
+  return items.map((item) => {
+    const row = byId.get(item.id)
+    if (newest.get(item.id) !== item) return { kind: 'busy', milliseconds: 0 }
+    return row === undefined ? { kind: 'missing' } : toResult(row)
   })
+}
+
+function isNewer(left: AttemptRef, right: AttemptRef): boolean {
+  return left.replayEpoch === right.replayEpoch
+    ? left.attempt > right.attempt
+    : left.replayEpoch > right.replayEpoch
 }
 
 function toResult(row: ClaimRow): ClaimResult {
@@ -178,7 +198,7 @@ async function writeOutcomes(
   workerId: string,
   items: FinishEntry[],
 ): Promise<boolean[]> {
-  const { rows } = await sql<{ id: string }>`
+  const { rows } = await sql<{ n: number }>`
     WITH input AS (
       SELECT * FROM unnest(
         ${items.map(({ id }) => id)}::uuid[],
@@ -194,9 +214,11 @@ async function writeOutcomes(
         ${items.map(({ providerMessageId }) => providerMessageId)}::text[],
         ${items.map(({ code }) => code)}::text[],
         ${items.map(({ detail }) => detail)}::text[]
-      ) AS t (id, epoch, attempt, claim, status, reason, due_at, uncounted, outcome, provider, message_id, code, detail)
+      ) WITH ORDINALITY AS t (
+        id, epoch, attempt, claim, status, reason, due_at, uncounted, outcome, provider, message_id, code, detail, n
+      )
     ), locked AS (
-      SELECT d.id FROM deliveries d JOIN input i ON i.id = d.id
+      SELECT d.id, i.n FROM deliveries d JOIN input i ON i.id = d.id
       WHERE d.status = 'sending' AND d.owner = ${workerId}
         AND d.replay_epoch = i.epoch AND d.attempt = i.attempt AND d.claims = i.claim
       ORDER BY d.id FOR UPDATE OF d
@@ -205,15 +227,41 @@ async function writeOutcomes(
         status = i.status, reason = i.reason, due_at = i.due_at, uncounted = d.uncounted + i.uncounted,
         provider = coalesce(i.provider, d.provider), provider_message_id = coalesce(i.message_id, d.provider_message_id),
         owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
-      FROM input i WHERE d.id = i.id AND d.id IN (SELECT id FROM locked)
+      FROM input i WHERE d.id = i.id AND i.n IN (SELECT n FROM locked)
     ), logged AS (
       UPDATE attempts a SET
         finished_at = clock_timestamp(), outcome = i.outcome, provider = i.provider, code = i.code, detail = i.detail
       FROM input i
       WHERE a.delivery_id = i.id AND a.replay_epoch = i.epoch AND a.attempt = i.attempt AND a.claim = i.claim
-        AND i.id IN (SELECT id FROM locked)
+        AND i.n IN (SELECT n FROM locked)
     )
-    SELECT id FROM locked`.execute(db)
-  const held = new Set(rows.map(({ id }) => id))
-  return items.map(({ id }) => held.has(id))
+    SELECT n FROM locked`.execute(db)
+  const held = new Set(rows.map(({ n }) => n))
+  return items.map((_item, index) => held.has(index + 1))
+}
+
+async function restore(db: Kysely<Database>, envelope: DeliveryEnvelope): Promise<void> {
+  const now = new Date()
+  const userId = envelope.user?.['id']
+  await db
+    .insertInto('deliveries')
+    .values({
+      id: envelope.id,
+      notification_id: envelope.notification_id,
+      tenant: envelope.tenant,
+      channel: envelope.channel,
+      channel_type: envelope.channel_type,
+      recipient: envelope.recipient,
+      user_id: typeof userId === 'string' ? userId : null,
+      status: 'queued',
+      reason: null,
+      owner: null,
+      provider: null,
+      provider_message_id: null,
+      expires_at: envelope.expires_at ?? null,
+      created_at: now,
+      updated_at: now,
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
 }

@@ -40,6 +40,8 @@ export interface DeliveryWorkerOptions extends OpenProvidersOptions {
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
 /** Beyond the providers' time-outs a lease covers rendering, the ledger's round trips and a pause of the process. */
 const leaseMargin = 5_000
+/** Milliseconds that a drain waits for a store that does not take the outcomes of what was sent. */
+const drainPatience = 10_000
 
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
 export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<Running> {
@@ -52,6 +54,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   const providers = openProviders(channel, options)
   const leaseMilliseconds = providers.reduce((sum, { timeout }) => sum + timeout, leaseMargin)
 
+  const giveUp = new AbortController()
   const deliver = createDeliver({
     ledger: openLedger({ db, workerId: options.workerId }),
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
@@ -61,6 +64,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),
     leaseMilliseconds,
+    giveUp: giveUp.signal,
     clock,
     logger,
     metrics,
@@ -116,6 +120,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           topics: topics.retries.map(({ topic }) => topic),
           logger,
           bounds,
+          onRevoked: forgetWaiting,
           onRecord: (record, handle) => {
             const partition = `${record.topic}/${record.partition}`
             const queue = waiting.get(partition) ?? new DueQueue(clock)
@@ -126,9 +131,16 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           },
         })
 
+  function forgetWaiting(): void {
+    for (const queue of waiting.values()) queue.close()
+    waiting.clear()
+  }
+
   async function stop(): Promise<void> {
-    for (const queue of waiting.values()) queue.clear()
+    forgetWaiting()
+    const patience = setTimeout(() => giveUp.abort(), drainPatience)
     await dispatcher.drain()
+    clearTimeout(patience)
     await Promise.all([source.stop(), retries?.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)
