@@ -6,6 +6,7 @@ import {
   type TopicPartition,
 } from '../core/broker/broker.ts'
 import type { Logger } from '../core/observability/logger.ts'
+import type { SourceMetrics } from './source-metrics.ts'
 import { Tracker } from './tracker.ts'
 
 /** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
@@ -20,6 +21,7 @@ export interface SourceOptions {
   group: string
   topics: readonly string[]
   logger: Logger
+  metrics: SourceMetrics
   /** Bounds of what one partition may have unfinished before it is paused. */
   bounds: { records: number; bytes: number }
   /** Takes a record over. Must not throw or block. */
@@ -71,6 +73,7 @@ export class Source {
         onRevoked: (epoch) => {
           if (epoch !== this.#epoch) return
           this.#epoch = -1
+          this.#releaseHeld()
           this.#partitions = new Map()
           options.onRevoked?.()
         },
@@ -112,6 +115,7 @@ export class Source {
   hold({ topic, partition }: TopicPartition): void {
     const owned = this.#partitions.get(nameOf({ topic, partition }))
     if (owned) owned.held = true
+    this.#options.metrics.held.set({ group: this.#options.group, topic, partition }, 1)
     this.#consumer.pause([{ topic, partition }])
   }
 
@@ -121,6 +125,14 @@ export class Source {
     await this.#commit()
     this.#healthy = false
     await this.#consumer.stop()
+  }
+
+  /** Whoever gets the partitions next judges for itself. */
+  #releaseHeld(): void {
+    const { group, metrics } = this.#options
+    for (const { topic, partition, held } of this.#partitions.values()) {
+      if (held) metrics.held.remove({ group, topic, partition })
+    }
   }
 
   #take(owned: Partition, record: ConsumedRecord): void {

@@ -82,7 +82,7 @@ test('a state that follows at once takes back what the one before has only just 
 test('of many states only the first and the last are written', async () => {
   for (const latency of ['1s', '2s', '3s']) void publisher.publish([channel('a', latency)])
   await publisher.publish([channel('a', '4s')])
-  expect(writes).toHaveLength(2)
+  expect(writes.filter(([first]) => first?.startsWith('+'))).toHaveLength(2)
   expect(entries.get(keyOf(channel('a')))?.revision).toBe(revisionOf(channel('a', '4s')))
 })
 

@@ -26,6 +26,7 @@ import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
@@ -159,6 +160,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   }
 
   const registry = createMetrics()
+  const sourceMetrics = createSourceMetrics(registry)
   const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
   const planner = await startPlanner({
     broker,
@@ -167,6 +169,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     keys,
     prefix,
     logger: component(logger, 'planner'),
+    metrics: sourceMetrics,
   })
   const forWorkers = {
     broker,
@@ -179,6 +182,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     clock,
     logger: component(logger, 'worker'),
     metrics: createDeliveryMetrics(registry),
+    sourceMetrics,
   }
   const workers = new ChannelWorkers({
     catalog,

@@ -18,6 +18,7 @@ import {
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import type { Running } from '../../workers/running.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
@@ -59,13 +60,16 @@ let database: TestDatabase
 let broker: EmbeddedBroker
 let catalog: OpenCatalog
 let running: Running[] = []
+let registry: Registry
 let count = 0
 
 async function startAll(): Promise<void> {
-  const metrics = createDeliveryMetrics(new Registry())
+  registry = new Registry()
+  const metrics = createDeliveryMetrics(registry)
+  const sourceMetrics = createSourceMetrics(registry)
   const shared = { broker, db: database.db, catalog, prefix, logger, clock: systemClock }
   running = await Promise.all([
-    startPlanner({ ...shared, keys }),
+    startPlanner({ ...shared, keys, metrics: sourceMetrics }),
     ...channels.map((channel) =>
       startDeliveryWorker({
         ...shared,
@@ -74,6 +78,7 @@ async function startAll(): Promise<void> {
         readSecret: () => undefined,
         capture: undefined,
         metrics,
+        sourceMetrics,
       }),
     ),
   ])
@@ -299,6 +304,9 @@ describe('the way of a delivery', () => {
         (entry) => entry.partition === partition,
       )
     await expect.poll(async () => (await lag())?.lag).toBe(2)
+    expect(await registry.getSingleMetricAsString('carillon_partition_held')).toContain(
+      `partition="${partition}"} 1`,
+    )
     await stopAll()
     expect((await lag())?.committed ?? 0).toBeLessThanOrEqual(offset)
     expect(await deliveriesOf(behind.id)).toEqual([])

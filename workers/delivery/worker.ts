@@ -9,6 +9,7 @@ import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
 import type { Database } from '../../core/store/schema.ts'
 import type { Running } from '../running.ts'
+import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
 import { createDeliver } from './deliver.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -34,6 +35,7 @@ export interface DeliveryWorkerOptions extends OpenProvidersOptions {
   clock: Clock
   logger: Logger
   metrics: DeliveryMetrics
+  sourceMetrics: SourceMetrics
 }
 
 /** Of one partition: beyond this it is paused, and this much is read again at the worst after a crash. */
@@ -106,6 +108,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     group: topics.group,
     topics: [topics.main],
     logger,
+    metrics: options.sourceMetrics,
     bounds,
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
@@ -119,6 +122,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           group: topics.retryGroup,
           topics: topics.retries.map(({ topic }) => topic),
           logger,
+          metrics: options.sourceMetrics,
           bounds,
           onRevoked: forgetWaiting,
           onRecord: (record, handle) => {

@@ -21,6 +21,7 @@ import type { Database } from '../../core/store/schema.ts'
 import { isDataError } from '../../core/store/store.ts'
 import { getUsers } from '../../core/store/users.ts'
 import type { Running } from '../running.ts'
+import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
 import { expand } from './expand.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -32,6 +33,7 @@ export interface PlannerOptions {
   keys: InstallKeys
   prefix: string
   logger: Logger
+  metrics: SourceMetrics
 }
 
 interface Taken {
@@ -66,6 +68,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     group: plannerGroup(prefix),
     topics: [requestsTopic(prefix)],
     logger,
+    metrics: options.metrics,
     bounds: { records: 2_000, bytes: 16 * 1024 * 1024 },
     onRecord: (record, work) => {
       const decoded = decodeRequest(record.value, record.headers)
