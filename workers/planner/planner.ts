@@ -1,44 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
-import {
-  type Broker,
-  BrokerError,
-  type ConsumedRecord,
-  type RecordToProduce,
-} from '../../core/broker/broker.ts'
-import type { Catalog } from '../../core/catalog/catalog.ts'
-import {
-  decodeRequest,
-  encodeDelivery,
-  header,
-  type RequestEnvelope,
-} from '../../core/notification/envelope.ts'
-import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
+import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
+import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
-import type { UserProfile } from '../../core/notification/user-profile.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { Database } from '../../core/store/schema.ts'
 import { isDataError } from '../../core/store/store.ts'
-import { getUsers } from '../../core/store/users.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
-import { expand } from './expand.ts'
-import { type PlannedRequest, recordRequests } from './record.ts'
+import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
-export interface PlannerOptions {
-  broker: Broker
-  db: Kysely<Database>
-  catalog: Catalog
-  keys: InstallKeys
-  prefix: string
+export interface PlannerOptions extends PlanBatchOptions {
   logger: Logger
   metrics: SourceMetrics
 }
 
-interface Taken {
-  record: ConsumedRecord
-  request: RequestEnvelope
+interface Taken extends PlannableRequest {
   work: Work
 }
 
@@ -46,8 +22,6 @@ interface Taken {
 const maxBatch = 200
 /** Bytes of what a batch may become: a request is copied for each recipient and channel. */
 const maxBatchBytes = 8 * 1024 * 1024
-/** Records and bytes that are written at once. */
-const maxChunk = { records: 1_000, bytes: 4 * 1024 * 1024 }
 const holdMilliseconds = 1_000
 const topicMilliseconds = 5_000
 
@@ -165,26 +139,6 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   }
 }
 
-async function planBatch(
-  { broker, db, catalog, keys, prefix }: PlannerOptions,
-  batch: readonly Taken[],
-): Promise<void> {
-  const users = await findUsers(db, batch)
-  const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
-    request,
-    traceparent: record.headers[header.traceparent],
-    deliveries: expand(request, {
-      prefix,
-      publicId: formatNotificationId(keys, request.tenant, request.id),
-      channel: (namespace, name) => catalog.channel(namespace, name),
-      users: users.get(request.tenant) ?? new Map(),
-    }),
-  }))
-  const accepted = await recordRequests(db, planned)
-  // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
-  for (const chunk of chunksOf(keys, accepted)) await broker.producer.produce(chunk)
-}
-
 /** How many of the first requests to plan together, at least one. */
 function batchLength(waiting: readonly Taken[]): number {
   let bytes = 0
@@ -194,26 +148,6 @@ function batchLength(waiting: readonly Taken[]): number {
   }
   const tooMany = waiting.slice(0, maxBatch).findIndex((taken) => !fits(taken))
   return tooMany < 0 ? maxBatch : Math.max(tooMany, 1)
-}
-
-/** The records of what is to be sent, in pieces: encoded all at once, one wide fan-out would fill the memory. */
-function* chunksOf(keys: InstallKeys, accepted: readonly PlannedRequest[]): Generator<RecordToProduce[]> {
-  let chunk: RecordToProduce[] = []
-  let bytes = 0
-  for (const { traceparent, deliveries } of accepted) {
-    for (const { result } of deliveries) {
-      if (result.kind !== 'send') continue
-      const { topic, envelope } = result
-      const { value, headers } = encodeDelivery(envelope, traceparent)
-      chunk.push({ topic, key: recordKey(keys, envelope.tenant, envelope.recipient), value, headers })
-      bytes += value.length
-      if (chunk.length < maxChunk.records && bytes < maxChunk.bytes) continue
-      yield chunk
-      chunk = []
-      bytes = 0
-    }
-  }
-  if (chunk.length > 0) yield chunk
 }
 
 /** What a failure says: something is away and comes back, one topic cannot be written, or the request itself cannot be kept. */
@@ -233,23 +167,4 @@ function faultOf(error: unknown): 'away' | 'topic' | 'request' {
     case 'closed':
       return 'away'
   }
-}
-
-async function findUsers(
-  db: Kysely<Database>,
-  batch: readonly Taken[],
-): Promise<Map<string, Map<string, UserProfile>>> {
-  const ids = new Map<string, Set<string>>()
-  for (const { request } of batch) {
-    for (const { user_id } of request.to) {
-      if (user_id === undefined) continue
-      const known = ids.get(request.tenant) ?? new Set()
-      ids.set(request.tenant, known.add(user_id))
-    }
-  }
-  return new Map(
-    await Promise.all(
-      [...ids].map(async ([tenant, users]) => [tenant, await getUsers(db, tenant, [...users])] as const),
-    ),
-  )
 }
