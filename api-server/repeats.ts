@@ -3,7 +3,6 @@ import type { Logger } from '../core/observability/logger.ts'
 import { createBatcher } from '../core/store/batcher.ts'
 import { findRecordedRequests, type RecordedRequest } from '../core/store/notifications.ts'
 import type { Database } from '../core/store/schema.ts'
-import { isStoreUnavailable } from '../core/store/store.ts'
 
 /** Requests remembered in memory: those of the seconds between a 202 and the planner's record, at any rate we can serve. */
 const capacity = 10_000
@@ -37,7 +36,6 @@ export function createRepeats({ db, logger }: { db: Kysely<Database>; logger: Lo
     try {
       return await withDeadline(findRecorded(id), lookUpDeadline)
     } catch (error) {
-      if (!isStoreUnavailable(error)) throw error
       logger.warn({ err: error }, 'Store cannot be read: repeats are left to the planner')
       return undefined
     }

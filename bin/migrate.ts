@@ -8,7 +8,7 @@ import { isLoginRefused, isStoreUnavailable, openStore } from '../core/store/sto
 /** Brings the tables of a database up to this version. */
 export async function migrateDatabase(settings: Settings<typeof migrateSettings>): Promise<void> {
   const logger = createLogger({ level: settings.logLevel })
-  const store = openStore({ url: settings.databaseUrl, logger, poolSize: 1 })
+  const store = openStore({ url: settings.databaseUrl, logger, poolSize: 1, queryTimeout: 0 })
   try {
     await store.ping().catch((error: unknown) => {
       if (!isStoreUnavailable(error) && !isLoginRefused(error)) throw error

@@ -6,6 +6,7 @@ import {
   type TopicPartition,
 } from '../core/broker/broker.ts'
 import type { Logger } from '../core/observability/logger.ts'
+import type { SourceMetrics } from './source-metrics.ts'
 import { Tracker } from './tracker.ts'
 
 /** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
@@ -20,10 +21,13 @@ export interface SourceOptions {
   group: string
   topics: readonly string[]
   logger: Logger
+  metrics: SourceMetrics
   /** Bounds of what one partition may have unfinished before it is paused. */
   bounds: { records: number; bytes: number }
   /** Takes a record over. Must not throw or block. */
   onRecord: (record: ConsumedRecord, work: Work) => void
+  /** An assignment is over: what was taken under it is abandoned. */
+  onRevoked?: () => void
 }
 
 /** Milliseconds between commits. A commit only saves reading again: the ledger, not the offset, prevents a second send. */
@@ -69,10 +73,14 @@ export class Source {
         onRevoked: (epoch) => {
           if (epoch !== this.#epoch) return
           this.#epoch = -1
+          this.#releaseHeld()
           this.#partitions = new Map()
+          options.onRevoked?.()
         },
         onRecords: ({ epoch, topic, partition, records }) => {
           if (epoch !== this.#epoch) return
+          // A consumer that was down and came back by itself shows it by what it brings.
+          this.#healthy = true
           const owned = this.#partitions.get(nameOf({ topic, partition }))
           if (owned) for (const record of records) this.#take(owned, record)
         },
@@ -113,6 +121,7 @@ export class Source {
   hold({ topic, partition }: TopicPartition): void {
     const owned = this.#partitions.get(nameOf({ topic, partition }))
     if (owned) owned.held = true
+    this.#options.metrics.held.set({ group: this.#options.group, topic, partition }, 1)
     this.#consumer.pause([{ topic, partition }])
   }
 
@@ -122,6 +131,14 @@ export class Source {
     await this.#commit()
     this.#healthy = false
     await this.#consumer.stop()
+  }
+
+  /** Whoever gets the partitions next judges for itself. */
+  #releaseHeld(): void {
+    const { group, metrics } = this.#options
+    for (const { topic, partition, held } of this.#partitions.values()) {
+      if (held) metrics.held.remove({ group, topic, partition })
+    }
   }
 
   #take(owned: Partition, record: ConsumedRecord): void {

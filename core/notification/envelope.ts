@@ -21,7 +21,7 @@ export const header = {
   traceparent: 'traceparent',
 } as const
 
-const uuid = z.string().length(36)
+const uuid = z.guid()
 const json = z.record(z.string(), z.unknown())
 
 /** What a request says when it brings its own words instead of a template. */

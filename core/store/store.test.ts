@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { createLogger } from '../observability/logger.ts'
-import { isStoreUnavailable, openStore, type Store } from './store.ts'
+import { isDataError, isStoreUnavailable, openStore, type Store } from './store.ts'
 
 let database: TestDatabase
 let store: Store
@@ -18,8 +18,8 @@ afterAll(async () => {
   await database.close()
 })
 
-function open(url: string): Store {
-  return openStore({ url, logger: createLogger({ level: 'ERROR' }), poolSize: 1 })
+function open(url: string, queryTimeout = 30_000): Store {
+  return openStore({ url, logger: createLogger({ level: 'ERROR' }), poolSize: 1, queryTimeout })
 }
 
 /** Ends the connections of `store` from outside, as a failover or an administrator does. */
@@ -57,31 +57,64 @@ describe('the store', () => {
   })
 })
 
-describe('ping', () => {
-  it('gives up on a server that falls silent, and does not use that connection again', async () => {
-    const { hostname, port } = new URL(database.url)
-    const sockets: Socket[] = []
-    const proxy = createServer((client) => {
-      const server = connect(Number(port), hostname)
-      client.pipe(server).pipe(client)
-      sockets.push(client, server)
-      for (const socket of [client, server]) socket.on('error', () => {})
-    }).listen(0, '127.0.0.1')
-    await once(proxy, 'listening')
-    const url = new URL(database.url)
-    url.port = String((proxy.address() as AddressInfo).port)
-    const behindProxy = open(url.href)
-    try {
-      await behindProxy.ping()
-      sockets[0]!.unpipe()
-      expect(isStoreUnavailable(await failureOf(behindProxy.ping()))).toBe(true)
-      await behindProxy.ping()
-    } finally {
+/** A way to the database that can fall silent: connections stay, and nothing comes through the first of them any more. */
+async function startProxy() {
+  const { hostname, port } = new URL(database.url)
+  const sockets: Socket[] = []
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), hostname)
+    client.pipe(server).pipe(client)
+    sockets.push(client, server)
+    for (const socket of [client, server]) socket.on('error', () => {})
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const url = new URL(database.url)
+  url.port = String((proxy.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    fallSilent: () => sockets[0]!.unpipe(),
+    close() {
       for (const socket of sockets) socket.destroy()
       proxy.close()
-      await behindProxy.close()
+    },
+  }
+}
+
+describe('a server that falls silent', () => {
+  const ways: [string, (store: Store) => Promise<unknown>][] = [
+    ['ping', (store) => store.ping()],
+    ['a query', ({ db }) => sql`SELECT 1`.execute(db)],
+  ]
+  it.each(ways)(
+    'fails %s in time, and its connection is not used again',
+    async (_name, ask) => {
+      const proxy = await startProxy()
+      const behindProxy = open(proxy.url, 1_000)
+      try {
+        await ask(behindProxy)
+        proxy.fallSilent()
+        expect(isStoreUnavailable(await failureOf(ask(behindProxy)))).toBe(true)
+        await ask(behindProxy)
+      } finally {
+        proxy.close()
+        await behindProxy.close()
+      }
+    },
+    20_000,
+  )
+})
+
+describe('isDataError', () => {
+  it('blames the values only for what they would always fail with', async () => {
+    const failure = async (query: string) => failureOf(sql.raw(query).execute(store.db))
+    expect(isDataError(await failure("SELECT 'x'::int"))).toBe(true)
+    expect(isDataError(await failure("INSERT INTO users (tenant, id) VALUES ('t', NULL)"))).toBe(true)
+    expect(isDataError(await failure('SELECT * FROM nowhere'))).toBe(false)
+    expect(isDataError(await failure('SET statement_timeout = 1; SELECT pg_sleep(1)'))).toBe(false)
+    for (const code of ['EHOSTUNREACH', '25006', '40P01', '58030', '28P01']) {
+      expect(isDataError(Object.assign(new Error('x'), { code }))).toBe(false)
     }
-  }, 20_000)
+  })
 })
 
 describe('isStoreUnavailable', () => {

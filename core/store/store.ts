@@ -15,6 +15,8 @@ export interface StoreOptions {
   logger: Logger
   /** Connections at the most. */
   poolSize?: number
+  /** Milliseconds that a query may take, also when the server has fallen silent and keeps no limit of its own; 0 for any time. */
+  queryTimeout?: number
 }
 
 /** bigint: our sequences and counts stay far below 2^53. */
@@ -23,20 +25,29 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 /** A time limit on our side: the server's own does not help when nothing comes from there any more. */
 const probe = { text: 'SELECT 1', query_timeout: 5_000 }
 
+const silenceMargin = 2_000
+
 /** Opens the pool; connects at the first query. */
-export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
+export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }: StoreOptions): Store {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
     application_name: 'carillon',
     connectionTimeoutMillis: 5_000,
-    statement_timeout: 30_000,
+    statement_timeout: queryTimeout,
+    // Ours comes a little later than the server's own, which is the kinder one.
+    query_timeout: queryTimeout && queryTimeout + silenceMargin,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   })
   // An idle connection that breaks is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'Connection to PostgreSQL lost'))
   // The pool does not listen to a connection that is in use. When the server is killed, such a one may fail between two queries or
   // a second time after its query did; that query's caller knows already.
-  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    endWhenSilent(client)
+  })
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   return {
     db,
@@ -45,6 +56,22 @@ export function openStore({ url, logger, poolSize = 20 }: StoreOptions): Store {
     },
     close: () => db.destroy(),
   }
+}
+
+/** Ends a connection whose query got no answer in time: that answer may still come, and would be taken for the next query's. */
+function endWhenSilent(client: pg.PoolClient): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown
+  const watched = (...args: unknown[]) => {
+    const result = query(...args)
+    if (result instanceof Promise) {
+      result.catch((error: unknown) => {
+        if (error instanceof Error && error.message === 'Query read timeout')
+          void (client as unknown as pg.Client).end()
+      })
+    }
+    return result
+  }
+  client.query = watched as typeof client.query
 }
 
 const unavailableCodes = new Set([
@@ -68,6 +95,16 @@ export function isStoreUnavailable(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   if (typeof code === 'string' && (unavailableCodes.has(code) || unavailableStates.test(code))) return true
   return unavailableMessages.test(error.message)
+}
+
+/**
+ * Whether a query failed for the values it was given, so that the same query will always fail: SQLSTATE classes data exception, integrity
+ * constraint violation, program limit exceeded. Everything else may pass (a lost connection, a failover to a replica that is still read-only, a
+ * time limit, a deadlock) or is a defect of ours, and neither is a reason to give up what was accepted.
+ */
+export function isDataError(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return error instanceof Error && typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code)
 }
 
 /** Whether the database refused the log-in, or there is no database of that name: SQLSTATE classes 28 and 3D. */

@@ -8,6 +8,8 @@ export interface PublisherOptions {
   producer: Producer
   catalog: OpenCatalog
   topic: string
+  /** Runs before a state is published: what is in the catalog may be sent to at once, so its topics must be there. */
+  prepare: (resources: readonly Resource[]) => Promise<void>
   logger: Logger
 }
 
@@ -41,11 +43,12 @@ export class FolderPublisher {
   }
 
   async #run(): Promise<void> {
-    const { producer, catalog, topic, logger } = this.#options
+    const { producer, catalog, topic, prepare, logger } = this.#options
     while (this.#next !== undefined && !this.#stopping.signal.aborted) {
       const resources = this.#next
       this.#next = undefined
       try {
+        await prepare(resources)
         await publishCatalog({ producer, topic, source: 'folder', resources, published: catalog.published() })
       } catch (error) {
         logger.error({ err: error }, 'The catalog cannot be written; trying again')

@@ -3,11 +3,13 @@ import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { listen } from '../../api-server/listen.ts'
 import { buildApi } from '../../api-server/server.ts'
+import { BrokerError } from '../../core/broker/broker.ts'
 import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { openFolder } from '../../core/catalog/folder.ts'
 import { kinds } from '../../core/catalog/kinds.ts'
 import { openCatalog } from '../../core/catalog/reader.ts'
+import type { Resource } from '../../core/catalog/records.ts'
 import { systemClock as clock } from '../../core/clock.ts'
 import type { Message } from '../../core/notification/message.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
@@ -24,6 +26,7 @@ import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
@@ -117,11 +120,24 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   signal.throwIfAborted()
   await followManifests()
 
+  /** Also of suspended channels, which are sent to all the same. One whose topics are refused keeps no other waiting. */
+  async function createTopics(resources: readonly Resource[]): Promise<void> {
+    for (const resource of resources) {
+      if (resource.kind !== 'NotificationChannel') continue
+      const { name } = resource.metadata
+      await broker.admin.createTopics(channelTopicSpecs(prefix, resource)).catch((error: unknown) => {
+        if (!(error instanceof BrokerError && error.code === 'invalid')) throw error
+        logger.error({ err: error, channel: name }, 'Topics not made')
+      })
+    }
+  }
+
   async function followManifests(): Promise<void> {
     const publisher = new FolderPublisher({
       producer: broker.producer,
       catalog,
       topic,
+      prepare: createTopics,
       logger: component(logger, 'catalog'),
     })
     started.add('publisher', () => publisher.stop())
@@ -144,6 +160,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   }
 
   const registry = createMetrics()
+  const sourceMetrics = createSourceMetrics(registry)
   const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
   const planner = await startPlanner({
     broker,
@@ -152,6 +169,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     keys,
     prefix,
     logger: component(logger, 'planner'),
+    metrics: sourceMetrics,
   })
   const forWorkers = {
     broker,
@@ -164,14 +182,12 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     clock,
     logger: component(logger, 'worker'),
     metrics: createDeliveryMetrics(registry),
+    sourceMetrics,
   }
   const workers = new ChannelWorkers({
     catalog,
     logger: component(logger, 'worker'),
-    start: async (channel) => {
-      await broker.admin.createTopics(channelTopicSpecs(prefix, channel))
-      return startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` })
-    },
+    start: (channel) => startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` }),
   })
   started.add('planner and workers', () => Promise.all([planner.stop(), workers.stop()]))
   await workers.start()

@@ -18,6 +18,7 @@ import {
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import type { Running } from '../../workers/running.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
@@ -59,13 +60,16 @@ let database: TestDatabase
 let broker: EmbeddedBroker
 let catalog: OpenCatalog
 let running: Running[] = []
+let registry: Registry
 let count = 0
 
 async function startAll(): Promise<void> {
-  const metrics = createDeliveryMetrics(new Registry())
+  registry = new Registry()
+  const metrics = createDeliveryMetrics(registry)
+  const sourceMetrics = createSourceMetrics(registry)
   const shared = { broker, db: database.db, catalog, prefix, logger, clock: systemClock }
   running = await Promise.all([
-    startPlanner({ ...shared, keys }),
+    startPlanner({ ...shared, keys, metrics: sourceMetrics }),
     ...channels.map((channel) =>
       startDeliveryWorker({
         ...shared,
@@ -74,6 +78,7 @@ async function startAll(): Promise<void> {
         readSecret: () => undefined,
         capture: undefined,
         metrics,
+        sourceMetrics,
       }),
     ),
   ])
@@ -239,6 +244,42 @@ describe('the way of a delivery', () => {
       .toContain(bad)
   })
 
+  it('lets no channel whose topic is missing keep the others waiting, and sends once the topic is there', async () => {
+    const early = kinds.NotificationChannel.parse({
+      ...channels[0],
+      metadata: { name: 'early', namespace: 'shop' },
+      spec: { ...channels[0]!.spec, topic: { ...channels[0]!.spec.topic, name: 'made-later' } },
+    })
+    await publishCatalog({
+      producer: broker.producer,
+      topic: catalogTopic(prefix),
+      source: 'folder',
+      resources: [...channels, early],
+      published: catalog.published(),
+    })
+    await expect.poll(() => catalog.channel('shop', 'early')).toBeDefined()
+    const [stuck, free] = await Promise.all([send({ channels: ['early'] }), send({})])
+    await settled(free, 'simulated')
+    await broker.admin.createTopics(channelTopicSpecs(prefix, early))
+    await expect
+      .poll(async () => (await readAll('made-later')).map(({ headers }) => headers['ce_id']), {
+        timeout: 15_000,
+      })
+      .toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
+  }, 30_000)
+
+  it('plans a fan-out that is larger than what is written at once', async () => {
+    const to = Array.from({ length: 100 }, (_, index) => ({
+      phone: `+1556${String(index).padStart(4, '0')}`,
+    }))
+    const ids = await Promise.all(
+      Array.from({ length: 4 }, () => send({ to, content: { text: 'x'.repeat(60_000) } })),
+    )
+    const states = async (id: string) =>
+      (await deliveriesOf(id)).filter(({ status }) => status === 'simulated').length
+    for (const id of ids) await expect.poll(() => states(id), { timeout: 30_000 }).toBe(100)
+  }, 60_000)
+
   it('goes on after a restart with what was accepted meanwhile, and sends nothing twice', async () => {
     await stopAll()
     const ids = await Promise.all(
@@ -263,6 +304,9 @@ describe('the way of a delivery', () => {
         (entry) => entry.partition === partition,
       )
     await expect.poll(async () => (await lag())?.lag).toBe(2)
+    expect(await registry.getSingleMetricAsString('carillon_partition_held')).toContain(
+      `partition="${partition}"} 1`,
+    )
     await stopAll()
     expect((await lag())?.committed ?? 0).toBeLessThanOrEqual(offset)
     expect(await deliveriesOf(behind.id)).toEqual([])

@@ -49,8 +49,20 @@ describe('decide', () => {
   it('does not spend attempts on a rate limit or refused credentials', () => {
     for (const failure of ['rate_limited', 'auth'] as const) {
       const decision = decide(failed(failure), policy, { ...first, attempt: 100, uncounted: 99 })
-      expect(decision).toMatchObject({ next: 'retry', tier: '30s', uncounted: true })
+      expect(decision).toMatchObject({ next: 'retry', uncounted: true })
     }
+  })
+
+  it('backs off also when no attempt is spent', () => {
+    const tiers = [1, 2, 3, 4].map((attempt) =>
+      decide(failed('auth'), policy, { ...first, attempt, uncounted: attempt - 1 }),
+    )
+    expect(tiers.map((decision) => decision.next === 'retry' && decision.tier)).toEqual([
+      '30s',
+      '5m',
+      '1h',
+      '1h',
+    ])
   })
 
   it('waits at least as long as the vendor asks, as far as the tiers reach', () => {

@@ -54,8 +54,9 @@ function retry(outcome: NotSent, policy: RetryPolicy, { attempt, uncounted }: At
   if (last === undefined || counted >= policy.maxAttempts)
     return { next: 'dead_letter', reason: 'retries_exhausted' }
   const covering = policy.tiers.findIndex(({ milliseconds }) => milliseconds >= (outcome.retryAfter ?? 0))
-  const byCount = Math.max(counted - 1, 0)
-  const tier = policy.tiers[covering < 0 ? policy.tiers.length - 1 : Math.max(covering, byCount)] ?? last
+  // Also what costs no attempt backs off: a wrong password every 30 s for three days locks accounts.
+  const byAttempt = Math.min(attempt - 1, policy.tiers.length - 1)
+  const tier = policy.tiers[covering < 0 ? policy.tiers.length - 1 : Math.max(covering, byAttempt)] ?? last
   return { next: 'retry', ...tier, reason: reasonOf(outcome), uncounted: free }
 }
 

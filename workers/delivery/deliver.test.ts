@@ -56,6 +56,8 @@ interface Setup {
   onUnknown?: 'Retry' | 'Hold'
   rendered?: Rendered
   canRender?: boolean
+  /** What recording fails with before it succeeds. */
+  finishFailures?: Error[]
   /** How long claiming takes on the monotonic clock. */
   claimTakes?: number
   produce?: () => Promise<void>
@@ -68,6 +70,7 @@ function world({
   ...setup
 }: Setup = {}) {
   const finished: FinishEntry[] = []
+  const restored: string[] = []
   const produced: RecordToProduce[] = []
   const sends: string[] = []
   let elapsed = 0
@@ -87,7 +90,13 @@ function world({
         elapsed += setup.claimTakes ?? 0
         return claim
       },
-      finish: async (entry) => (finished.push(entry), true),
+      finish: async (entry) => {
+        const failure = setup.finishFailures?.shift()
+        if (failure) throw failure
+        finished.push(entry)
+        return true
+      },
+      restore: async ({ id }) => void restored.push(id),
     },
     followUps: createFollowUps({
       producer: {
@@ -108,6 +117,7 @@ function world({
         message: { type: 'email', to: envelope.address, subject: 'Hi', text: 'Hello' },
       },
     canRender: () => setup.canRender ?? true,
+    giveUp: new AbortController().signal,
     policy: { tiers, maxAttempts: 3, onUnknown: setup.onUnknown ?? 'Retry' },
     idempotency,
     leaseMilliseconds: 25_000,
@@ -121,7 +131,7 @@ function world({
     if (work.kind === 'unknown_version') throw new Error('held by the worker')
     return deliver(work)
   }
-  return { run, finished, produced, sends }
+  return { run, finished, restored, produced, sends }
 }
 
 const failed = (failure: Exclude<Outcome['class'], 'sent'>): Outcome => ({
@@ -197,6 +207,33 @@ describe('deliver', () => {
     expect([...stale.sends, ...busy.sends]).toEqual([])
   })
 
+  it('writes the row of a delivery again that the store lost', async () => {
+    const { run, restored, sends } = world({ claim: { kind: 'missing' } })
+    expect(await run()).toEqual({ kind: 'park', milliseconds: 0 })
+    expect(restored).toEqual([envelope.id])
+    expect(sends).toEqual([])
+  })
+
+  it('does not send again because the store was slow or read-only when the outcome came', async () => {
+    const failover = Object.assign(new Error('cannot execute UPDATE in a read-only transaction'), {
+      code: '25006',
+    })
+    const { run, sends, finished } = world({ finishFailures: [failover] })
+    expect(await run()).toEqual({ kind: 'done' })
+    expect(sends).toHaveLength(1)
+    expect(finished).toMatchObject([{ status: 'sent' }])
+  })
+
+  it('records what was sent even when the store refuses the words of the provider', async () => {
+    const refused = Object.assign(new Error('invalid byte sequence'), { code: '22021' })
+    const { run, finished } = world({
+      outcomes: [{ class: 'sent', providerMessageId: 'bad' }],
+      finishFailures: [refused],
+    })
+    await run()
+    expect(finished).toMatchObject([{ status: 'sent', providerMessageId: null }])
+  })
+
   it('writes again what had to follow an outcome that is already recorded', async () => {
     const retry = world({
       claim: { kind: 'settled', status: 'retrying', reason: null, dueAt: new Date(now + 200_000) },
@@ -243,10 +280,10 @@ describe('deliver', () => {
   })
 
   it('sends nothing when its lease no longer covers the call', async () => {
-    const { run, sends, finished } = world({ claimTakes: 16_000 })
-    expect(await run()).toMatchObject({ kind: 'park' })
+    const { run, sends, finished } = world({ claimTakes: 16_000, onUnknown: 'Hold' })
+    expect(await run()).toEqual({ kind: 'done' })
     expect(sends).toEqual([])
-    expect(finished).toEqual([])
+    expect(finished).toMatchObject([{ status: 'retrying', outcome: 'not_sent', code: 'lease_too_short' }])
   })
 
   it('ends what came too late or cannot be rendered, without asking a provider', async () => {

@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises'
+import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { Message } from '../../core/notification/message.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
-import { isStoreUnavailable } from '../../core/store/store.ts'
+import { isDataError } from '../../core/store/store.ts'
 import { type Decision, decide, type RetryPolicy } from './decide.ts'
 import type { RunResult } from './dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
@@ -24,6 +26,8 @@ export interface DeliverOptions {
   idempotency: Idempotency
   /** How long a claim holds: beyond everything that may happen under it. */
   leaseMilliseconds: number
+  /** Aborted when a drain has waited long enough for the store: what is not recorded by then is sent again by another worker. */
+  giveUp: AbortSignal
   clock: Clock
   logger: Logger
   metrics: DeliveryMetrics
@@ -54,19 +58,19 @@ export function createDeliver(options: DeliverOptions) {
 
   return async function deliver(work: Exclude<Work, { kind: 'unknown_version' }>): Promise<RunResult> {
     try {
-      if (work.kind === 'delivery') return await attempt(work)
-      logger.warn(
-        { topic: work.record.topic, offset: work.record.offset, detail: work.detail },
-        'Poison record',
-      )
-      await followUps.deadLetter(work.record, 'poison')
-      metrics.deliveries.inc({ ...channel, provider: '', outcome: 'poison' })
-      return { kind: 'done' }
+      return work.kind === 'delivery' ? await attempt(work) : await setAside(work.record, work.detail)
     } catch (error) {
       // The ledger or the broker is out of reach. The record waits here unfinished, so it cannot be lost.
       logger.warn({ err: error }, 'Delivery held')
       return { kind: 'park', milliseconds: holdMilliseconds }
     }
+  }
+
+  async function setAside(record: ConsumedRecord, detail: string): Promise<RunResult> {
+    logger.warn({ topic: record.topic, offset: record.offset, detail }, 'Poison record')
+    await followUps.deadLetter(record, 'poison')
+    metrics.deliveries.inc({ ...channel, provider: '', outcome: 'poison' })
+    return { kind: 'done' }
   }
 
   async function attempt(work: Extract<Work, { kind: 'delivery' }>): Promise<RunResult> {
@@ -76,14 +80,17 @@ export function createDeliver(options: DeliverOptions) {
     const claimedAt = clock.monotonic()
     const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
     if (claim.kind === 'busy') return { kind: 'park', milliseconds: claim.milliseconds }
+    if (claim.kind === 'missing') {
+      logger.error({ delivery: ref.id }, 'Delivery without a row; it is written again')
+      await ledger.restore(envelope)
+      return { kind: 'park', milliseconds: 0 }
+    }
     if (claim.kind === 'settled') await followUps.repeat(record, ref, claim)
     if (claim.kind !== 'claimed') {
       metrics.duplicatesSuppressed.inc(channel)
       return { kind: 'done' }
     }
     const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds)
-    // The lease would not have covered the call: ask again, once it has run out for everybody.
-    if (judged === undefined) return { kind: 'park', milliseconds: holdMilliseconds }
     const recorded = await finish(ref, claim.claim, judged)
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
     count(envelope, recorded.judgement)
@@ -96,7 +103,7 @@ export function createDeliver(options: DeliverOptions) {
     ref: AttemptRef,
     { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
-  ): Promise<Judgement | undefined> {
+  ): Promise<Judgement> {
     if (claim > maxClaims)
       return unsent({ next: 'dead_letter', reason: 'poison' }, `${maxClaims} claims without an outcome`)
     if (claim > 1 && options.policy.onUnknown === 'Hold' && options.idempotency === 'none') {
@@ -113,7 +120,6 @@ export function createDeliver(options: DeliverOptions) {
       return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
     }
     const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd)
-    if (result === undefined) return undefined
     const { outcome, provider } = result
     const state = { attempt: ref.attempt, uncounted, idempotency: provider.idempotency }
     return {
@@ -125,8 +131,8 @@ export function createDeliver(options: DeliverOptions) {
   }
 
   /**
-   * Records the outcome; `undefined` when the claim is no longer ours. An outcome that is not recorded would be sent again, so this does not
-   * give up while the store is away. A message that the store refuses to hold is poison.
+   * Records the outcome; `undefined` when the claim is no longer ours. An outcome that is not recorded would be sent again, so this goes on
+   * while the store is away, until the drain has no more time for it. A message that the store refuses to hold is poison.
    */
   async function finish(
     ref: AttemptRef,
@@ -134,22 +140,16 @@ export function createDeliver(options: DeliverOptions) {
     judgement: Judgement,
   ): Promise<{ judgement: Judgement; dueAt: Date | null } | undefined> {
     const entry = toEntry(ref, claim, judgement, clock.now())
-    for (;;) {
+    while (!options.giveUp.aborted) {
       try {
         return (await ledger.finish(entry)) ? { judgement, dueAt: entry.dueAt } : undefined
       } catch (error) {
         logger.warn({ err: error }, 'Outcome not recorded')
-        if (!isStoreUnavailable(error)) {
-          if (entry.commitWith === undefined) throw error
-          return finish(
-            ref,
-            claim,
-            unsent({ next: 'dead_letter', reason: 'poison' }, 'the store refuses the message'),
-          )
-        }
-        await new Promise((resolve) => setTimeout(resolve, holdMilliseconds))
+        if (isDataError(error)) return finish(ref, claim, recordable(judgement))
+        await delay(holdMilliseconds, options.giveUp)
       }
     }
+    return undefined
   }
 
   function count(envelope: DeliveryEnvelope, { decision, outcome, provider }: Judgement): void {
@@ -159,6 +159,21 @@ export function createDeliver(options: DeliverOptions) {
       metrics.latency.observe(channel, (clock.now() - Date.parse(envelope.accepted_at)) / 1000)
     }
   }
+}
+
+/** What the store can surely hold of a judgement it refused: for one that comes with a write of its own, that it is poison. */
+function recordable(judgement: Judgement): Judgement {
+  const { outcome } = judgement
+  if (outcome === null) return { ...judgement, detail: null }
+  if (outcome.class !== 'sent')
+    return { ...judgement, outcome: { class: outcome.class, detail: '' }, detail: null }
+  if (outcome.commitWith === undefined) return { ...judgement, outcome: { class: 'sent' } }
+  return unsent({ next: 'dead_letter', reason: 'poison' }, 'the store refuses the message')
+}
+
+/** Waits; ends early, without an error, at the abort. */
+function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return setTimeout(milliseconds, undefined, { signal }).catch(() => {})
 }
 
 function unsent(decision: Decision, detail: string | null = null): Judgement {

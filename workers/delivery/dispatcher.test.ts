@@ -52,7 +52,13 @@ describe('Dispatcher', () => {
     const timers: (() => void)[] = []
     const dispatcher = new Dispatcher({
       concurrency: 1,
-      timers: { setTimeout: (callback) => timers.push(callback) },
+      timers: {
+        setTimeout: (callback) => {
+          timers.push(callback)
+          return {} as NodeJS.Timeout
+        },
+        clearTimeout: () => {},
+      },
     })
     const log: string[] = []
     let parked = false

@@ -12,7 +12,8 @@ export interface Task {
 
 /** The timers this needs; `globalThis` fits. A test passes fake ones. */
 export interface Timers {
-  setTimeout(callback: () => void, milliseconds: number): unknown
+  setTimeout: (callback: () => void, milliseconds: number) => NodeJS.Timeout
+  clearTimeout: (timer: NodeJS.Timeout) => void
 }
 
 /** Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. */
@@ -22,6 +23,7 @@ export class Dispatcher {
   /** Every key with waiting tasks; the head of a queue is the task that runs or is parked. */
   readonly #queues = new Map<string, Task[]>()
   readonly #ready: string[] = []
+  readonly #parked = new Set<NodeJS.Timeout>()
   readonly #idle: (() => void)[] = []
   #running = 0
   #stopped = false
@@ -55,6 +57,7 @@ export class Dispatcher {
   /** Starts nothing more, and resolves when nothing runs. What waits is forgotten: it was never finished, so it is read again. */
   async drain(): Promise<void> {
     this.#stopped = true
+    for (const timer of this.#parked) this.#timers.clearTimeout(timer)
     if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
@@ -74,14 +77,19 @@ export class Dispatcher {
     const result = await task.run()
     this.#running--
     if (result.kind === 'done') this.#next(key)
-    else this.#timers.setTimeout(() => this.#wake(key), result.milliseconds)
+    else this.#park(key, result.milliseconds)
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
     this.#fill()
   }
 
-  #wake(key: string): void {
-    this.#ready.push(key)
-    this.#fill()
+  #park(key: string, milliseconds: number): void {
+    if (this.#stopped) return
+    const timer = this.#timers.setTimeout(() => {
+      this.#parked.delete(timer)
+      this.#ready.push(key)
+      this.#fill()
+    }, milliseconds)
+    this.#parked.add(timer)
   }
 
   #next(key: string): void {

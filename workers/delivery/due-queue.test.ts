@@ -32,11 +32,12 @@ describe('DueQueue', () => {
     expect(released).toEqual(['tomorrow'])
   })
 
-  it('forgets everything when cleared', () => {
+  it('forgets everything when closed, and takes nothing more', () => {
     const released: string[] = []
     const queue = new DueQueue(clock)
     queue.add(1_000_001, () => released.push('gone'))
-    queue.clear()
+    queue.close()
+    queue.add(1_000_002, () => released.push('late'))
     vi.advanceTimersByTime(1_000)
     expect(released).toEqual([])
     expect(vi.getTimerCount()).toBe(0)

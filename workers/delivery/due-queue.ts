@@ -16,6 +16,7 @@ export class DueQueue {
   readonly #clock: Clock
   readonly #entries: Entry[] = []
   #timer: NodeJS.Timeout | undefined
+  #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -23,12 +24,14 @@ export class DueQueue {
 
   /** @param due milliseconds since the epoch */
   add(due: number, release: () => void): void {
+    if (this.#closed) return
     this.#entries.push({ due, release })
     if (this.#entries.length === 1) this.#next()
   }
 
-  /** Forgets what waits. */
-  clear(): void {
+  /** Forgets what waits, and takes nothing more. */
+  close(): void {
+    this.#closed = true
     clearTimeout(this.#timer)
     this.#entries.length = 0
   }

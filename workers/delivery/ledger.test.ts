@@ -198,6 +198,65 @@ describe('ledger', () => {
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(['busy', 'claimed'])
   })
 
+  it('gives the newest of several records of one delivery its claim, whichever came first', async () => {
+    for (const order of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const id = await newDelivery()
+      const ledger = worker('a')
+      const results = await Promise.all(
+        order.map((attempt) => ledger.claim({ ...ref(id, attempt), ...lease })),
+      )
+      const newest = order.indexOf(2)
+      expect(results[newest]).toMatchObject({ kind: 'claimed' })
+      expect(results[1 - newest]).toEqual({ kind: 'busy', milliseconds: 0 })
+      expect(await ledger.claim({ ...ref(id, 1), ...lease })).toEqual({ kind: 'stale' })
+    }
+  })
+
+  it('takes the outcome of the claim that holds, not of an older one that comes with it', async () => {
+    const id = await newDelivery()
+    const ledger = worker('a')
+    await ledger.claim({ ...ref(id), ...lease })
+    await expireLease(id)
+    await ledger.claim({ ...ref(id), ...lease })
+    const old = outcome(id, { claim: 1, status: 'failed', reason: 'provider_rejected', outcome: 'rejected' })
+    expect(await Promise.all([ledger.finish(old), ledger.finish(outcome(id, { claim: 2 }))])).toEqual([
+      false,
+      true,
+    ])
+    const row = await database.db
+      .selectFrom('deliveries')
+      .select('status')
+      .where('id', '=', id)
+      .executeTakeFirst()
+    expect(row).toEqual({ status: 'sent' })
+  })
+
+  it('writes a lost row again, once, and leaves one that is there', async () => {
+    const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
+    const ledger = worker('a')
+    const envelope = {
+      id,
+      notification_id: id,
+      notification: 'ntf_1',
+      tenant: 'shop',
+      channel: 'email',
+      channel_type: 'email',
+      recipient: 'user:ada',
+      address: 'ada@example.com',
+      user: { id: 'ada' },
+      data: {},
+      metadata: {},
+      accepted_at: '2026-01-01T00:00:00.000Z',
+    } as const
+    await ledger.restore(envelope)
+    expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed' })
+    await ledger.restore(envelope)
+    expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'busy' })
+  })
+
   it('tells a delivery that it does not know', async () => {
     expect(await worker('a').claim({ ...ref('00000000-0000-8000-8000-ffffffffffff'), ...lease })).toEqual({
       kind: 'missing',

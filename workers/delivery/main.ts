@@ -14,6 +14,7 @@ import { openSecretsFolder, type SecretReader } from '../../core/settings/secret
 import type { Settings } from '../../core/settings/setting.ts'
 import { openStore } from '../../core/store/store.ts'
 import { ChannelWorkers } from './channel-workers.ts'
+import { createSourceMetrics } from '../source-metrics.ts'
 import { createDeliveryMetrics } from './metrics.ts'
 import { startDeliveryWorker } from './worker.ts'
 
@@ -47,6 +48,7 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
       clock,
       logger,
       metrics: createDeliveryMetrics(metrics),
+      sourceMetrics: createSourceMetrics(metrics),
     }
     const workers = new ChannelWorkers({
       catalog: only(catalog, settings.channel),

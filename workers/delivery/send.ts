@@ -28,12 +28,17 @@ export interface SendOptions {
   channel: { namespace: string; channel: string }
 }
 
+const leaseTooShort: Outcome = {
+  class: 'not_sent',
+  code: 'lease_too_short',
+  detail: 'the claim took so long that its lease would not cover the call',
+}
+
 /** Failures after which another provider may be asked: this one certainly did not take the message. */
 const mayFailOver: ReadonlySet<Outcome['class']> = new Set(['not_sent', 'rate_limited', 'auth'])
 
 /**
- * Sends through the first provider that takes the message. `undefined` when the lease would run out during a call: then nothing was sent
- * by it.
+ * Sends through the first provider that takes the message. What the lease would not cover is not sent.
  */
 export function createSend({ providers, clock, metrics, channel }: SendOptions) {
   return async (
@@ -41,21 +46,21 @@ export function createSend({ providers, clock, metrics, channel }: SendOptions) 
     envelope: DeliveryEnvelope,
     attempt: number,
     leaseEnd: number,
-  ): Promise<SendResult | undefined> => {
-    let last: SendResult | undefined
+  ): Promise<SendResult> => {
+    let result: SendResult = { outcome: leaseTooShort, provider: providers[0]! }
     for (const provider of providers) {
       // The lease is checked on a clock that does not jump, just before the call: a worker that was frozen must not send.
-      if (clock.monotonic() + provider.timeout > leaseEnd) return undefined
+      if (clock.monotonic() + provider.timeout > leaseEnd) return result
       const startedAt = clock.monotonic()
       const outcome = await callProvider(provider, message, envelope, attempt)
       metrics.providerDuration.observe(
         { ...channel, provider: provider.name, outcome: outcome.class },
         (clock.monotonic() - startedAt) / 1000,
       )
-      last = { outcome, provider }
-      if (!mayFailOver.has(outcome.class)) return last
+      result = { outcome, provider }
+      if (!mayFailOver.has(outcome.class)) return result
     }
-    return last
+    return result
   }
 }
 

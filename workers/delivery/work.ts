@@ -19,11 +19,17 @@ export function readWork(record: ConsumedRecord): Work {
   if (decoded.kind === 'poison') return { kind: 'poison', record, detail: decoded.detail }
   const attempt = numberHeader(record.headers, header.attempt, 1)
   const replayEpoch = numberHeader(record.headers, header.replayEpoch, 0)
-  if (!attempt || replayEpoch === undefined) return { kind: 'poison', record, detail: 'bad attempt header' }
+  if (!isCount(attempt) || attempt === 0 || !isCount(replayEpoch))
+    return { kind: 'poison', record, detail: 'bad attempt header' }
   return {
     kind: 'delivery',
     record,
     envelope: decoded.envelope,
     ref: { id: decoded.envelope.id, replayEpoch, attempt },
   }
+}
+
+/** Whether a number fits the ledger's columns. */
+function isCount(value: number | undefined): value is number {
+  return value !== undefined && value <= 2_147_483_647
 }

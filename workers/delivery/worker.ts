@@ -9,6 +9,7 @@ import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
 import type { Database } from '../../core/store/schema.ts'
 import type { Running } from '../running.ts'
+import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
 import { createDeliver } from './deliver.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -34,12 +35,15 @@ export interface DeliveryWorkerOptions extends OpenProvidersOptions {
   clock: Clock
   logger: Logger
   metrics: DeliveryMetrics
+  sourceMetrics: SourceMetrics
 }
 
 /** Of one partition: beyond this it is paused, and this much is read again at the worst after a crash. */
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
 /** Beyond the providers' time-outs a lease covers rendering, the ledger's round trips and a pause of the process. */
 const leaseMargin = 5_000
+/** Milliseconds that a drain waits for a store that does not take the outcomes of what was sent. */
+const drainPatience = 10_000
 
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
 export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<Running> {
@@ -52,6 +56,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   const providers = openProviders(channel, options)
   const leaseMilliseconds = providers.reduce((sum, { timeout }) => sum + timeout, leaseMargin)
 
+  const giveUp = new AbortController()
   const deliver = createDeliver({
     ledger: openLedger({ db, workerId: options.workerId }),
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
@@ -61,6 +66,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),
     leaseMilliseconds,
+    giveUp: giveUp.signal,
     clock,
     logger,
     metrics,
@@ -102,6 +108,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     group: topics.group,
     topics: [topics.main],
     logger,
+    metrics: options.sourceMetrics,
     bounds,
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
@@ -115,7 +122,9 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           group: topics.retryGroup,
           topics: topics.retries.map(({ topic }) => topic),
           logger,
+          metrics: options.sourceMetrics,
           bounds,
+          onRevoked: forgetWaiting,
           onRecord: (record, handle) => {
             const partition = `${record.topic}/${record.partition}`
             const queue = waiting.get(partition) ?? new DueQueue(clock)
@@ -126,9 +135,16 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           },
         })
 
+  function forgetWaiting(): void {
+    for (const queue of waiting.values()) queue.close()
+    waiting.clear()
+  }
+
   async function stop(): Promise<void> {
-    for (const queue of waiting.values()) queue.clear()
+    forgetWaiting()
+    const patience = setTimeout(() => giveUp.abort(), drainPatience)
     await dispatcher.drain()
+    clearTimeout(patience)
     await Promise.all([source.stop(), retries?.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)

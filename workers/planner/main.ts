@@ -8,6 +8,7 @@ import { kafkaConnection } from '../../core/settings/kafka.ts'
 import type { plannerSettings } from '../../core/settings/roles.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { openStore } from '../../core/store/store.ts'
+import { createSourceMetrics } from '../source-metrics.ts'
 import { startPlanner } from './planner.ts'
 
 /** `carillon planner`: turns accepted requests into deliveries, until SIGTERM or SIGINT. Throws StartRefused. */
@@ -16,7 +17,7 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
   const keys = readInstallKey(settings.installKeyFile)
   const { topicPrefix: prefix } = settings
 
-  await runProcess({ role: 'planner', ...settings }, async ({ logger, started, signal }) => {
+  await runProcess({ role: 'planner', ...settings }, async ({ logger, metrics, started, signal }) => {
     const store = openStore({ url: settings.databaseUrl, logger })
     started.add('store', () => store.close())
     await awaitDatabase(store, { logger, signal })
@@ -26,7 +27,16 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
     const catalog = await awaitBroker(() => openCatalog({ broker, topic, logger }), { logger, signal })
     started.add('catalog', () => catalog.close())
 
-    const start = () => startPlanner({ broker, db: store.db, catalog, keys, prefix, logger })
+    const shared = {
+      broker,
+      db: store.db,
+      catalog,
+      keys,
+      prefix,
+      logger,
+      metrics: createSourceMetrics(metrics),
+    }
+    const start = () => startPlanner(shared)
     const planner = await awaitBroker(start, { logger, signal })
     started.add('planner', () => planner.stop())
     return planner

@@ -1,53 +1,39 @@
-import type { Kysely } from 'kysely'
-import {
-  type Broker,
-  BrokerError,
-  type ConsumedRecord,
-  type RecordToProduce,
-} from '../../core/broker/broker.ts'
-import type { Catalog } from '../../core/catalog/catalog.ts'
-import {
-  decodeRequest,
-  encodeDelivery,
-  header,
-  type RequestEnvelope,
-} from '../../core/notification/envelope.ts'
-import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
+import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
-import type { UserProfile } from '../../core/notification/user-profile.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { Database } from '../../core/store/schema.ts'
-import { isStoreUnavailable } from '../../core/store/store.ts'
-import { getUsers } from '../../core/store/users.ts'
+import { isDataError } from '../../core/store/store.ts'
 import type { Running } from '../running.ts'
+import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
-import { expand } from './expand.ts'
-import { type PlannedRequest, recordRequests } from './record.ts'
+import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
-export interface PlannerOptions {
-  broker: Broker
-  db: Kysely<Database>
-  catalog: Catalog
-  keys: InstallKeys
-  prefix: string
+export interface PlannerOptions extends PlanBatchOptions {
   logger: Logger
+  metrics: SourceMetrics
 }
 
-interface Taken {
-  record: ConsumedRecord
-  request: RequestEnvelope
+interface Taken extends PlannableRequest {
   work: Work
 }
 
 /** Requests planned together: enough to share a transaction, few enough to be done in milliseconds. */
 const maxBatch = 200
+/** Bytes of what a batch may become: a request is copied for each recipient and channel. */
+const maxBatchBytes = 8 * 1024 * 1024
 const holdMilliseconds = 1_000
+const topicMilliseconds = 5_000
 
 /** Turns accepted requests into deliveries: records them, then writes one record per delivery to its channel's topic. */
 export async function startPlanner(options: PlannerOptions): Promise<Running> {
   const { broker, prefix, logger } = options
   const waiting: Taken[] = []
-  let stopping = false
+  const stopping = new AbortController()
+  /** Timers of requests that wait for a topic. */
+  const aside = new Set<NodeJS.Timeout>()
+  const pause = (milliseconds: number) =>
+    delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => {})
   let working: Promise<void> = Promise.resolve()
   let idle = true
 
@@ -56,14 +42,13 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     group: plannerGroup(prefix),
     topics: [requestsTopic(prefix)],
     logger,
+    metrics: options.metrics,
     bounds: { records: 2_000, bytes: 16 * 1024 * 1024 },
     onRecord: (record, work) => {
       const decoded = decodeRequest(record.value, record.headers)
       switch (decoded.kind) {
         case 'ok':
-          waiting.push({ record, work, request: decoded.envelope })
-          if (idle) working = planWaiting()
-          return
+          return take({ record, work, request: decoded.envelope })
         case 'unknown_version':
           logger.error(
             { version: decoded.version, partition: record.partition },
@@ -78,37 +63,47 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
 
   async function planWaiting(): Promise<void> {
     idle = false
-    while (waiting.length > 0 && !stopping) {
-      const batch = waiting.splice(0, maxBatch).filter(({ work }) => !work.abandoned())
+    while (waiting.length > 0 && !stopping.signal.aborted) {
+      const batch = waiting.splice(0, batchLength(waiting)).filter(({ work }) => !work.abandoned())
       if (batch.length > 0) await planUntilDone(batch)
     }
     idle = true
   }
 
-  /** Holds while the store or the broker is away. Takes a batch apart to find a request that cannot be recorded. */
+  /** Holds while the store or the broker is away. Takes a batch apart to find the request that stands in the way of the others. */
   async function planUntilDone(batch: readonly Taken[]): Promise<void> {
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       try {
         await planBatch(options, batch)
         for (const { work } of batch) work.done()
         return
       } catch (error) {
-        if (!isStoreUnavailable(error) && !(error instanceof BrokerError)) return apart(batch, error)
-        logger.warn({ err: error, requests: batch.length }, 'Planning held')
-        await new Promise((resolve) => setTimeout(resolve, holdMilliseconds))
+        const fault = faultOf(error)
+        if (fault !== 'away' && batch.length > 1) {
+          for (const taken of batch) await planUntilDone([taken])
+          return
+        }
+        const [{ record, request, work }] = batch as [Taken]
+        logger.warn({ err: error, notification: request.id, requests: batch.length }, 'Planning held')
+        if (fault === 'request') return deadLetter(record, work, 'cannot be recorded')
+        if (fault === 'topic') return later({ record, request, work })
+        await pause(holdMilliseconds)
       }
     }
   }
 
-  async function apart(batch: readonly Taken[], error: unknown): Promise<void> {
-    const [only, ...others] = batch
-    if (only === undefined) return
-    if (others.length > 0) {
-      for (const taken of batch) await planUntilDone([taken])
-      return
-    }
-    logger.error({ err: error, notification: only.request.id }, 'Request cannot be planned')
-    await deadLetter(only.record, only.work, 'cannot be recorded')
+  /** Out of the way of the others: the topic of its channel is not there yet, or not ours to write. */
+  function later(taken: Taken): void {
+    const timer = setTimeout(() => {
+      aside.delete(timer)
+      take(taken)
+    }, topicMilliseconds)
+    aside.add(timer)
+  }
+
+  function take(taken: Taken): void {
+    waiting.push(taken)
+    if (idle) working = planWaiting()
   }
 
   async function deadLetter(record: ConsumedRecord, work: Work, detail: string): Promise<void> {
@@ -118,7 +113,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
       [header.reason]: 'poison',
       [header.origin]: `${record.topic}/${record.partition}/${record.offset}`,
     }
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       try {
         await broker.producer.produce([
           { topic: requestsDeadLettersTopic(prefix), key: record.key, value: record.value, headers },
@@ -126,7 +121,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         return work.done()
       } catch (error) {
         logger.warn({ err: error }, 'Dead letter held')
-        await new Promise((resolve) => setTimeout(resolve, holdMilliseconds))
+        await pause(holdMilliseconds)
       }
     }
   }
@@ -136,57 +131,40 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     ready: () => source.healthy,
     failed: source.failed,
     async stop() {
-      stopping = true
+      stopping.abort()
+      for (const timer of aside) clearTimeout(timer)
       await working
       await source.stop()
     },
   }
 }
 
-async function planBatch(
-  { broker, db, catalog, keys, prefix }: PlannerOptions,
-  batch: readonly Taken[],
-): Promise<void> {
-  const users = await findUsers(db, batch)
-  const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
-    request,
-    traceparent: record.headers[header.traceparent],
-    deliveries: expand(request, {
-      prefix,
-      publicId: formatNotificationId(keys, request.tenant, request.id),
-      channel: (namespace, name) => catalog.channel(namespace, name),
-      users: users.get(request.tenant) ?? new Map(),
-    }),
-  }))
-  const accepted = await recordRequests(db, planned)
-  // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
-  await broker.producer.produce(
-    accepted.flatMap(({ traceparent, deliveries }) =>
-      deliveries.flatMap(({ result }): RecordToProduce[] => {
-        if (result.kind !== 'send') return []
-        const { topic, envelope } = result
-        const { value, headers } = encodeDelivery(envelope, traceparent)
-        return [{ topic, key: recordKey(keys, envelope.tenant, envelope.recipient), value, headers }]
-      }),
-    ),
-  )
+/** How many of the first requests to plan together, at least one. */
+function batchLength(waiting: readonly Taken[]): number {
+  let bytes = 0
+  const fits = ({ record, request: { to, channels } }: Taken) => {
+    bytes += (record.value?.length ?? 0) * to.length * channels.length
+    return bytes <= maxBatchBytes
+  }
+  const tooMany = waiting.slice(0, maxBatch).findIndex((taken) => !fits(taken))
+  return tooMany < 0 ? maxBatch : Math.max(tooMany, 1)
 }
 
-async function findUsers(
-  db: Kysely<Database>,
-  batch: readonly Taken[],
-): Promise<Map<string, Map<string, UserProfile>>> {
-  const ids = new Map<string, Set<string>>()
-  for (const { request } of batch) {
-    for (const { user_id } of request.to) {
-      if (user_id === undefined) continue
-      const known = ids.get(request.tenant) ?? new Set()
-      ids.set(request.tenant, known.add(user_id))
-    }
+/** What a failure says: something is away and comes back, one topic cannot be written, or the request itself cannot be kept. */
+function faultOf(error: unknown): 'away' | 'topic' | 'request' {
+  if (isDataError(error)) return 'request'
+  if (!(error instanceof BrokerError)) return 'away'
+  switch (error.code) {
+    case 'record_too_large':
+      return 'request'
+    case 'unknown_topic':
+    case 'unauthorized':
+    case 'invalid':
+      return 'topic'
+    case 'unavailable':
+    case 'queue_full':
+    case 'stale_epoch':
+    case 'closed':
+      return 'away'
   }
-  return new Map(
-    await Promise.all(
-      [...ids].map(async ([tenant, users]) => [tenant, await getUsers(db, tenant, [...users])] as const),
-    ),
-  )
 }

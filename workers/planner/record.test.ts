@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RequestEnvelope } from '../../core/notification/envelope.ts'
+import type { DeliveryEnvelope, RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deliveryIdFor, newNotificationId } from '../../core/notification/ids.ts'
 import { testDatabase } from '../../test/harness/postgres.ts'
 import type { PlannedDelivery } from './expand.ts'
@@ -71,6 +71,26 @@ describe('recordRequests', () => {
     expect(await recordRequests(database.db, [request])).toEqual([request])
     expect(await deliveriesOf(request)).toMatchObject([{ status: 'sent' }])
     expect(await notificationOf(request)).toMatchObject({ conflicts: 0 })
+  })
+
+  it('ends what can no longer be sent when it is planned again, unless somebody had claimed it', async () => {
+    const sendable = (request: PlannedRequest): PlannedRequest => ({
+      ...request,
+      deliveries: request.deliveries.map((delivery) => ({
+        ...delivery,
+        result: { kind: 'send', topic: 't', envelope: {} as DeliveryEnvelope },
+      })),
+    })
+    const [never, claimed] = [planned(), planned()]
+    await recordRequests(database.db, [sendable(never), sendable(claimed)])
+    await database.db
+      .updateTable('deliveries')
+      .set({ status: 'sending', attempt: 1 })
+      .where('notification_id', '=', claimed.request.id)
+      .execute()
+    await recordRequests(database.db, [never, claimed])
+    expect(await deliveriesOf(never)).toMatchObject([{ status: 'skipped', reason: 'no_address' }])
+    expect(await deliveriesOf(claimed)).toMatchObject([{ status: 'sending', reason: null }])
   })
 
   it('drops a request whose id came before with another body, and counts it', async () => {

@@ -12,7 +12,8 @@ export interface PlannedRequest {
 /**
  * Records requests and their deliveries, in one transaction and a handful of statements. Answers which of the requests are
  * to be sent: all but those that came with a known id and another body. What is already there is left as it is, so a batch may be
- * recorded again after a crash.
+ * recorded again after a crash. Only a delivery
+ * that was never claimed and that by now cannot be sent (its channel or address is gone) ends: no record of it may exist.
  */
 export async function recordRequests(
   db: Kysely<Database>,
@@ -95,5 +96,6 @@ async function insertDeliveries(db: Kysely<Database>, planned: readonly PlannedR
       ${rows.map(({ delivery }) => reasonOf(delivery))}::text[],
       ${rows.map(({ delivery }) => delivery.expiresAt ?? null)}::timestamptz[]
     )
-    ON CONFLICT (id) DO NOTHING`.execute(db)
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, reason = excluded.reason, updated_at = excluded.updated_at
+    WHERE deliveries.status = 'queued' AND deliveries.attempt = 0 AND excluded.status <> 'queued'`.execute(db)
 }

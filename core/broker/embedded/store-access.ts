@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isStoreUnavailable } from '../../store/store.ts'
+import { isDataError } from '../../store/store.ts'
 import { BrokerError } from '../broker.ts'
 
 /** Milliseconds that a caller waits for the store before it is told `unavailable`. */
@@ -40,7 +40,7 @@ async function persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<
     try {
       return await work()
     } catch (error) {
-      if (!isStoreUnavailable(error)) throw error
+      if (isDataError(error) || error instanceof BrokerError) throw error
       await sleep(pauseAfter(failures))
       if (signal.aborted) throw storeUnavailable(error)
     }

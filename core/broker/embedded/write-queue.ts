@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isStoreUnavailable } from '../../store/store.ts'
+import { isDataError } from '../../store/store.ts'
 import { BrokerError } from '../broker.ts'
 import { pauseAfter, STORE_PATIENCE_MS, storeUnavailable } from './store-access.ts'
 
@@ -85,7 +85,7 @@ export class WriteQueue<Item, Result> {
         })
         return
       } catch (error) {
-        if (!isStoreUnavailable(error)) return callers.forEach(({ reject }) => reject(error))
+        if (isDataError(error)) return callers.forEach(({ reject }) => reject(error))
         await sleep(pauseAfter(failures))
       }
     }

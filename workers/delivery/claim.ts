@@ -1,0 +1,99 @@
+import { type Kysely, sql } from 'kysely'
+import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
+import type { Database } from '../../core/store/schema.ts'
+import type { AttemptRef, ClaimRequest, ClaimResult } from './ledger.ts'
+
+interface ClaimRow {
+  id: string
+  verdict: 'claim' | 'busy' | 'settled' | 'stale'
+  claim: number
+  uncounted: number
+  status: DeliveryStatus
+  reason: Reason | null
+  due_at: Date | null
+  wait: number
+}
+
+/** Claims in one statement; answers one result per request, in order. */
+export async function claimBatch(
+  db: Kysely<Database>,
+  workerId: string,
+  items: ClaimRequest[],
+): Promise<ClaimResult[]> {
+  // Of several records of one delivery the newest is asked for; the others ask again after it.
+  const newest = new Map<string, ClaimRequest>()
+  for (const item of items) {
+    const other = newest.get(item.id)
+    if (other === undefined || isNewer(item, other)) newest.set(item.id, item)
+  }
+  const unique = [...newest.values()]
+  // Rows are locked in the order of their ids, so that two batches cannot wait for each other.
+  const { rows } = await sql<ClaimRow>`
+    WITH input AS (
+      SELECT * FROM unnest(
+        ${unique.map(({ id }) => id)}::uuid[],
+        ${unique.map(({ replayEpoch }) => replayEpoch)}::int[],
+        ${unique.map(({ attempt }) => attempt)}::int[],
+        ${unique.map(({ leaseMilliseconds }) => leaseMilliseconds)}::int[]
+      ) AS t (id, in_epoch, in_attempt, in_lease)
+    ), locked AS (
+      SELECT d.*, i.in_epoch, i.in_attempt, i.in_lease
+      FROM deliveries d JOIN input i ON i.id = d.id
+      ORDER BY d.id FOR UPDATE OF d
+    ), judged AS (
+      SELECT *, CASE
+        WHEN (in_epoch, in_attempt) < (replay_epoch, attempt) THEN 'stale'
+        WHEN status = 'sending' AND lease_until > clock_timestamp() THEN 'busy'
+        WHEN status = 'sending' THEN 'claim'
+        WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN 'settled'
+        WHEN status IN ('accepted', 'queued', 'retrying') THEN 'claim'
+        WHEN in_epoch > replay_epoch AND status IN ('dead_lettered', 'failed', 'unknown', 'expired', 'bounced') THEN 'claim'
+        ELSE 'stale'
+      END AS verdict,
+      CASE WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN claims + 1 ELSE 1 END AS claim
+      FROM locked
+    ), claimed AS (
+      UPDATE deliveries d SET
+        status = 'sending', reason = NULL, due_at = NULL, owner = ${workerId},
+        replay_epoch = j.in_epoch, attempt = j.in_attempt, claims = j.claim,
+        lease_until = clock_timestamp() + j.in_lease * interval '1 millisecond',
+        updated_at = clock_timestamp()
+      FROM judged j WHERE d.id = j.id AND j.verdict = 'claim'
+    ), interrupted AS (
+      UPDATE attempts a SET outcome = 'interrupted', finished_at = clock_timestamp()
+      FROM judged j
+      WHERE j.verdict = 'claim' AND j.status = 'sending' AND a.delivery_id = j.id
+        AND a.replay_epoch = j.replay_epoch AND a.attempt = j.attempt AND a.claim = j.claims AND a.outcome IS NULL
+    ), logged AS (
+      INSERT INTO attempts (delivery_id, replay_epoch, attempt, claim, owner, claimed_at)
+      SELECT id, in_epoch, in_attempt, claim, ${workerId}, clock_timestamp() FROM judged WHERE verdict = 'claim'
+    )
+    SELECT id, verdict, claim, uncounted, status, reason, due_at,
+      greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::int AS wait
+    FROM judged`.execute(db)
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return items.map((item) => {
+    const row = byId.get(item.id)
+    if (newest.get(item.id) !== item) return { kind: 'busy', milliseconds: 0 }
+    return row === undefined ? { kind: 'missing' } : toResult(row)
+  })
+}
+
+function isNewer(left: AttemptRef, right: AttemptRef): boolean {
+  return left.replayEpoch === right.replayEpoch
+    ? left.attempt > right.attempt
+    : left.replayEpoch > right.replayEpoch
+}
+
+function toResult(row: ClaimRow): ClaimResult {
+  switch (row.verdict) {
+    case 'claim':
+      return { kind: 'claimed', claim: row.claim, uncounted: row.uncounted }
+    case 'busy':
+      return { kind: 'busy', milliseconds: row.wait }
+    case 'settled':
+      return { kind: 'settled', status: row.status, reason: row.reason, dueAt: row.due_at }
+    case 'stale':
+      return { kind: 'stale' }
+  }
+}

@@ -1,0 +1,64 @@
+import { type Kysely, sql } from 'kysely'
+import type { Database } from '../../core/store/schema.ts'
+import type { FinishEntry } from './ledger.ts'
+
+/** Records outcomes in one statement, with what is to be committed with them; answers which claims still held, in order. */
+export async function finishBatch(
+  db: Kysely<Database>,
+  workerId: string,
+  items: FinishEntry[],
+): Promise<boolean[]> {
+  if (items.every(({ commitWith }) => commitWith === undefined)) return writeOutcomes(db, workerId, items)
+  return db.transaction().execute(async (transaction) => {
+    const held = await writeOutcomes(transaction, workerId, items)
+    for (const [index, { commitWith }] of items.entries()) if (held[index]) await commitWith?.(transaction)
+    return held
+  })
+}
+
+async function writeOutcomes(
+  db: Kysely<Database>,
+  workerId: string,
+  items: FinishEntry[],
+): Promise<boolean[]> {
+  const { rows } = await sql<{ n: number }>`
+    WITH input AS (
+      SELECT * FROM unnest(
+        ${items.map(({ id }) => id)}::uuid[],
+        ${items.map(({ replayEpoch }) => replayEpoch)}::int[],
+        ${items.map(({ attempt }) => attempt)}::int[],
+        ${items.map(({ claim }) => claim)}::int[],
+        ${items.map(({ status }) => status)}::text[],
+        ${items.map(({ reason }) => reason)}::text[],
+        ${items.map(({ dueAt }) => dueAt)}::timestamptz[],
+        ${items.map(({ uncounted }) => (uncounted ? 1 : 0))}::int[],
+        ${items.map(({ outcome }) => outcome)}::text[],
+        ${items.map(({ provider }) => provider)}::text[],
+        ${items.map(({ providerMessageId }) => providerMessageId)}::text[],
+        ${items.map(({ code }) => code)}::text[],
+        ${items.map(({ detail }) => detail)}::text[]
+      ) WITH ORDINALITY AS t (
+        id, epoch, attempt, claim, status, reason, due_at, uncounted, outcome, provider, message_id, code, detail, n
+      )
+    ), locked AS (
+      SELECT d.id, i.n FROM deliveries d JOIN input i ON i.id = d.id
+      WHERE d.status = 'sending' AND d.owner = ${workerId}
+        AND d.replay_epoch = i.epoch AND d.attempt = i.attempt AND d.claims = i.claim
+      ORDER BY d.id FOR UPDATE OF d
+    ), finished AS (
+      UPDATE deliveries d SET
+        status = i.status, reason = i.reason, due_at = i.due_at, uncounted = d.uncounted + i.uncounted,
+        provider = coalesce(i.provider, d.provider), provider_message_id = coalesce(i.message_id, d.provider_message_id),
+        owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
+      FROM input i WHERE d.id = i.id AND i.n IN (SELECT n FROM locked)
+    ), logged AS (
+      UPDATE attempts a SET
+        finished_at = clock_timestamp(), outcome = i.outcome, provider = i.provider, code = i.code, detail = i.detail
+      FROM input i
+      WHERE a.delivery_id = i.id AND a.replay_epoch = i.epoch AND a.attempt = i.attempt AND a.claim = i.claim
+        AND i.n IN (SELECT n FROM locked)
+    )
+    SELECT n FROM locked`.execute(db)
+  const held = new Set(rows.map(({ n }) => n))
+  return items.map((_item, index) => held.has(index + 1))
+}

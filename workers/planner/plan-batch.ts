@@ -1,0 +1,87 @@
+import type { Kysely } from 'kysely'
+import type { Broker, ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import { encodeDelivery, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
+import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
+import type { Database } from '../../core/store/schema.ts'
+import { getUsers } from '../../core/store/users.ts'
+import { expand } from './expand.ts'
+import { type PlannedRequest, recordRequests } from './record.ts'
+
+export interface PlanBatchOptions {
+  broker: Broker
+  db: Kysely<Database>
+  catalog: Catalog
+  keys: InstallKeys
+  prefix: string
+}
+
+/** A request and the record that it came in. */
+export interface PlannableRequest {
+  record: ConsumedRecord
+  request: RequestEnvelope
+}
+
+/** Records and bytes that are written at once. */
+const maxChunk = { records: 1_000, bytes: 4 * 1024 * 1024 }
+
+/** Records the requests and their deliveries, then writes a record per delivery. Safe to repeat: the ids are the same. */
+export async function planBatch(
+  { broker, db, catalog, keys, prefix }: PlanBatchOptions,
+  batch: readonly PlannableRequest[],
+): Promise<void> {
+  const users = await findUsers(db, batch)
+  const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
+    request,
+    traceparent: record.headers[header.traceparent],
+    deliveries: expand(request, {
+      prefix,
+      publicId: formatNotificationId(keys, request.tenant, request.id),
+      channel: (namespace, name) => catalog.channel(namespace, name),
+      users: users.get(request.tenant) ?? new Map(),
+    }),
+  }))
+  const accepted = await recordRequests(db, planned)
+  // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
+  for (const chunk of chunksOf(keys, accepted)) await broker.producer.produce(chunk)
+}
+
+/** The records of what is to be sent, in pieces: encoded all at once, one wide fan-out would fill the memory. */
+function* chunksOf(keys: InstallKeys, accepted: readonly PlannedRequest[]): Generator<RecordToProduce[]> {
+  let chunk: RecordToProduce[] = []
+  let bytes = 0
+  for (const { traceparent, deliveries } of accepted) {
+    for (const { result } of deliveries) {
+      if (result.kind !== 'send') continue
+      const { topic, envelope } = result
+      const { value, headers } = encodeDelivery(envelope, traceparent)
+      chunk.push({ topic, key: recordKey(keys, envelope.tenant, envelope.recipient), value, headers })
+      bytes += value.length
+      if (chunk.length < maxChunk.records && bytes < maxChunk.bytes) continue
+      yield chunk
+      chunk = []
+      bytes = 0
+    }
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+async function findUsers(
+  db: Kysely<Database>,
+  batch: readonly PlannableRequest[],
+): Promise<Map<string, Map<string, UserProfile>>> {
+  const ids = new Map<string, Set<string>>()
+  for (const { request } of batch) {
+    for (const { user_id } of request.to) {
+      if (user_id === undefined) continue
+      const known = ids.get(request.tenant) ?? new Set()
+      ids.set(request.tenant, known.add(user_id))
+    }
+  }
+  return new Map(
+    await Promise.all(
+      [...ids].map(async ([tenant, users]) => [tenant, await getUsers(db, tenant, [...users])] as const),
+    ),
+  )
+}

@@ -1,0 +1,15 @@
+import { Gauge, type Registry } from 'prom-client'
+
+export type SourceMetrics = ReturnType<typeof createSourceMetrics>
+
+/** Metrics of the consumers of one process. */
+export function createSourceMetrics(registry: Registry) {
+  return {
+    held: new Gauge({
+      name: 'carillon_partition_held',
+      help: '1 for a partition that stands still because its next record needs a newer version: upgrade this process.',
+      labelNames: ['group', 'topic', 'partition'],
+      registers: [registry],
+    }),
+  }
+}
