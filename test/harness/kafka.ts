@@ -67,7 +67,7 @@ export async function startKafka({
   )
   const stop = async () => {
     const died = (await Promise.all(nodes.map((node) => node.stop()))).includes('died')
-    await Promise.all(nodes.map(({ proxy }) => proxy?.close()))
+    for (const { proxy } of nodes) await proxy?.close()
     if (died) process.stderr.write(`a Kafka broker died by itself; its log is below ${folder}\n`)
     else await rm(folder, { recursive: true, force: true })
   }

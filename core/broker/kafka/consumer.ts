@@ -19,6 +19,8 @@ import type { Wire } from './wire.ts'
 const HEARTBEAT_INTERVAL_MS = 1_000
 /** Milliseconds between looks of the member that shared out for topics that have grown. */
 const GROWTH_INTERVAL_MS = 5_000
+/** Milliseconds for which trouble that passes by itself is not worth a word: a coordinator that moves, or is loading. */
+const QUIET_MS = 1_000
 
 export interface KafkaConsumerOptions extends ConsumerOptions {
   /** Connections of this consumer's own: its fetches hold up nobody else. It closes them. */
@@ -47,6 +49,7 @@ export class KafkaConsumer implements Consumer {
   #running: Promise<void> | undefined
   #owned: Owned | undefined
   #epoch = 0
+  #troubleSince = 0
   #committing: Promise<unknown> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
@@ -146,19 +149,20 @@ export class KafkaConsumer implements Consumer {
         if (this.#stopping.signal.aborted) return
         if (isRebalance(error)) continue
         failures += 1
-        this.#fail(error, failures)
+        if (failures === 1) this.#troubleSince = performance.now()
+        this.#fail(error)
         await this.#pause(pauseAfter(failures))
       }
     }
   }
 
-  #fail(error: unknown, failures: number): void {
+  #fail(error: unknown): void {
     const failure = toBrokerError(error)
     // Whoever starts it hears of what waiting cannot mend; a consumer that once ran goes on trying.
     if (this.#epoch === 0 && !isTransient(error)) {
       this.#joined.reject(failure)
       this.#stopping.abort()
-    } else if (failures > 1 || !isTransient(error)) {
+    } else if (performance.now() - this.#troubleSince >= QUIET_MS || !isTransient(error)) {
       this.#options.handlers.onError(failure, false)
     }
   }

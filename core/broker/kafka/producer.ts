@@ -132,7 +132,8 @@ export class KafkaProducer implements Producer {
     const place = this.#topics.get(topic)
     if (queue || place === undefined || place.partitions.length === 0) {
       this.#topics.add(topic)
-      this.#unplaced.set(topic, [...(queue ?? []), { record, outgoing }])
+      if (queue) queue.push({ record, outgoing })
+      else this.#unplaced.set(topic, [{ record, outgoing }])
       return
     }
     this.#lane(topic, this.#choose(record, place.partitions.length)).push(outgoing)
