@@ -131,6 +131,15 @@ export class KafkaNode {
     await this.#end('SIGKILL')
   }
 
+  /** Lets the broker hang, with its connections open, until `wake`. */
+  hang(): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  wake(): void {
+    this.#process?.kill('SIGCONT')
+  }
+
   /** Shuts the broker down. Says whether it had died by itself. */
   async stop(): Promise<'stopped' | 'died'> {
     const child = this.#process

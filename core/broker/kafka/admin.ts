@@ -214,5 +214,5 @@ function isA(code: number, type: string): boolean {
 
 /** Throws with the broker's own words, which name the setting and the bound that were missed. */
 function refuse(code: number, subject: string, words: string | null | undefined): void {
-  failOn(code, words ? `${subject} (${words})` : subject)
+  failOn(code, words ? `${subject} (${words.replaceAll(/\s+/g, ' ')})` : subject)
 }

@@ -145,7 +145,7 @@ export class KafkaConsumer implements Consumer {
         failures = 0
         await this.#keepShare()
       } catch (error) {
-        await this.#revoke()
+        void this.#revoke()
         if (this.#stopping.signal.aborted) return
         if (isRebalance(error)) continue
         failures += 1
