@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Admin,
   BrokerError,
@@ -11,7 +10,7 @@ import { nameOf } from './cursor.ts'
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
 import { beginnings, committedOffsets, ends } from './offsets.ts'
-import { withPatience } from './patience.ts'
+import { pause, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -197,7 +196,7 @@ export class KafkaAdmin implements Admin {
         return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
       })
       if (led) return
-      await sleep(LEADERS_INTERVAL_MS)
+      await pause(LEADERS_INTERVAL_MS)
     }
   }
 }

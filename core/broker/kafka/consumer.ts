@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BrokerError,
   type Consumer,
@@ -11,7 +10,7 @@ import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
 import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings } from './offsets.ts'
-import { pauseAfter, withPatience } from './patience.ts'
+import { pause, pauseAfter, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -151,7 +150,7 @@ export class KafkaConsumer implements Consumer {
         failures += 1
         if (failures === 1) this.#troubleSince = performance.now()
         this.#fail(error)
-        await this.#pause(pauseAfter(failures))
+        await pause(pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
@@ -211,7 +210,7 @@ export class KafkaConsumer implements Consumer {
     let lookedForGrowth = performance.now()
     let answered = performance.now()
     for (;;) {
-      await this.#pause(HEARTBEAT_INTERVAL_MS)
+      await pause(HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
       const owned = this.#owned
       if (this.#stopping.signal.aborted || !owned) return
       try {
@@ -250,10 +249,6 @@ export class KafkaConsumer implements Consumer {
     const stopped = owned.fetcher.stop()
     this.#options.handlers.onRevoked(owned.epoch)
     await stopped
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumedRecord } from '../broker.ts'
 import { type Cursor, nameOf } from './cursor.ts'
 import { KafkaError } from './kafka-error.ts'
 import { Batch, type RawMessage } from './kafkajs.ts'
 import { beginnings, byTopic } from './offsets.ts'
-import { pauseAfter } from './patience.ts'
+import { pause, pauseAfter } from './patience.ts'
 import type { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -109,7 +108,7 @@ export class Fetcher {
         // Once is what a new leader looks like.
         if (failures > 1) this.#options.onFailure(error)
         void this.#locate()
-        await this.#pause(pauseAfter(failures))
+        await pause(pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
@@ -184,12 +183,8 @@ export class Fetcher {
       }
       this.#startLoops()
       this.wake()
-      await this.#pause(LOCATE_INTERVAL_MS)
+      await pause(LOCATE_INTERVAL_MS, this.#stopping.signal)
     } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 
