@@ -201,10 +201,12 @@ describe('the consumer for Kafka', () => {
   })
 
   it('reads on elsewhere while one partition cannot be read', async () => {
+    cluster.leaders = [1, 1]
     cluster.fetchErrors[0] = NOT_LEADER_FOR_PARTITION
     await start()
+    await vi.advanceTimersByTimeAsync(3_000)
     cluster.log[1] = [5]
-    await vi.advanceTimersByTimeAsync(200)
+    await vi.advanceTimersByTimeAsync(50)
     expect(events).toContain('1: 5 in 1')
 
     cluster.log[0] = [3]

@@ -25,8 +25,13 @@ class FakeCluster {
   leaders = [1, 1, 2]
   respond: (request: Request) => Promise<Answer> | Answer = () => ({})
 
+  located = 0
+
   readonly wire = {
-    locate: () => Promise.resolve(new Map<string, TopicPlace>([['t', this.#place()]])),
+    locate: () => {
+      this.located += 1
+      return Promise.resolve(new Map<string, TopicPlace>([['t', this.#place()]]))
+    },
     ask: async (leader: number, _api: string, args: { topicData: TopicData[] }) => {
       const partitions = args.topicData.flatMap((topic) => topic.partitions)
       const sent = Object.fromEntries(
@@ -156,6 +161,7 @@ describe('the producer for Kafka', () => {
     const produced = produce(0, 'a')
     await vi.advanceTimersByTimeAsync(1_000)
     expect(cluster.requests).toEqual([])
+    expect(cluster.located).toBeLessThan(15)
 
     cluster.leaders = [3, 3, 3]
     await vi.advanceTimersByTimeAsync(1_000)

@@ -16,6 +16,8 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 /** Milliseconds that a broker may wait for the copies; shorter than our patience, so that its answer is the reason given. */
 const REPLICATION_TIMEOUT_MS = 4_000
 
+/** Milliseconds between looks for topics and leaders that are missing. */
+const LOCATE_INTERVAL_MS = 100
 /** Milliseconds until partitions by which a topic grew get their share of the keys. */
 const METADATA_MAX_AGE_MS = 60_000
 
@@ -193,14 +195,14 @@ export class KafkaProducer implements Producer {
       }
     }
     for (const [leader, shipment] of shipments) void this.#send(leader, shipment)
-    if (unplaced || this.#topics.age > METADATA_MAX_AGE_MS) void this.#locate()
+    if (this.#topics.age >= (unplaced ? LOCATE_INTERVAL_MS : METADATA_MAX_AGE_MS)) void this.#locate()
     if (this.#calls.size > 0) {
       this.#timer ??= setTimeout(
         () => {
           this.#timer = undefined
           this.#ship()
         },
-        delayed || unplaced ? 100 : 250,
+        delayed || unplaced ? LOCATE_INTERVAL_MS : 250,
       )
     }
   }

@@ -28,9 +28,10 @@ export class TopicMap {
     return this.get(topic)?.partitions[partition]?.leader ?? -1
   }
 
-  /** Milliseconds since the cluster was last asked. */
+  /** Milliseconds since the cluster was last asked; for ever, when it was never asked about one of the topics. */
   get age(): number {
-    return performance.now() - this.#refreshedAt
+    const complete = this.#topicsAsked === this.#places.size
+    return complete ? performance.now() - this.#refreshedAt : Number.POSITIVE_INFINITY
   }
 
   /** Asks the cluster about all topics. Callers at the same time share one request, unless a topic was added meanwhile. */
