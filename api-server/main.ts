@@ -26,7 +26,9 @@ export async function api(settings: Settings<typeof apiSettings>): Promise<void>
     started.add('store', () => store.close())
     // Requests are accepted without the database, so the start does not wait for it: it only says what is wrong.
     const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
-    awaitDatabase(store, { logger, signal }).catch((error: Error) => signal.aborted || fail(error))
+    awaitDatabase(store, { logger, signal }).catch((error: unknown) => {
+      if (!signal.aborted) fail(error as Error)
+    })
 
     const topic = catalogTopic(prefix)
     const catalog = await awaitBroker(() => openCatalog({ broker, topic, logger }), { logger, signal })

@@ -104,7 +104,13 @@ export class Source {
   }
 
   async start(): Promise<void> {
-    await this.#consumer.start()
+    try {
+      await this.#consumer.start()
+    } catch (error) {
+      // Who starts again makes a new consumer; this one must not go on trying beside it.
+      await this.#consumer.stop()
+      throw error
+    }
     this.#timer = setInterval(() => void this.#commit(), commitInterval)
   }
 

@@ -58,7 +58,11 @@ export async function runProcess(
     })
     started.add('health', () => health.close())
     logger.info({ health: health.url, pid: process.pid }, 'Starting')
-    running = await start({ logger, metrics, started, signal })
+    const starting = start({ logger, metrics, started, signal })
+    // A start may wait for its parts for ever. When the end is asked for meanwhile, what has been started is stopped under its feet.
+    starting.catch(() => {})
+    running = await Promise.race([starting, requested.then(() => undefined)])
+    if (running === undefined) return
     logger.info('Started')
     const failure = await Promise.race([requested, ...(running.failed ? [running.failed] : [])])
     if (failure !== undefined) throw new StartRefused(`${role}: ${failure.message}`, 1, { cause: failure })

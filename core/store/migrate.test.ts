@@ -3,7 +3,7 @@ import type { Migration } from 'kysely/migration'
 import { afterEach, describe, expect, it } from 'vitest'
 import { emptyTestDatabase } from '../../test/harness/postgres.ts'
 import { createLogger } from '../observability/logger.ts'
-import { migrate } from './migrate.ts'
+import { isMigrated, migrate } from './migrate.ts'
 import { migrations } from './migrations.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -37,6 +37,17 @@ describe('migrate', () => {
       expect.arrayContaining(['notifications', 'deliveries', 'attempts', 'users', 'inbox']),
     )
     expect(await migrationNames(store)).toEqual(Object.keys(migrations))
+  })
+
+  it('is told by isMigrated, also when a newer release has gone further', async () => {
+    const store = open(await emptyTestDatabase())
+    expect(await isMigrated(store.db)).toBe(false)
+    await migrate(store.db)
+    expect(await isMigrated(store.db)).toBe(true)
+    expect(await isMigrated(store.db, { '0001-initial': migrations['0001-initial']! })).toBe(true)
+    expect(await isMigrated(store.db, { ...migrations, '9999-next': migrations['0001-initial']! })).toBe(
+      false,
+    )
   })
 
   it('runs every migration once when four processes start together', async () => {

@@ -32,6 +32,28 @@ test.each<[string[], Record<string, string>, string]>([
   [['dev'], { CARILLON_LISTEN: 'foo' }, 'carillon: CARILLON_LISTEN: must be HOST:PORT, got "foo"\n'],
   [['dev', '--database-url', 'x'], {}, 'carillon: --database-url: no such flag\n'],
   [['migrate'], {}, 'carillon: DATABASE_URL: must be set: postgresql://user:password@host/database\n'],
+  [
+    ['api'],
+    {},
+    'carillon: KAFKA_BOOTSTRAP_SERVERS: must be set: HOST:PORT of one broker or more, separated by commas\n',
+  ],
+  [['worker'], {}, 'carillon: CARILLON_CHANNEL: must be set: NAMESPACE/NAME of a channel\n'],
+  [['apply'], {}, 'carillon: CARILLON_MANIFESTS: must be set: a folder of manifests\n'],
+  [
+    ['planner', '--install-key-file', '/nowhere'],
+    { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1', DATABASE_URL: 'postgresql://127.0.0.1/carillon' },
+    'carillon: CARILLON_INSTALL_KEY_FILE: /nowhere: cannot be read: ENOENT\n',
+  ],
+  [
+    ['worker', '--channel', 'shop/email', '--kafka-sasl-username', 'me'],
+    { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1', DATABASE_URL: 'postgresql://127.0.0.1/carillon' },
+    'carillon: KAFKA_SASL_USERNAME: is not used when KAFKA_SECURITY_PROTOCOL is PLAINTEXT\n',
+  ],
+  [
+    ['apply', '-f', '/nowhere'],
+    { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
+    'carillon: --filename: /nowhere cannot be read: ENOENT\n',
+  ],
 ])('%j %j is refused with one line', (args, env, line) => {
   expect(carillon(args, env)).toEqual({ status: 2, stdout: '', stderr: line })
 })

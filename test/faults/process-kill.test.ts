@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Accepted, balance, describeBalance, isClean, type LedgerDelivery } from '../harness/balance.ts'
 import { type CarillonProcess, startCarillon } from '../harness/carillon.ts'
+import { readLedger, sendUntilAccepted, until } from '../harness/load.ts'
 import { seeded } from '../harness/random.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
@@ -62,53 +63,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 }, 60_000)
 
-/** Sends until it has its 202, as a client with an Idempotency-Key may; logs the promise, and only then. */
-async function sendUntilAccepted(key: string): Promise<void> {
-  for (;;) {
-    const current = carillon
-    const response = await fetch(`${current?.url}/v1/notifications`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': key },
-      body: JSON.stringify({
-        to: [{ webhook_url: `${sink.url}/${key}` }],
-        content: { text: `message ${key}` },
-      }),
-    }).catch(() => undefined)
-    if (response?.status === 202) {
-      const { id } = (await response.json().catch(() => ({}))) as { id?: string }
-      if (id !== undefined) return void accepted.push({ notification: id })
-    } else if (response !== undefined && response.status < 500) {
-      throw new Error(`refused: ${response.status} ${await response.text()}`)
-    }
-    // The server is gone or not ready: wait for the next one.
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-/** Everything the ledger knows of what was promised, read as any client would. */
-async function readLedger(notifications: readonly Accepted[]): Promise<LedgerDelivery[]> {
-  const rows: LedgerDelivery[] = []
-  for (const { notification } of notifications) {
-    const response = await fetch(`${carillon?.url}/v1/notifications/${notification}`)
-    expect(response.status).toBe(200)
-    const { deliveries = [] } = (await response.json()) as {
-      deliveries?: Omit<LedgerDelivery, 'notification'>[]
-    }
-    rows.push(...deliveries.map((delivery) => ({ ...delivery, notification })))
-  }
-  return rows
-}
-
-async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  milliseconds = 60_000,
-): Promise<void> {
-  const deadline = Date.now() + milliseconds
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+const send = async (key: string) => {
+  const to = [{ webhook_url: `${sink.url}/${key}` }]
+  const content = { text: `message ${key}` }
+  accepted.push(await sendUntilAccepted(() => carillon?.url, key, { to, content }))
 }
 
 /** One load with a kill in the middle of it, from its seed. */
@@ -116,9 +74,7 @@ async function killRound(seed: number): Promise<void> {
   const random = seeded(seed)
   sink.setLatency(() => 200 + random() * 800)
   const before = accepted.length
-  const sending = Promise.all(
-    Array.from({ length: load }, (_, index) => sendUntilAccepted(`${seed}-${index}`)),
-  )
+  const sending = Promise.all(Array.from({ length: load }, (_, index) => send(`${seed}-${index}`)))
   const threshold = inFlightAtKill + Math.floor(random() * 40)
   await until(() => sink.inFlight() >= threshold, `${threshold} deliveries are in flight`)
   const inFlight = sink.inFlight()
@@ -130,7 +86,7 @@ async function killRound(seed: number): Promise<void> {
   const promised = accepted.slice(before)
   let ledger: LedgerDelivery[] = []
   await until(async () => {
-    ledger = await readLedger(promised)
+    ledger = await readLedger(carillon!.url, promised)
     return ledger.length >= promised.length && balance(promised, [], ledger).unfinished.length === 0
   }, 'every accepted message has reached a terminal status')
   const ids = new Set(ledger.map(({ id }) => id))

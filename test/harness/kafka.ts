@@ -18,6 +18,15 @@ export interface KafkaOptions {
   settings?: Readonly<Record<string, string>>
   /** Clients reach each broker through a proxy of its own, `KafkaNode.proxy`; brokers reach each other without. */
   proxied?: boolean
+  /** Clients must speak TLS and log in; brokers among themselves need not. */
+  security?: KafkaSecurity
+}
+
+export interface KafkaSecurity {
+  /** Passwords by user, for SCRAM-SHA-512. A user may do what access rules allow, `admin` everything. */
+  users: Readonly<Record<string, string>>
+  /** A certificate for 127.0.0.1 and its private key, in PEM. */
+  certificate: string
 }
 
 /** A Kafka on loopback that ends with the test, and at the latest with the process. */
@@ -38,6 +47,7 @@ export async function startKafka({
   nodes: count = 1,
   settings = {},
   proxied = false,
+  security,
 }: KafkaOptions): Promise<KafkaCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-kafka-'))
   const ports = await freePorts(count * 3)
@@ -52,12 +62,12 @@ export async function startKafka({
     places.map(async (place) => {
       const proxy = proxied ? await startKafkaProxy(place) : undefined
       const home = join(folder, String(place.id))
-      return new KafkaNode({ ...place, jars, folder: home, voters, copies: count, settings, proxy })
+      return new KafkaNode({ ...place, jars, folder: home, voters, copies: count, settings, proxy, security })
     }),
   )
   const stop = async () => {
     const died = (await Promise.all(nodes.map((node) => node.stop()))).includes('died')
-    await Promise.all(nodes.map(({ proxy }) => proxy?.close()))
+    for (const { proxy } of nodes) await proxy?.close()
     if (died) process.stderr.write(`a Kafka broker died by itself; its log is below ${folder}\n`)
     else await rm(folder, { recursive: true, force: true })
   }
@@ -81,6 +91,7 @@ interface KafkaNodeOptions {
   copies: number
   settings: Readonly<Record<string, string>>
   proxy: KafkaProxy | undefined
+  security: KafkaSecurity | undefined
 }
 
 /** One broker. It keeps its address and its data through `stop`, `kill` and `start`. */
@@ -120,6 +131,15 @@ export class KafkaNode {
     await this.#end('SIGKILL')
   }
 
+  /** Lets the broker hang, with its connections open, until `wake`. */
+  hang(): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  wake(): void {
+    this.#process?.kill('SIGCONT')
+  }
+
   /** Shuts the broker down. Says whether it had died by itself. */
   async stop(): Promise<'stopped' | 'died'> {
     const child = this.#process
@@ -140,14 +160,17 @@ export class KafkaNode {
   }
 
   async #format(properties: string): Promise<void> {
-    const { folder } = this.#options
+    const { folder, security } = this.#options
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, 'log4j2.properties'), logging)
     await writeFile(properties, this.#properties())
-    const child = this.#java(
-      ['-Xmx128m', ...this.#common()],
-      ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties],
-    )
+    if (security) await writeFile(join(folder, 'certificate.pem'), security.certificate)
+    const users = Object.entries(security?.users ?? {}).flatMap(([name, password]) => [
+      '--add-scram',
+      `SCRAM-SHA-512=[name=${name},password=${password}]`,
+    ])
+    const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...users]
+    const child = this.#java(['-Xmx128m', ...this.#common()], format)
     const [code] = (await once(child, 'exit')) as [number | null]
     if (code !== 0) throw new Error(`Kafka cannot format its storage:\n${await this.#endOfLog()}`)
   }
@@ -177,7 +200,8 @@ export class KafkaNode {
   }
 
   #properties(): string {
-    const { id, port, internalPort, controllerPort, folder, voters, copies, settings } = this.#options
+    const { id, port, internalPort, controllerPort, folder, voters, copies, settings, security } =
+      this.#options
     const quorum = String(Math.max(1, copies - 1))
     return Object.entries({
       'process.roles': 'broker,controller',
@@ -186,7 +210,7 @@ export class KafkaNode {
       'controller.listener.names': 'CONTROLLER',
       listeners: `CLIENTS://127.0.0.1:${port},INTERNAL://127.0.0.1:${internalPort},CONTROLLER://127.0.0.1:${controllerPort}`,
       'advertised.listeners': `CLIENTS://${this.address},INTERNAL://127.0.0.1:${internalPort}`,
-      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENTS:PLAINTEXT',
+      'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENTS:${security ? 'SASL_SSL' : 'PLAINTEXT'}`,
       'inter.broker.listener.name': 'INTERNAL',
       'log.dirs': join(folder, 'data'),
       'auto.create.topics.enable': 'false',
@@ -206,6 +230,7 @@ export class KafkaNode {
       'log.cleaner.backoff.ms': '250',
       'log.cleaner.dedupe.buffer.size': '4194304',
       'file.delete.delay.ms': '1000',
+      ...(security ? securitySettings(join(folder, 'certificate.pem')) : {}),
       ...settings,
     })
       .map(([name, value]) => `${name}=${value}\n`)
@@ -215,6 +240,20 @@ export class KafkaNode {
   async #endOfLog(): Promise<string> {
     const log = await readFile(join(this.#options.folder, 'log'), 'utf8').catch(() => '')
     return log.split('\n').slice(-30).join('\n')
+  }
+}
+
+function securitySettings(certificate: string): Record<string, string> {
+  const listener = 'listener.name.clients'
+  return {
+    [`${listener}.sasl.enabled.mechanisms`]: 'SCRAM-SHA-512',
+    [`${listener}.scram-sha-512.sasl.jaas.config`]:
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    [`${listener}.ssl.keystore.type`]: 'PEM',
+    [`${listener}.ssl.keystore.location`]: certificate,
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    // Who comes without a name is another broker.
+    'super.users': 'User:ANONYMOUS;User:admin',
   }
 }
 

@@ -7,6 +7,7 @@ import { ChannelWorkers } from './channel-workers.ts'
 function setUp(channels: Record<string, { revision: string; suspend?: boolean }>) {
   const log: string[] = []
   const failing = new Map<string, number>()
+  const enders: ((error: Error) => void)[] = []
   let changed = () => {}
   const catalog = {
     channels: () =>
@@ -35,7 +36,7 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
       log.push(`+${name}`)
       return {
         ready: () => true,
-        failed: new Promise(() => {}),
+        failed: new Promise((resolve) => enders.push(resolve)),
         stop: async () => {
           await Promise.resolve()
           log.push(`-${name}`)
@@ -48,7 +49,7 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
     else channels[name] = entry
     changed()
   }
-  return { workers, log, failing, edit }
+  return { workers, log, failing, enders, edit }
 }
 
 test('each channel has a worker; a suspended one has none', async () => {
@@ -110,4 +111,12 @@ test('a worker that does not start is tried again and holds up no other, nor the
   await workers.stop()
   await started
   expect(log).toEqual(['+sms 1', '+email 1', '-sms 1', '-email 1'])
+})
+
+test('a worker that fails for good is told of', async () => {
+  const { workers, enders } = setUp({ email: { revision: '1' }, sms: { revision: '1' } })
+  await workers.start()
+  enders[1]!(new Error('down for good'))
+  expect((await workers.failed).message).toBe('down for good')
+  await workers.stop()
 })

@@ -102,10 +102,12 @@ export class ChannelWorkers implements Running {
     if (running !== undefined) {
       await running.stop()
       this.#running.delete(key)
+      this.#options.logger.info({ channel: key }, 'The worker has drained and stopped')
     } else if (wanted !== undefined) {
       const worker = await this.#options.start(wanted.resource)
       void worker.failed.then(this.#failed.resolve)
       this.#running.set(key, { revision: wanted.revision, worker })
+      this.#options.logger.info({ channel: key, revision: wanted.revision }, 'The worker consumes')
     }
   }
 

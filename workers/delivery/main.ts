@@ -27,8 +27,8 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
   const { topicPrefix: prefix } = settings
   const { namespace, name } = settings.channel
 
-  await runProcess({ role: 'worker', ...settings }, async ({ logger: parent, metrics, started, signal }) => {
-    const logger = parent.child({ channel: `${namespace}/${name}` })
+  await runProcess({ role: 'worker', ...settings }, async ({ logger, metrics, started, signal }) => {
+    const channel = `${namespace}/${name}`
     const store = openStore({ url: settings.databaseUrl, logger })
     started.add('store', () => store.close())
     await awaitDatabase(store, { logger, signal })
@@ -59,7 +59,7 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
     started.add('worker', () => workers.stop())
     await workers.start()
     if (catalog.channel(namespace, name) === undefined)
-      logger.warn('The channel is not in the catalog; its worker starts when it is')
+      logger.warn({ channel }, 'The channel is not in the catalog; its worker starts when it is')
     return {
       ready: () => catalog.channel(namespace, name) !== undefined && workers.ready(),
       failed: workers.failed,

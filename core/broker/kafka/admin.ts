@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Admin,
   BrokerError,
@@ -11,7 +10,7 @@ import { nameOf } from './cursor.ts'
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
 import { beginnings, committedOffsets, ends } from './offsets.ts'
-import { withPatience } from './patience.ts'
+import { pause, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -197,7 +196,7 @@ export class KafkaAdmin implements Admin {
         return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
       })
       if (led) return
-      await sleep(LEADERS_INTERVAL_MS)
+      await pause(LEADERS_INTERVAL_MS)
     }
   }
 }
@@ -214,5 +213,5 @@ function isA(code: number, type: string): boolean {
 
 /** Throws with the broker's own words, which name the setting and the bound that were missed. */
 function refuse(code: number, subject: string, words: string | null | undefined): void {
-  failOn(code, words ? `${subject} (${words})` : subject)
+  failOn(code, words ? `${subject} (${words.replaceAll(/\s+/g, ' ')})` : subject)
 }

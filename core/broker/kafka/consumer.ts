@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BrokerError,
   type Consumer,
@@ -11,7 +10,7 @@ import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
 import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings } from './offsets.ts'
-import { pauseAfter, withPatience } from './patience.ts'
+import { pause, pauseAfter, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -19,6 +18,8 @@ import type { Wire } from './wire.ts'
 const HEARTBEAT_INTERVAL_MS = 1_000
 /** Milliseconds between looks of the member that shared out for topics that have grown. */
 const GROWTH_INTERVAL_MS = 5_000
+/** Milliseconds for which trouble that passes by itself is not worth a word: a coordinator that moves, or is loading. */
+const QUIET_MS = 1_000
 
 export interface KafkaConsumerOptions extends ConsumerOptions {
   /** Connections of this consumer's own: its fetches hold up nobody else. It closes them. */
@@ -47,6 +48,7 @@ export class KafkaConsumer implements Consumer {
   #running: Promise<void> | undefined
   #owned: Owned | undefined
   #epoch = 0
+  #troubleSince = 0
   #committing: Promise<unknown> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
@@ -142,23 +144,24 @@ export class KafkaConsumer implements Consumer {
         failures = 0
         await this.#keepShare()
       } catch (error) {
-        await this.#revoke()
+        void this.#revoke()
         if (this.#stopping.signal.aborted) return
         if (isRebalance(error)) continue
         failures += 1
-        this.#fail(error, failures)
-        await this.#pause(pauseAfter(failures))
+        if (failures === 1) this.#troubleSince = performance.now()
+        this.#fail(error)
+        await pause(pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
 
-  #fail(error: unknown, failures: number): void {
+  #fail(error: unknown): void {
     const failure = toBrokerError(error)
     // Whoever starts it hears of what waiting cannot mend; a consumer that once ran goes on trying.
     if (this.#epoch === 0 && !isTransient(error)) {
       this.#joined.reject(failure)
       this.#stopping.abort()
-    } else if (failures > 1 || !isTransient(error)) {
+    } else if (performance.now() - this.#troubleSince >= QUIET_MS || !isTransient(error)) {
       this.#options.handlers.onError(failure, false)
     }
   }
@@ -207,7 +210,7 @@ export class KafkaConsumer implements Consumer {
     let lookedForGrowth = performance.now()
     let answered = performance.now()
     for (;;) {
-      await this.#pause(HEARTBEAT_INTERVAL_MS)
+      await pause(HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
       const owned = this.#owned
       if (this.#stopping.signal.aborted || !owned) return
       try {
@@ -246,10 +249,6 @@ export class KafkaConsumer implements Consumer {
     const stopped = owned.fetcher.stop()
     this.#options.handlers.onRevoked(owned.epoch)
     await stopped
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumedRecord } from '../broker.ts'
 import { type Cursor, nameOf } from './cursor.ts'
 import { KafkaError } from './kafka-error.ts'
 import { Batch, type RawMessage } from './kafkajs.ts'
 import { beginnings, byTopic } from './offsets.ts'
-import { pauseAfter } from './patience.ts'
+import { pause, pauseAfter } from './patience.ts'
 import type { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -15,6 +14,8 @@ const MAX_PARTITION_BYTES = 1024 * 1024
 const READ_COMMITTED = 1
 /** Milliseconds between looks for partitions that have no leader. */
 const LOCATE_INTERVAL_MS = 250
+/** Milliseconds between looks whether a partition that answered with an error may be asked again. */
+const TROUBLED_INTERVAL_MS = 50
 
 export interface FetcherOptions {
   wire: Wire
@@ -44,6 +45,8 @@ export class Fetcher {
   #cursors: readonly Cursor[] = []
   #locating: Promise<void> | undefined
   #wake = Promise.withResolvers<void>()
+  /** Partitions that answered with an error, and when they are asked again. */
+  readonly #troubled = new Map<Cursor, { failures: number; until: number }>()
   #turn = 0
 
   constructor(options: FetcherOptions) {
@@ -93,9 +96,15 @@ export class Fetcher {
     while (!this.#stopped) {
       const led = this.#cursors.filter((cursor) => this.#leader(cursor) === leader)
       if (led.length === 0) return
-      const active = led.filter(({ paused }) => !paused)
-      if (active.length === 0) {
+      const now = performance.now()
+      const unpaused = led.filter(({ paused }) => !paused)
+      const active = unpaused.filter((cursor) => (this.#troubled.get(cursor)?.until ?? 0) <= now)
+      if (unpaused.length === 0) {
         await this.#wake.promise
+        continue
+      }
+      if (active.length === 0) {
+        await pause(TROUBLED_INTERVAL_MS, this.#stopping.signal)
         continue
       }
       try {
@@ -106,10 +115,9 @@ export class Fetcher {
       } catch (error) {
         if (this.#stopped) return
         failures += 1
-        // Once is what a new leader looks like.
         if (failures > 1) this.#options.onFailure(error)
         void this.#locate()
-        await this.#pause(pauseAfter(failures))
+        await pause(pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
@@ -135,17 +143,27 @@ export class Fetcher {
       'reading',
     )
     if (answer.errorCode) throw new KafkaError(answer.errorCode, 'fetching')
-    let failure: KafkaError | undefined
     for (const { topicName, partitions } of answer.responses) {
       for (const { errorCode, ...data } of partitions) {
         const place = asked.get(nameOf({ topic: topicName, partition: data.partition }))
         if (!place) continue
-        if (errorCode === 0) this.#take(place.cursor, place.position, data)
-        else if (new KafkaError(errorCode, '').type === 'OFFSET_OUT_OF_RANGE') await this.#reset(place.cursor)
-        else failure = new KafkaError(errorCode, `topic ${topicName}`)
+        const error = errorCode === 0 ? undefined : new KafkaError(errorCode, `topic ${topicName}`)
+        if (error === undefined) {
+          this.#troubled.delete(place.cursor)
+          this.#take(place.cursor, place.position, data)
+        } else if (error.type === 'OFFSET_OUT_OF_RANGE') await this.#reset(place.cursor)
+        else this.#leaveAlone(place.cursor, error)
       }
     }
-    if (failure) throw failure
+  }
+
+  /** The others of its leader are read on meanwhile. */
+  #leaveAlone(cursor: Cursor, error: KafkaError): void {
+    const failures = (this.#troubled.get(cursor)?.failures ?? 0) + 1
+    this.#troubled.set(cursor, { failures, until: performance.now() + pauseAfter(failures) })
+    // Once is what a new leader looks like.
+    if (failures > 1) this.#options.onFailure(error)
+    void this.#locate()
   }
 
   #take(cursor: Cursor, asked: number, data: { partition: number; messages: RawMessage[] }): void {
@@ -184,12 +202,8 @@ export class Fetcher {
       }
       this.#startLoops()
       this.wake()
-      await this.#pause(LOCATE_INTERVAL_MS)
+      await pause(LOCATE_INTERVAL_MS, this.#stopping.signal)
     } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 

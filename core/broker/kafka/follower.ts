@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ConsumedRecord, type Follower } from '../broker.ts'
 import { type Cursor, nameOf } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings, ends } from './offsets.ts'
-import { PATIENCE_MS, withPatience } from './patience.ts'
+import { PATIENCE_MS, pause, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -116,7 +115,7 @@ export class KafkaFollower implements Follower {
   async #watchGrowth(): Promise<void> {
     const { signal } = this.#closing
     while (!signal.aborted) {
-      await sleep(GROWTH_INTERVAL_MS, undefined, { signal }).catch(() => {})
+      await pause(GROWTH_INTERVAL_MS, signal)
       if (signal.aborted) return
       try {
         await this.#adoptNew()

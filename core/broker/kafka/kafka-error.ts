@@ -80,7 +80,7 @@ export function toBrokerError(error: unknown): BrokerError {
       return new BrokerError('unavailable', "Kafka's certificate is for another host name", { cause: error })
     }
   }
-  return new BrokerError('unavailable', 'Kafka does not answer', { cause: error })
+  return new BrokerError('unavailable', 'no broker of Kafka can be reached', { cause: error })
 }
 
 /** Whether waiting may help: no broker answered, or one said so itself. */

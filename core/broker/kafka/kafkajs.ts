@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { AssignerProtocol, type SASLOptions } from 'kafkajs'
 
@@ -140,4 +141,6 @@ export const { createLogger, LEVELS } = require('kafkajs/src/loggers/index.js') 
   createLogger: (options: { level: number; logCreator: () => () => void }) => unknown
   LEVELS: { NOTHING: number }
 }
-export const createSocketFactory = require('kafkajs/src/network/socketFactory.js') as () => unknown
+export const createSocketFactory = require('kafkajs/src/network/socketFactory.js') as () => (
+  options: object,
+) => Socket

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isTransient, toBrokerError } from './kafka-error.ts'
 
 /** Milliseconds that a caller waits for Kafka before it is told `unavailable`. */
@@ -18,6 +17,20 @@ export function pauseAfter(failures: number): number {
   return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1))
 }
 
+/** Resolves after so many milliseconds, and at once when the signal says so. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const end = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end)
+  })
+}
+
 /** Does work that is safe to repeat until it succeeds, for {@link PATIENCE_MS}. Rejects with a `BrokerError`. */
 export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
   const begun = performance.now()
@@ -28,7 +41,7 @@ export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
       const brokerError = toBrokerError(error)
       const patience = brokerError.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
       if (!isTransient(error) || performance.now() - begun > patience) throw brokerError
-      await sleep(pauseAfter(failures))
+      await pause(pauseAfter(failures))
     }
   }
 }

@@ -16,6 +16,11 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 /** Milliseconds that a broker may wait for the copies; shorter than our patience, so that its answer is the reason given. */
 const REPLICATION_TIMEOUT_MS = 4_000
 
+/** Milliseconds between looks for topics and leaders that are missing. */
+const LOCATE_INTERVAL_MS = 100
+/** Milliseconds until partitions by which a topic grew get their share of the keys. */
+const METADATA_MAX_AGE_MS = 60_000
+
 interface ProduceAnswer {
   topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[]
 }
@@ -45,6 +50,8 @@ export class KafkaProducer implements Producer {
   #scheduled = false
   #locating = false
   #timer: NodeJS.Timeout | undefined
+  /** What went wrong last, for those whose patience ends. */
+  #trouble: BrokerError | undefined
   #closed = false
 
   constructor(wire: Wire) {
@@ -127,7 +134,8 @@ export class KafkaProducer implements Producer {
     const place = this.#topics.get(topic)
     if (queue || place === undefined || place.partitions.length === 0) {
       this.#topics.add(topic)
-      this.#unplaced.set(topic, [...(queue ?? []), { record, outgoing }])
+      if (queue) queue.push({ record, outgoing })
+      else this.#unplaced.set(topic, [{ record, outgoing }])
       return
     }
     this.#lane(topic, this.#choose(record, place.partitions.length)).push(outgoing)
@@ -187,14 +195,14 @@ export class KafkaProducer implements Producer {
       }
     }
     for (const [leader, shipment] of shipments) void this.#send(leader, shipment)
-    if (unplaced) void this.#locate()
+    if (this.#topics.age >= (unplaced ? LOCATE_INTERVAL_MS : METADATA_MAX_AGE_MS)) void this.#locate()
     if (this.#calls.size > 0) {
       this.#timer ??= setTimeout(
         () => {
           this.#timer = undefined
           this.#ship()
         },
-        delayed || unplaced ? 50 : 250,
+        delayed || unplaced ? LOCATE_INTERVAL_MS : 250,
       )
     }
   }
@@ -204,7 +212,8 @@ export class KafkaProducer implements Producer {
     // In the order of their deadlines.
     for (const call of this.#calls) {
       if (call.deadline > now) break
-      call.reject(new BrokerError('unavailable', 'Kafka did not acknowledge in time'))
+      const message = this.#trouble?.message ?? 'Kafka did not acknowledge in time'
+      call.reject(new BrokerError('unavailable', message, { cause: this.#trouble }))
       expired = true
     }
     if (expired) this.#forgetSettled()
@@ -229,6 +238,7 @@ export class KafkaProducer implements Producer {
         compression: 0,
         topicData: toTopicData(shipment),
       })
+      this.#trouble = undefined
       this.#settle(shipment, answer)
     } catch (error) {
       // Appended or not: nobody knows. Those who still wait for it have it sent again.
@@ -287,6 +297,7 @@ export class KafkaProducer implements Producer {
       for (const { call } of records) call.reject(failure)
       return
     }
+    this.#trouble = failure
     lane.putBack(records)
     lane.failures += 1
     lane.notBefore = performance.now() + pauseAfter(lane.failures)
@@ -308,6 +319,7 @@ export class KafkaProducer implements Producer {
       this.#schedule()
     } catch (error) {
       const failure = toBrokerError(error)
+      this.#trouble = failure
       if (failure.code === 'unauthorized') for (const call of this.#calls) call.reject(failure)
     } finally {
       this.#locating = false

@@ -6,6 +6,7 @@ export class TopicMap {
   readonly #places = new Map<string, TopicPlace>()
   #refreshing: Promise<void> | undefined
   #topicsAsked = 0
+  #refreshedAt = 0
 
   constructor(wire: Pick<Wire, 'locate'>) {
     this.#wire = wire
@@ -27,6 +28,12 @@ export class TopicMap {
     return this.get(topic)?.partitions[partition]?.leader ?? -1
   }
 
+  /** Milliseconds since the cluster was last asked; for ever, when it was never asked about one of the topics. */
+  get age(): number {
+    const complete = this.#topicsAsked === this.#places.size
+    return complete ? performance.now() - this.#refreshedAt : Number.POSITIVE_INFINITY
+  }
+
   /** Asks the cluster about all topics. Callers at the same time share one request, unless a topic was added meanwhile. */
   async refresh(): Promise<void> {
     if (this.#refreshing && this.#topicsAsked !== this.#places.size) await this.#refreshing.catch(() => {})
@@ -37,6 +44,7 @@ export class TopicMap {
   async #refresh(): Promise<void> {
     this.#topicsAsked = this.#places.size
     if (this.#topicsAsked === 0) return
+    this.#refreshedAt = performance.now()
     const found = await this.#wire.locate([...this.#places.keys()])
     for (const [topic, place] of found) this.#places.set(topic, place)
   }

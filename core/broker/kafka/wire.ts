@@ -29,7 +29,9 @@ export interface WireOptions {
 const CONNECTION_TIMEOUT_MS = 3_000
 const AUTHENTICATION_TIMEOUT_MS = 5_000
 /** Milliseconds after which an answer is given up, unless the request itself may take longer, as a fetch or a join. */
-const REQUEST_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 7_000
+/** Milliseconds for where things are: brokers know it by heart, and when one hangs the next may be asked. */
+const METADATA_TIMEOUT_MS = 2_000
 
 export type Api =
   | 'Produce'
@@ -79,13 +81,15 @@ export class Wire {
 
   constructor({ bootstrapServers, clientId, tls, sasl }: WireOptions) {
     stopTimerLoop()
+    const createSocket = createSocketFactory()
     this.#cluster = new Cluster({
       brokers: bootstrapServers,
       clientId,
       ssl: tls,
       sasl,
       logger: createLogger({ level: LEVELS.NOTHING, logCreator: () => () => {} }),
-      socketFactory: createSocketFactory(),
+      // The end of a large request must not wait for the acknowledgement of what went before (Nagle's algorithm).
+      socketFactory: (options: object) => createSocket(options).setNoDelay(),
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       authenticationTimeout: AUTHENTICATION_TIMEOUT_MS,
       reauthenticationThreshold: 10_000,
@@ -128,7 +132,7 @@ export class Wire {
   async locate(topics: readonly string[]): Promise<Map<string, TopicPlace>> {
     this.#ensureOpen()
     this.#topics = topics
-    await this.#pool.refreshMetadata(topics)
+    await inTime(this.#pool.refreshMetadata(topics))
     const found = this.#pool.metadata?.topicMetadata ?? []
     return new Map(
       found.map(({ topic, topicErrorCode, partitionMetadata }): [string, TopicPlace] => {
@@ -166,6 +170,18 @@ export class Wire {
 
   #ensureOpen(): void {
     if (this.#closed) throw new BrokerError('closed', 'this client of the broker was closed')
+  }
+}
+
+async function inTime(refresh: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('a broker does not answer')), METADATA_TIMEOUT_MS)
+  })
+  try {
+    await Promise.race([refresh, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
