@@ -186,7 +186,7 @@ export const settings = {
 }
 
 /** Variables of ours that are read before this program starts, or by its tests. */
-const toolVariables = ['CARILLON_CACHE', 'CARILLON_POSTGRES_BIN', 'CARILLON_REQUIRE']
+const toolVariables = ['CARILLON_CACHE', 'CARILLON_KAFKA', 'CARILLON_POSTGRES_BIN', 'CARILLON_REQUIRE']
 
 export const knownVariables: ReadonlySet<string> = new Set([
   ...Object.values(settings).map((setting) => setting.env),

@@ -36,6 +36,11 @@ const definitions = {
     missing: 'no initdb and postgres in $CARILLON_POSTGRES_BIN or /usr/lib/postgresql/*/bin',
     install: () => installDebianPackages(['postgresql']),
   },
+  redis: {
+    find: () => firstExecutable(['/usr/bin/redis-server']),
+    missing: 'no /usr/bin/redis-server',
+    install: () => installDebianPackages(['redis-server']),
+  },
 } satisfies Record<string, PartDefinition>
 
 export type PartName = keyof typeof definitions

@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface TestRedis {
+  /** `redis://127.0.0.1:…` */
+  url: string
+  /** Ends it as a crash does: what it held is gone. */
+  kill(): Promise<void>
+  /** Starts it again on the same port. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+const startDeadline = 30_000
+
+/** Starts a Redis on a free port of loopback that keeps nothing on disk; `program` is the path of the part `redis`. */
+export async function startRedis(program: string): Promise<TestRedis> {
+  const folder = await mkdtemp(join(tmpdir(), 'carillon-redis-'))
+  const port = await freePort()
+  let server = await startServer(program, folder, port)
+  const end = async (signal: NodeJS.Signals) => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    server.kill(signal)
+    await once(server, 'exit')
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    kill: () => end('SIGKILL'),
+    async restart() {
+      server = await startServer(program, folder, port)
+    },
+    async stop() {
+      await end('SIGTERM')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startServer(program: string, folder: string, port: number) {
+  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', daemonize: 'no' }
+  const server = spawn(
+    program,
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: 'ignore' },
+  )
+  const deadline = performance.now() + startDeadline
+  while (!(await answers(port))) {
+    if (server.exitCode !== null || performance.now() > deadline) {
+      server.kill('SIGKILL')
+      throw new Error('redis-server does not start')
+    }
+    await delay(20)
+  }
+  return server
+}
+
+/** Whether a server answers PING on the port. */
+export function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
+    socket.setTimeout(1_000, () => socket.destroy())
+    socket.on('data', (data) => {
+      resolve(data.toString().startsWith('+PONG'))
+      socket.destroy()
+    })
+    socket.on('error', () => resolve(false))
+    socket.on('close', () => resolve(false))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
