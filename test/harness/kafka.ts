@@ -218,6 +218,9 @@ export class KafkaNode {
       'num.network.threads': '2',
       'num.io.threads': '4',
       'log.segment.bytes': '16777216',
+      // A broker that died is missed, and may come back, after 1.5 s instead of 9.
+      'broker.session.timeout.ms': '1500',
+      'broker.heartbeat.interval.ms': '250',
       // Cleaning within a test's patience.
       'log.retention.check.interval.ms': '500',
       'log.initial.task.delay.ms': '500',
