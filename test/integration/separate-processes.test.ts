@@ -92,9 +92,15 @@ describePart('kafka', (path) => {
   test('a worker that finds nothing waits for it; migrate and apply make it, and a webhook is delivered', async () => {
     const worker = start.worker()
     await until(() => worker.output().includes('carillon migrate makes them'), 'the worker asks for tables')
+    const planner = start.planner()
+    await until(() => planner.output().includes('carillon migrate makes them'), 'so does the planner')
+    expect(await planner.stop()).toBe(0)
     expect(await install.start('migrate').ended).toBe(0)
     await until(() => worker.output().includes('carillon apply makes the topics'), 'it asks for topics')
 
+    const refused = await install.apply('--topic-replicas', '10')
+    expect(refused.output).toMatch(/^carillon: .*replication factor.*\n$/i)
+    expect(refused.code).toBe(1)
     const applied = await install.apply()
     expect(applied.output).toMatch(/^NotificationChannel default\/hooks created$/m)
     expect(applied.code).toBe(0)
