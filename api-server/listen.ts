@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { listenRefused, urlOf } from '../core/process/listen.ts'
-import type { ListenAddress } from '../core/settings/known.ts'
+import type { ListenAddress } from '../core/settings/values.ts'
 
 /** Lets the API listen, and answers its URL. Throws StartRefused when the address cannot be listened on. */
 export async function listen(api: FastifyInstance, address: ListenAddress): Promise<string> {

@@ -13,6 +13,9 @@ import { openStore } from '../core/store/store.ts'
 import { listen } from './listen.ts'
 import { buildApi } from './server.ts'
 
+/** Connections to PostgreSQL. Accepting needs none, and a server has 100 by default for all processes. */
+const poolSize = 10
+
 /** `carillon api`: accepts requests over HTTP and writes them to Kafka, until SIGTERM or SIGINT. Throws StartRefused. */
 export async function api(settings: Settings<typeof apiSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
@@ -22,7 +25,7 @@ export async function api(settings: Settings<typeof apiSettings>): Promise<void>
   await runProcess({ role: 'api', ...settings }, async ({ logger, metrics, started, signal }) => {
     const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-api', logger })
     started.add('broker', () => broker.close())
-    const store = openStore({ url: settings.databaseUrl, logger })
+    const store = openStore({ url: settings.databaseUrl, logger, poolSize })
     started.add('store', () => store.close())
     // Requests are accepted without the database, so the start does not wait for it: it only says what is wrong.
     const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()

@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
-import type { LogLevel } from '../settings/known.ts'
+import type { LogLevel } from '../settings/values.ts'
 
 /** A line of JSON per event. Make one per component: `logger.child({ component: 'planner' })`. */
 export type Logger = PinoLogger

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { Registry } from 'prom-client'
-import type { ListenAddress } from '../settings/known.ts'
+import type { ListenAddress } from '../settings/values.ts'
 import { listenRefused, urlOf } from './listen.ts'
 
 export interface HealthServerOptions {

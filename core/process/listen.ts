@@ -1,5 +1,5 @@
 import type { AddressInfo, Server } from 'node:net'
-import type { ListenAddress } from '../settings/known.ts'
+import type { ListenAddress } from '../settings/values.ts'
 import { StartRefused } from '../settings/start-refused.ts'
 
 /** What to say when an address cannot be listened on. `setting` is the one that gave the address. */

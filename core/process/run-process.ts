@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
-import type { ListenAddress, LogLevel } from '../settings/known.ts'
+import type { ListenAddress, LogLevel } from '../settings/values.ts'
 import { StartRefused } from '../settings/start-refused.ts'
 import { startHealthServer } from './health-server.ts'
 import { awaitTermination } from './signals.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { SaslMechanism, SecurityProtocol } from './known.ts'
+import type { SaslMechanism, SecurityProtocol } from './values.ts'
 import { StartRefused } from './start-refused.ts'
 
 export interface KafkaSettings {

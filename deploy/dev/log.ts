@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { logLevels } from '../../core/settings/known.ts'
+import { logLevels } from '../../core/settings/values.ts'
 
 const maxBytes = 20_000_000
 

@@ -17,7 +17,7 @@ describePart('kafka', (path) => {
     let broker: Broker
     let wire: Wire
     beforeAll(async () => {
-      cluster = await startKafka({ jars: path, nodes: 3, proxied: true, settings: quickFailover })
+      cluster = await startKafka({ jars: path, nodes: 3, proxied: true })
       const client = { bootstrapServers: cluster.bootstrapServers, clientId: 'test' }
       broker = openKafkaBroker({ ...client, logger })
       wire = new Wire(client)
@@ -122,6 +122,3 @@ describePart('kafka', (path) => {
     })
   })
 })
-
-/** A broker that died is missed after 1.5 s instead of 9. */
-const quickFailover = { 'broker.session.timeout.ms': '1500', 'broker.heartbeat.interval.ms': '250' }

@@ -150,10 +150,8 @@ describePart('kafka', (path) => {
   })
 })
 
-/** Leadership follows the order of the copies within a second, and a dead broker is missed after 1.5 s. */
+/** Leadership follows the order of the copies within a second. */
 const restless = {
-  'broker.session.timeout.ms': '1500',
-  'broker.heartbeat.interval.ms': '250',
   'leader.imbalance.check.interval.seconds': '1',
   'leader.imbalance.per.broker.percentage': '0',
 }

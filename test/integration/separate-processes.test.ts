@@ -1,15 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Accepted, balance, describeBalance, isClean, type LedgerDelivery } from '../harness/balance.ts'
 import { describePart } from '../harness/describe-part.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/load.ts'
-import { emptyTestDatabase } from '../harness/postgres.ts'
-import { type RoleProcess, startRole } from '../harness/role.ts'
+import type { RoleProcess } from '../harness/role.ts'
 import { seeded } from '../harness/random.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
@@ -23,41 +19,16 @@ const inFlightAtKill = 50
 /** Milliseconds between two sends: slow enough that the kill comes before the last. */
 const sendInterval = 10
 
-/** A short time-out makes a short lease, so that what the dead worker held is taken over soon. */
-const channel = (change: { partitions?: number; suspend?: boolean } = {}) => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: hooks, namespace: default}
-spec:
-  type: webhook
-  suspend: ${change.suspend ?? false}
-  providers:
-  - name: primary
-    type: webhook
-    webhook: {allowedNetworks: [127.0.0.0/8]}
-    secretRef: {name: hooks}
-    timeout: 2s
-    maxConcurrent: 100
-  delivery: {retryTiers: [1s], maxAttempts: 5, concurrency: 100}
-  topic: {partitions: ${change.partitions ?? 3}}
-`
-
 describePart('kafka', (path) => {
   let cluster: KafkaCluster | undefined
-  let folder: string
-  let env: Record<string, string>
+  let install: Install
   let sink: WebhookSink
   let running: { api: RoleProcess; planner: RoleProcess; worker: RoleProcess }
 
-  const manifest = () => join(folder, 'manifests', 'hooks.yaml')
   const start = {
-    api: () => startRole(['api', '--listen', '127.0.0.1:0'], env),
-    planner: () => startRole(['planner'], env),
-    worker: () => startRole(['worker', '--channel', 'default/hooks'], env),
-  }
-  const apply = async (...args: string[]) => {
-    const role = startRole(['apply', '-f', join(folder, 'manifests'), ...args], env)
-    return { code: await role.ended, output: role.output() }
+    api: () => install.start('api', '--listen', '127.0.0.1:0'),
+    planner: () => install.start('planner'),
+    worker: () => install.start('worker', '--channel', 'default/hooks'),
   }
   const send = (key: string) =>
     sendUntilAccepted(() => running.api.url(), key, {
@@ -105,44 +76,31 @@ describePart('kafka', (path) => {
   }
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'carillon-roles-'))
-    await mkdir(join(folder, 'manifests'))
-    await mkdir(join(folder, 'secrets', 'hooks'), { recursive: true })
-    await writeFile(manifest(), channel())
-    await writeFile(join(folder, 'secrets', 'hooks', 'secret'), `whsec_${randomBytes(32).toString('base64')}`)
-    await writeFile(join(folder, 'install.key'), randomBytes(32))
     sink = await startWebhookSink()
-    // A cluster that runs elsewhere is used as it is, under a prefix of this run.
     if (!path.includes(':')) cluster = await startKafka({ jars: path })
-    env = {
-      KAFKA_BOOTSTRAP_SERVERS: cluster?.bootstrapServers.join(',') ?? path,
-      CARILLON_TOPIC_PREFIX: `run-${Date.now().toString(36)}`,
-      CARILLON_TOPIC_REPLICAS: '1',
-      CARILLON_INSTALL_KEY_FILE: join(folder, 'install.key'),
-      CARILLON_SECRETS_DIR: join(folder, 'secrets'),
-      DATABASE_URL: await emptyTestDatabase(),
-    }
+    install = await makeInstall({ KAFKA_BOOTSTRAP_SERVERS: cluster?.bootstrapServers.join(',') ?? path })
+    await install.declare(hooksChannel())
   }, 180_000)
 
   afterAll(async () => {
     await Promise.all(Object.values(running ?? {}).map((role) => role.kill()))
     await sink?.close()
     await cluster?.stop()
-    await rm(folder, { recursive: true, force: true })
+    await install?.remove()
   }, 60_000)
 
   test('a worker that finds nothing waits for it; migrate and apply make it, and a webhook is delivered', async () => {
     const worker = start.worker()
     await until(() => worker.output().includes('carillon migrate makes them'), 'the worker asks for tables')
-    expect(await startRole(['migrate'], env).ended).toBe(0)
+    expect(await install.start('migrate').ended).toBe(0)
     await until(() => worker.output().includes('carillon apply makes the topics'), 'it asks for topics')
 
-    const applied = await apply()
+    const applied = await install.apply()
     expect(applied.output).toMatch(/^NotificationChannel default\/hooks created$/m)
     expect(applied.code).toBe(0)
     running = { api: start.api(), planner: start.planner(), worker }
     await Promise.all(Object.values(running).map((role) => role.ready()))
-    expect((await apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
+    expect((await install.apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
 
     const promised = [await send('first')]
     await until(() => sink.receipts.length === 1, 'the webhook has arrived')
@@ -152,38 +110,38 @@ describePart('kafka', (path) => {
   }, 120_000)
 
   test('apply grows a topic, repairs it, and refuses a bad manifest and fewer partitions with their places', async () => {
-    await writeFile(manifest(), channel({ partitions: 6 }))
+    await install.declare(hooksChannel({ partitions: 6 }))
     const grown = /^Topic run-\w+\.default\.hooks configured: 3 -> 6 partitions$/m
-    expect((await apply('--dry-run')).output).toMatch(/3 -> 6 partitions \(dry run\)$/m)
-    const applied = await apply()
+    expect((await install.apply('--dry-run')).output).toMatch(/3 -> 6 partitions \(dry run\)$/m)
+    const applied = await install.apply()
     expect(applied.output).toMatch(grown)
     expect(applied.output).toMatch(/^NotificationChannel default\/hooks configured$/m)
-    expect((await apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
+    expect((await install.apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
 
-    await writeFile(manifest(), channel({ partitions: 4 }))
-    const shrunk = await apply()
+    await install.declare(hooksChannel({ partitions: 4 }))
+    const shrunk = await install.apply()
     expect(shrunk.code).toBe(1)
     expect(shrunk.output).toMatch(/hooks\.yaml:\d+: spec\.topic\.partitions: may grow, never shrink/)
-    await writeFile(manifest(), channel({ partitions: 6 }).replace('type: webhook', 'type: pigeon'))
-    const bad = await apply()
+    await install.declare(hooksChannel({ partitions: 6 }).replace('type: webhook', 'type: pigeon'))
+    const bad = await install.apply()
     expect(bad.code).toBe(1)
     expect(bad.output).toMatch(/hooks\.yaml:6: spec\.type: /)
-    await writeFile(manifest(), channel({ partitions: 6 }))
-    expect((await apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
+    await install.declare(hooksChannel({ partitions: 6 }))
+    expect((await install.apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
   }, 120_000)
 
   test('a suspended channel keeps its messages until it is resumed, in the same process', async () => {
     const stops = () => running.worker.output().match(/has drained and stopped/g)?.length ?? 0
     await until(() => stops() === 1, 'the worker has taken over six partitions')
-    await writeFile(manifest(), channel({ partitions: 6, suspend: true }))
-    await apply()
+    await install.declare(hooksChannel({ partitions: 6, suspend: true }))
+    await install.apply()
     await until(() => stops() === 2, 'the worker has stopped consuming')
     const before = sink.receipts.length
     const promised = [await send('kept')]
     await until(async () => (await ledgerOf(promised)).length === 1, 'the delivery is planned')
     expect(sink.receipts).toHaveLength(before)
-    await writeFile(manifest(), channel({ partitions: 6 }))
-    await apply()
+    await install.declare(hooksChannel({ partitions: 6 }))
+    await install.apply()
     await until(async () => (await ledgerOf(promised))[0]?.status === 'sent', 'the message is delivered')
     expect(running.worker.process.exitCode).toBe(null)
   }, 120_000)

@@ -8,7 +8,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import { awaitBroker, awaitDatabase } from '../../core/process/await-parts.ts'
 import { runProcess } from '../../core/process/run-process.ts'
 import { kafkaConnection } from '../../core/settings/kafka.ts'
-import type { ChannelName } from '../../core/settings/known.ts'
+import type { ChannelName } from '../../core/settings/values.ts'
 import type { workerSettings } from '../../core/settings/roles.ts'
 import { openSecretsFolder, type SecretReader } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
@@ -17,6 +17,9 @@ import { ChannelWorkers } from './channel-workers.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { createDeliveryMetrics } from './metrics.ts'
 import { startDeliveryWorker } from './worker.ts'
+
+/** Connections to PostgreSQL. Claims and outcomes go in batches, and a server has 100 by default for all processes. */
+const poolSize = 5
 
 /**
  * `carillon worker`: delivers what is on one channel, until SIGTERM or SIGINT. Follows the channel in the catalog: a new spec takes over
@@ -29,7 +32,7 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
 
   await runProcess({ role: 'worker', ...settings }, async ({ logger, metrics, started, signal }) => {
     const channel = `${namespace}/${name}`
-    const store = openStore({ url: settings.databaseUrl, logger })
+    const store = openStore({ url: settings.databaseUrl, logger, poolSize })
     started.add('store', () => store.close())
     await awaitDatabase(store, { logger, signal })
     const broker = openKafkaBroker({ ...kafka, clientId: `carillon-worker-${namespace}.${name}`, logger })

@@ -11,6 +11,9 @@ import { openStore } from '../../core/store/store.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { startPlanner } from './planner.ts'
 
+/** Connections to PostgreSQL. Requests are planned in batches, and a server has 100 by default for all processes. */
+const poolSize = 5
+
 /** `carillon planner`: turns accepted requests into deliveries, until SIGTERM or SIGINT. Throws StartRefused. */
 export async function planner(settings: Settings<typeof plannerSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
@@ -18,7 +21,7 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
   const { topicPrefix: prefix } = settings
 
   await runProcess({ role: 'planner', ...settings }, async ({ logger, metrics, started, signal }) => {
-    const store = openStore({ url: settings.databaseUrl, logger })
+    const store = openStore({ url: settings.databaseUrl, logger, poolSize })
     started.add('store', () => store.close())
     await awaitDatabase(store, { logger, signal })
     const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-planner', logger })

@@ -70,6 +70,10 @@ export function toBrokerError(error: unknown): BrokerError {
     if (cause.name === 'KafkaJSSASLAuthenticationError') {
       return new BrokerError('unauthorized', 'Kafka refuses the user name or the password', { cause: error })
     }
+    if (cause.name === 'KafkaJSNotImplemented') {
+      const message = 'records are compressed with a codec that cannot be read here: only gzip can'
+      return new BrokerError('invalid', message, { cause: error })
+    }
     const code = 'code' in cause ? String(cause.code) : ''
     if (unknownAuthority.has(code)) {
       const message =

@@ -1,0 +1,85 @@
+import { BlockList, isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/** What the texts of settings may be, and what they are read as. Messages complete "NAME: must …". */
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+export interface ListenAddress {
+  host: string
+  /** 0 takes any free port. */
+  port: number
+}
+
+export const anyAddress = z.string().transform((text, context): ListenAddress => {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65_535) {
+    context.addIssue({ code: 'custom', message: 'must be HOST:PORT' })
+    return z.NEVER
+  }
+  return { host, port }
+})
+
+export const loopbackAddress = anyAddress.refine(
+  ({ host }) => isLoopback(host),
+  'must be a loopback address until the API has authentication',
+)
+
+export const port = z
+  .string()
+  .refine(
+    (text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535,
+    'must be a port, 1 to 65535',
+  )
+  .transform(Number)
+
+export const path = z.string().transform((text) => resolve(text))
+
+/** The levels of LOG_LEVEL, least urgent first. */
+export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** The values of KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_MECHANISM: Kafka's own words (security.protocol, sasl.mechanism). */
+export const securityProtocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
+export type SecurityProtocol = (typeof securityProtocols)[number]
+export const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+export type SaslMechanism = (typeof saslMechanisms)[number]
+
+export const bootstrapServers = z
+  .string({ error: 'must be set: HOST:PORT of one broker or more, separated by commas' })
+  .transform((text) => text.split(',').map((server) => server.trim()))
+  .refine(
+    (servers) => servers.every((server) => /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/.test(server)),
+    'must be HOST:PORT of one broker or more, separated by commas',
+  )
+
+/** One word of a name in Kubernetes (RFC 1123 label). */
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+
+export interface ChannelName {
+  namespace: string
+  name: string
+}
+
+export const channelName = z
+  .string({ error: 'must be set: NAMESPACE/NAME of a channel' })
+  .regex(new RegExp(`^${label}/${label}$`), 'must be NAMESPACE/NAME of a channel')
+  .transform((text): ChannelName => {
+    const [namespace = '', name = ''] = text.split('/')
+    return { namespace, name }
+  })
+
+export const hostName = z
+  .string()
+  .max(253)
+  .regex(/^[a-zA-Z0-9]([a-zA-Z0-9.:-]*[a-zA-Z0-9])?$/, 'must be a host name or an address')
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host)
+  return family === 0 ? host === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
+}
