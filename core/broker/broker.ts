@@ -131,6 +131,11 @@ export interface Admin {
    * An unreadable lag rejects; it is never reported as 0.
    */
   lag(subscriptions: readonly { group: string; topics: readonly string[] }[]): Promise<PartitionLag[]>
+  /**
+   * The position, in every partition of the topics, of the first record produced at or after a point in time (milliseconds since the epoch); the
+   * end of the partition where there is none. In a handful of requests. Rejects when any cannot be read.
+   */
+  offsetsAt(points: readonly { topic: string; timestamp: number }[]): Promise<TopicPartitionOffset[]>
 }
 
 export interface Follower {

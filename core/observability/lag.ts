@@ -3,19 +3,26 @@ import { type Admin, BrokerError, type PartitionLag } from '../broker/broker.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Clock } from '../clock.ts'
 import { channelTopics, plannerGroup, requestsTopic } from '../notification/topics.ts'
+import { parseDuration } from '../resources/duration.ts'
+import { EndHistory } from './end-history.ts'
 import type { Logger } from './logger.ts'
 
 export interface LagOptions {
   registry: Registry
-  admin: Pick<Admin, 'lag'>
+  admin: Pick<Admin, 'lag' | 'offsetsAt'>
   catalog: Pick<Catalog, 'channels'>
   /** Prefix of the install's topics. */
   prefix: string
-  clock: Pick<Clock, 'monotonic'>
+  clock: Clock
   logger: Logger
 }
 
-type Subscription = Parameters<Admin['lag']>[0][number]
+interface Subscription {
+  group: string
+  topics: readonly string[]
+  /** Of retry topics: milliseconds that a record waits before it is due, by topic. */
+  delays?: ReadonlyMap<string, number>
+}
 
 /** Milliseconds for which a reading serves: several scrapers cost the brokers no more than one. */
 const freshFor = 5_000
@@ -25,31 +32,83 @@ const freshFor = 5_000
  * answer, and counted as an error: reported as 0 it would say that all is well.
  */
 export function registerLag({ registry, admin, catalog, prefix, clock, logger }: LagOptions): void {
+  const registers = [registry]
   const errors = new Counter({
     name: 'carillon_kafka_lag_errors_total',
-    help: 'Readings of consumer lag that failed; their series are absent from carillon_kafka_consumer_lag.',
-    registers: [registry],
+    help: 'Readings of consumer lag that failed; their series are absent.',
+    registers,
     collect: refresh,
   })
-  const gauge = new Gauge({
+  const records = new Gauge({
     name: 'carillon_kafka_consumer_lag',
     help: 'Records that a consumer group has not yet finished: end of the log less the committed offset.',
     labelNames: ['group', 'topic', 'partition'],
-    registers: [registry],
+    registers,
     collect: refresh,
   })
+  const seconds = new Gauge({
+    name: 'carillon_kafka_consumer_lag_seconds',
+    help: 'Age of the oldest record that a consumer group has not yet finished; from what was seen since the start of this process, so at least this.',
+    labelNames: ['group', 'topic', 'partition'],
+    registers,
+    collect: refresh,
+  })
+  const due = new Gauge({
+    name: 'carillon_kafka_due_lag',
+    help: 'Records of a retry topic that are due and not yet finished; the rest of its lag is only waiting.',
+    labelNames: ['group', 'topic'],
+    registers,
+    collect: refresh,
+  })
+  const history = new EndHistory()
   let last: { at: number; reading: Promise<void> } | undefined
 
   function refresh(): Promise<void> {
     const now = clock.monotonic()
-    if (last === undefined || now - last.at >= freshFor) last = { at: now, reading: readAll() }
+    if (last === undefined || now - last.at >= freshFor) last = { at: now, reading: readAll(now) }
     return last.reading
   }
 
-  async function readAll(): Promise<void> {
-    const lags = await read(subscriptionsOf(catalog, prefix))
-    gauge.reset()
-    for (const { group, topic, partition, lag } of lags) gauge.set({ group, topic, partition }, lag)
+  async function readAll(now: number): Promise<void> {
+    const subscriptions = subscriptionsOf(catalog, prefix)
+    const lags = await read(subscriptions)
+    const dueLags = await readDue(subscriptions, lags)
+    for (const gauge of [records, seconds, due]) gauge.reset()
+    for (const { group, topic, partition, beginning, end, committed, lag } of lags) {
+      const labels = { group, topic, partition }
+      const name = `${topic}/${partition}`
+      history.note(name, end, now)
+      records.set(labels, lag)
+      seconds.set(labels, history.age(name, Math.max(committed ?? beginning, beginning), now) / 1000)
+    }
+    for (const { group, topic, lag } of dueLags) due.inc({ group, topic }, lag)
+  }
+
+  /** Every record of a retry topic waits equally long, so what is due is what was written before then. */
+  async function readDue(
+    subscriptions: readonly Subscription[],
+    lags: readonly PartitionLag[],
+  ): Promise<{ group: string; topic: string; lag: number }[]> {
+    const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
+    const waiting = lags.filter(({ topic }) => delays.has(topic))
+    const topics = [...new Set(waiting.map(({ topic }) => topic))]
+    const now = clock.now()
+    try {
+      const positions = await admin.offsetsAt(
+        topics.map((topic) => ({ topic, timestamp: now - delays.get(topic)! })),
+      )
+      const dueUpTo = new Map(
+        positions.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]),
+      )
+      return waiting.map(({ group, topic, partition, beginning, committed }) => {
+        const from = Math.max(committed ?? beginning, beginning)
+        return { group, topic, lag: Math.max(0, (dueUpTo.get(`${topic}/${partition}`) ?? from) - from) }
+      })
+    } catch (error) {
+      errors.inc()
+      logger.warn({ err: error }, 'Due lag cannot be read')
+      return []
+    }
   }
 
   /** A topic that does not exist, of one new channel say, hides no lag but its own: the rest is read without it. */
@@ -79,9 +138,9 @@ function subscriptionsOf(catalog: Pick<Catalog, 'channels'>, prefix: string): Su
       spec.delivery.retryTiers,
     )
     const live = { group, topics: [main] }
-    return retries.length === 0
-      ? [live]
-      : [live, { group: retryGroup, topics: retries.map(({ topic }) => topic) }]
+    if (retries.length === 0) return [live]
+    const delays = new Map(retries.map(({ tier, topic }) => [topic, parseDuration(tier)]))
+    return [live, { group: retryGroup, topics: [...delays.keys()], delays }]
   })
   return [{ group: plannerGroup(prefix), topics: [requestsTopic(prefix)] }, ...channels]
 }

@@ -63,6 +63,7 @@ export async function testApi(options: {
       },
       admin: {
         lag: async () => broker.lags,
+        offsetsAt: async () => [],
         createTopics: unused,
         describeTopics: unused,
         growPartitions: unused,

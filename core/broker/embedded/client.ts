@@ -18,6 +18,7 @@ import type { Fetcher } from './fetch.ts'
 import { EmbeddedFollower } from './follower.ts'
 import type { Group } from './group.ts'
 import type { LogWriter } from './log-writer.ts'
+import { withPatience } from './store-access.ts'
 import type { Topics } from './topics.ts'
 
 /** What all clients of one embedded broker share. */
@@ -89,7 +90,7 @@ export class EmbeddedClient implements Broker {
   }
 }
 
-function createAdmin({ topics, offsets }: Log, ensureOpen: () => void): Admin {
+function createAdmin({ topics, offsets, fetcher }: Log, ensureOpen: () => void): Admin {
   return {
     async createTopics(specs) {
       ensureOpen()
@@ -136,6 +137,18 @@ function createAdmin({ topics, offsets }: Log, ensureOpen: () => void): Admin {
           }),
         ),
       )
+    },
+    async offsetsAt(points) {
+      ensureOpen()
+      const asked = points.flatMap(({ topic, timestamp }) =>
+        topics.require(topic).partitions.map((partition) => ({ topic, partition, timestamp })),
+      )
+      const found = await withPatience(() => fetcher.offsetsAt(asked))
+      return asked.map(({ topic, partition }, index) => ({
+        topic,
+        partition: partition.partition,
+        offset: found[index] ?? partition.end,
+      }))
     },
   }
 }

@@ -39,6 +39,24 @@ export class Fetcher {
     }
   }
 
+  /** The first offset at or after each point in time; null where there is none. */
+  async offsetsAt(
+    points: readonly { partition: Partition; timestamp: number }[],
+  ): Promise<(number | null)[]> {
+    const { rows } = await sql<{ found: number | null }>`
+      SELECT (
+        SELECT "offset" FROM broker_records
+        WHERE partition_id = point.id AND "timestamp" >= point.at
+        ORDER BY "offset" LIMIT 1
+      ) AS found
+      FROM unnest(
+        ${points.map(({ partition }) => partition.id)}::int[],
+        ${points.map(({ timestamp }) => Math.trunc(timestamp))}::bigint[]
+      ) WITH ORDINALITY AS point (id, at, n)
+      ORDER BY n`.execute(this.#db)
+    return rows.map(({ found }) => found)
+  }
+
   async #read({ id, topic, partition }: Partition, position: number): Promise<ConsumedRecord[]> {
     const { rows } = await sql<Row>`
       SELECT "offset", "timestamp", key, value, headers

@@ -4,12 +4,13 @@ import {
   type PartitionLag,
   type TopicDescription,
   type TopicPartition,
+  type TopicPartitionOffset,
   type TopicSpec,
 } from '../broker.ts'
 import { nameOf } from './cursor.ts'
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
-import { beginnings, committedOffsets, ends } from './offsets.ts'
+import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
 import { pause, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
@@ -134,15 +135,8 @@ export class KafkaAdmin implements Admin {
   async lag(subscriptions: readonly { group: string; topics: readonly string[] }[]): Promise<PartitionLag[]> {
     if (subscriptions.every(({ topics }) => topics.length === 0)) return []
     return await withPatience(async () => {
-      const topics = new TopicMap(this.#wire)
-      for (const topic of subscriptions.flatMap((subscription) => subscription.topics)) topics.add(topic)
-      await topics.refresh()
-      const partitionsOf = (topic: string): TopicPartition[] => {
-        const place = topics.get(topic)
-        failOn(place?.error ?? 3, `topic ${topic}`)
-        return place!.partitions.map(({ partition }) => ({ topic, partition }))
-      }
       const names = [...new Set(subscriptions.flatMap((subscription) => subscription.topics))]
+      const { topics, partitionsOf } = await this.#map(names)
       const partitions = names.flatMap(partitionsOf)
       const [first, end] = await Promise.all([
         beginnings(this.#wire, topics, partitions),
@@ -165,6 +159,35 @@ export class KafkaAdmin implements Admin {
       })
       return (await Promise.all(lags)).flat()
     })
+  }
+
+  async offsetsAt(points: readonly { topic: string; timestamp: number }[]): Promise<TopicPartitionOffset[]> {
+    if (points.length === 0) return []
+    return await withPatience(async () => {
+      const { topics, partitionsOf } = await this.#map(points.map(({ topic }) => topic))
+      const asked = points.flatMap(({ topic, timestamp }) =>
+        partitionsOf(topic).map((partition) => ({ ...partition, timestamp })),
+      )
+      const found = await offsetsAt(this.#wire, topics, asked)
+      return asked.map(({ topic, partition }) => ({
+        topic,
+        partition,
+        offset: found.get(nameOf({ topic, partition }))!,
+      }))
+    })
+  }
+
+  /** Where the topics are; asking for the partitions of one that does not exist throws. */
+  async #map(names: readonly string[]) {
+    const topics = new TopicMap(this.#wire)
+    for (const name of names) topics.add(name)
+    await topics.refresh()
+    const partitionsOf = (topic: string): TopicPartition[] => {
+      const place = topics.get(topic)
+      failOn(place?.error ?? 3, `topic ${topic}`)
+      return place!.partitions.map(({ partition }) => ({ topic, partition }))
+    }
+    return { topics, partitionsOf }
   }
 
   async #configs(names: readonly string[]): Promise<Map<string, Record<string, string>>> {

@@ -27,12 +27,25 @@ export function beginnings(
   topics: TopicMap,
   partitions: readonly TopicPartition[],
 ): Promise<Offsets> {
-  return listOffsets(wire, topics, partitions, EARLIEST)
+  return allListed(wire, topics, partitions, EARLIEST)
 }
 
 /** The offset behind the last record of each partition that can be read: one request to each leader. */
 export function ends(wire: Wire, topics: TopicMap, partitions: readonly TopicPartition[]): Promise<Offsets> {
-  return listOffsets(wire, topics, partitions, LATEST)
+  return allListed(wire, topics, partitions, LATEST)
+}
+
+/** The first offset at or after a point in time, and the end where there is none: two requests to each leader. */
+export async function offsetsAt(
+  wire: Wire,
+  topics: TopicMap,
+  points: readonly (TopicPartition & { timestamp: number })[],
+): Promise<Offsets> {
+  const [found, end] = await Promise.all([
+    listOffsets(wire, topics, points, ({ timestamp }) => String(timestamp)),
+    ends(wire, topics, points),
+  ])
+  return new Map(points.map(nameOf).map((name) => [name, found.get(name) ?? end.get(name)!]))
 }
 
 /** The committed positions of a group; partitions without one are absent. Rejects when any of them cannot be read. */
@@ -59,11 +72,24 @@ export function byTopic<P extends TopicPartition, T>(partitions: readonly P[], p
   }))
 }
 
-async function listOffsets(
+async function allListed(
   wire: Wire,
   topics: TopicMap,
   partitions: readonly TopicPartition[],
   timestamp: string,
+): Promise<Offsets> {
+  const found = await listOffsets(wire, topics, partitions, () => timestamp)
+  const missing = partitions.find((partition) => !found.has(nameOf(partition)))
+  if (missing) throw new KafkaError(-1, `topic ${missing.topic}`)
+  return found
+}
+
+/** Partitions without an offset at or after their timestamp are absent. */
+async function listOffsets<P extends TopicPartition>(
+  wire: Wire,
+  topics: TopicMap,
+  partitions: readonly P[],
+  timestampOf: (partition: P) => string,
 ): Promise<Offsets> {
   const byLeader = Map.groupBy(partitions, ({ topic, partition }) => topics.leader(topic, partition))
   if (byLeader.has(-1)) throw new KafkaError(5, `topic ${byLeader.get(-1)![0]!.topic}`)
@@ -72,15 +98,12 @@ async function listOffsets(
       const answer = await wire.ask<ListOffsetsAnswer>(leader, 'ListOffsets', {
         replicaId: -1,
         isolationLevel: READ_COMMITTED,
-        topics: byTopic(led, ({ partition }) => ({ partition, timestamp })),
+        topics: byTopic(led, (place) => ({ partition: place.partition, timestamp: timestampOf(place) })),
       })
       return collect(answer.responses, led)
     }),
   )
-  const found: Offsets = new Map(answers.flatMap((answer) => [...answer]))
-  const missing = partitions.find((partition) => !found.has(nameOf(partition)))
-  if (missing) throw new KafkaError(-1, `topic ${missing.topic}`)
-  return found
+  return new Map(answers.flatMap((answer) => [...answer]))
 }
 
 function collect(answers: OffsetFetchAnswer['responses'], asked: readonly TopicPartition[]): Offsets {

@@ -213,6 +213,32 @@ export function describeAdministering(bench: Bench): void {
       )
     })
 
+    it('can be asked for the position at a point in time', async () => {
+      const { broker, topic } = await bench.withTopic(2)
+      const produce = (value: string) =>
+        broker.producer.produce([{ topic, partition: 1, key: null, value: Buffer.from(value) }])
+      const [early] = await produce('early')
+      // Time stamps are in milliseconds, and the clocks of client and broker may be that far apart.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      const between = Date.now() - 100
+      const [late] = await produce('late')
+      const at = async (timestamp: number) =>
+        (await broker.admin.offsetsAt([{ topic, timestamp }]))
+          .toSorted((left, right) => left.partition - right.partition)
+          .map(({ partition, offset }) => ({ partition, offset }))
+
+      const empty = { partition: 0, offset: 0 }
+      await bench.eventually(async () => {
+        expect(await at(0)).toEqual([empty, { partition: 1, offset: early!.offset }])
+        expect(await at(between)).toEqual([empty, { partition: 1, offset: late!.offset }])
+        const [, end] = await at(Date.now() + 3_600_000)
+        expect(end!.offset).toBeGreaterThan(late!.offset)
+      })
+      await expect(
+        broker.admin.offsetsAt([{ topic: bench.cluster.topicName(), timestamp: 0 }]),
+      ).rejects.toMatchObject(brokerError('unknown_topic'))
+    })
+
     it('of a topic that does not exist is an error, never 0', async () => {
       const { broker, topic } = await bench.withTopic()
       await expect(
