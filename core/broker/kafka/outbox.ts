@@ -1,14 +1,5 @@
 import type { BrokerError, RecordHeaders, RecordToProduce, TopicPartitionOffset } from '../broker.ts'
-
-/** One call of `produce`: settled once, when all its records are appended or one of them cannot be. */
-export interface Call {
-  readonly deadline: number
-  readonly records: number
-  readonly bytes: number
-  settled: boolean
-  resolve(positions: TopicPartitionOffset[]): void
-  reject(error: BrokerError): void
-}
+import type { Call } from './calls.ts'
 
 /** A record on its way into one partition. */
 export interface Outgoing {

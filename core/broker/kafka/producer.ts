@@ -1,14 +1,12 @@
 import { BrokerError, type Producer, type RecordToProduce, type TopicPartitionOffset } from '../broker.ts'
 import { partitionForKey } from '../partitioner.ts'
+import { Calls } from './calls.ts'
 import { KafkaError, toBrokerError } from './kafka-error.ts'
-import { type Call, Lane, type Outgoing, sizeOf } from './outbox.ts'
+import { Lane, type Outgoing, sizeOf } from './outbox.ts'
 import { PATIENCE_MS, pauseAfter, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
-/** What may wait to be acknowledged before `queue_full`. A call is always taken when nothing waits, however large. */
-const MAX_WAITING_RECORDS = 20_000
-const MAX_WAITING_BYTES = 64 * 1024 * 1024
 /** Bytes of one batch: half of Kafka's default `max.message.bytes`, which is a bound for whole batches. */
 const MAX_BATCH_BYTES = 512 * 1024
 /** Bytes of one request over all its partitions, well below Kafka's `socket.request.max.bytes` of 100 MiB. */
@@ -42,10 +40,7 @@ export class KafkaProducer implements Producer {
   readonly #busyLeaders = new Set<number>()
   /** Batch sizes of topics that refused larger ones. */
   readonly #batchLimits = new Map<string, number>()
-  readonly #calls = new Set<Call>()
-  readonly #drained: (() => void)[] = []
-  #waitingRecords = 0
-  #waitingBytes = 0
+  readonly #calls = new Calls()
   #keyless = 0
   #scheduled = false
   #locating = false
@@ -64,14 +59,7 @@ export class KafkaProducer implements Producer {
     if (records.length === 0) return []
     const sizes = records.map(sizeOf)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
-    const full =
-      this.#waitingRecords + records.length > MAX_WAITING_RECORDS ||
-      this.#waitingBytes + bytes > MAX_WAITING_BYTES
-    if (this.#waitingRecords > 0 && full)
-      throw new BrokerError('queue_full', 'too many records wait for Kafka')
-
-    const { promise, resolve, reject } = Promise.withResolvers<TopicPartitionOffset[]>()
-    const call = this.#open(records.length, bytes, resolve, reject)
+    const call = this.#calls.open(records.length, bytes)
     const positions: TopicPartitionOffset[] = Array.from({ length: records.length })
     let missing = records.length
     records.forEach((record, index) => {
@@ -89,43 +77,14 @@ export class KafkaProducer implements Producer {
       })
     })
     this.#schedule()
-    return await promise
+    return await call.answer
   }
 
   /** Takes nothing more; resolves when everything that was taken is acknowledged or given up: at most 5 s. */
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
+    await this.#calls.drained()
     clearTimeout(this.#timer)
-  }
-
-  #open(
-    records: number,
-    bytes: number,
-    resolve: (positions: TopicPartitionOffset[]) => void,
-    reject: (error: BrokerError) => void,
-  ): Call {
-    const settle = (): boolean => {
-      if (call.settled) return false
-      call.settled = true
-      this.#calls.delete(call)
-      this.#waitingRecords -= records
-      this.#waitingBytes -= bytes
-      if (this.#calls.size === 0) for (const done of this.#drained.splice(0)) done()
-      return true
-    }
-    const call: Call = {
-      deadline: performance.now() + PATIENCE_MS,
-      records,
-      bytes,
-      settled: false,
-      resolve: (positions) => void (settle() && resolve(positions)),
-      reject: (error) => void (settle() && reject(error)),
-    }
-    this.#calls.add(call)
-    this.#waitingRecords += records
-    this.#waitingBytes += bytes
-    return call
   }
 
   #place(record: RecordToProduce, outgoing: Outgoing): void {
@@ -167,7 +126,7 @@ export class KafkaProducer implements Producer {
   /** Sends what can be sent, and looks again later when something cannot. */
   #ship(): void {
     const now = performance.now()
-    this.#expire(now)
+    if (this.#calls.expire(now, this.#trouble)) this.#forgetSettled()
     const shipments = new Map<number, Shipment>()
     const sizes = new Map<number, number>()
     let unplaced = this.#unplaced.size > 0
@@ -205,18 +164,6 @@ export class KafkaProducer implements Producer {
         delayed || unplaced ? LOCATE_INTERVAL_MS : 250,
       )
     }
-  }
-
-  #expire(now: number): void {
-    let expired = false
-    // In the order of their deadlines.
-    for (const call of this.#calls) {
-      if (call.deadline > now) break
-      const message = this.#trouble?.message ?? 'Kafka did not acknowledge in time'
-      call.reject(new BrokerError('unavailable', message, { cause: this.#trouble }))
-      expired = true
-    }
-    if (expired) this.#forgetSettled()
   }
 
   /** What nobody waits for any more must not fill the memory while a partition has no leader. */
@@ -320,7 +267,7 @@ export class KafkaProducer implements Producer {
     } catch (error) {
       const failure = toBrokerError(error)
       this.#trouble = failure
-      if (failure.code === 'unauthorized') for (const call of this.#calls) call.reject(failure)
+      if (failure.code === 'unauthorized') this.#calls.rejectAll(failure)
     } finally {
       this.#locating = false
     }
@@ -336,8 +283,8 @@ export class KafkaProducer implements Producer {
       const failure = toBrokerError(error)
       const patience = failure.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
       for (const { outgoing } of queue) {
-        const begun = outgoing.call.deadline - PATIENCE_MS
-        if (!error.retriable || now - begun > patience) outgoing.call.reject(failure)
+        const { call } = outgoing
+        if (!error.retriable || now - call.begun > patience) call.reject(failure)
       }
     }
     for (const [topic, lanes] of this.#lanes) {
