@@ -3,7 +3,7 @@ const poolSize = 4_096
 
 /** Hands out the bytes of `source` in pieces, each byte once. Pieces must be smaller than the pool. */
 export function poolRandomBytes(source: (size: number) => Buffer): (size: number) => Buffer {
-  let pool = Buffer.alloc(0)
+  let pool: Buffer = Buffer.alloc(0)
   return (size) => {
     if (pool.length < size) pool = source(poolSize)
     const piece = pool.subarray(0, size)
