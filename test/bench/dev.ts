@@ -92,7 +92,7 @@ async function measureRound(api: string, sink: string, arrivals: Arrivals, name:
   const startedAt = performance.now()
   const latencies = Array.from({ length: seconds * requestsPerSecond }, async (_, index) => {
     const key = `/${name}/${index}`
-    await sleep(startedAt + (index * 1000) / requestsPerSecond - performance.now())
+    await sleep(Math.max(0, startedAt + (index * 1000) / requestsPerSecond - performance.now()))
     const sentAt = performance.now()
     const arrived = arrivals.of(key)
     const response = await fetch(`${api}/v1/notifications`, {
