@@ -1,5 +1,6 @@
 import type { AcceptResult } from './accept.ts'
 import type { DevResult } from './dev.ts'
+import { baseline } from './scenarios.ts'
 import type { Spread } from './statistics.ts'
 
 /** What `make bench` measures: written as JSON, and compared with that of an earlier run. */
@@ -45,7 +46,7 @@ export function compare(before: BenchResult, now: BenchResult): string {
     const earlier = before.accept.find(
       ({ scenario, connections }) => scenario === result.scenario && connections === result.connections,
     )
-    return earlier === undefined || result.ratio.min === result.ratio.max
+    return earlier === undefined || result.scenario === baseline.name
       ? []
       : [
           [
