@@ -1,7 +1,7 @@
 # Every target installs what it needs: Node 24 when the machine's is older, and the dependencies of package-lock.json.
 WITH_NODE := bin/with-node
 .DEFAULT_GOAL := help
-.PHONY: help deps run test lint format typecheck generate verify real-parts
+.PHONY: help deps run test lint format typecheck generate verify real-parts bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: ## run Carillon on this machine (ARGS="--listen 127.0.0.1:8081" adds argume
 
 test: ## check format, lint, types and generated files, and run all tests
 	@$(WITH_NODE) node test/run.ts
+
+bench: ## measure speed against baselines in the same run (ARGS="--only kafka"; a few minutes)
+	@$(WITH_NODE) node test/bench/run.ts $(ARGS)
 
 lint: ## find mistakes and imports against the direction of the house
 	@$(WITH_NODE) node_modules/.bin/oxlint

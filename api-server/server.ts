@@ -15,6 +15,7 @@ import { checkHost } from './host-check.ts'
 import { readJsonBodies } from './json-body.ts'
 import { createApiMetrics } from './metrics.ts'
 import { observeRequests, routeOf } from './observe.ts'
+import { poolRandomBytes } from './random-pool.ts'
 import { getInbox } from './routes/get-inbox.ts'
 import { getNotification } from './routes/get-notification.ts'
 import { health } from './routes/health.ts'
@@ -55,7 +56,8 @@ const keepAliveTimeout = 72_000
 
 /** The HTTP API: routes, documentation, health and metrics. Does not listen; `close` lets requests in flight finish. */
 export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
-  const { catalog, broker, db, keys, prefix, clock, randomBytes, isReady } = options
+  const { catalog, broker, db, keys, prefix, clock, isReady } = options
+  const randomBytes = poolRandomBytes(options.randomBytes)
   const registry = options.metrics
   const logger = options.logger.child({ component: 'api' })
   const app = fastify({
