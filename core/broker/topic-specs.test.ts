@@ -22,6 +22,7 @@ test('a channel has its main topic, one topic for each retry tier, and dead lett
     'retention.ms': '604800000',
     'min.insync.replicas': '2',
     'compression.type': 'producer',
+    'unclean.leader.election.enable': 'false',
   }
   expect(channelTopicSpecs('carillon', channel({ partitions: 12 }))).toEqual([
     { name: 'carillon.shop.sms', partitions: 12, replicas: 3, config },

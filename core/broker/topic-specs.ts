@@ -64,7 +64,12 @@ export function channelTopicSpecs(
  * keep the batches as they come, because they cannot be asked to compress with a codec that our client cannot read.
  */
 function durable(replicas: number): Record<string, string> {
-  return { 'min.insync.replicas': String(Math.max(1, replicas - 1)), 'compression.type': 'producer' }
+  return {
+    'min.insync.replicas': String(Math.max(1, replicas - 1)),
+    // Said here, whatever the cluster's default is: a broker that was behind must not take over and lose what was acknowledged.
+    'unclean.leader.election.enable': 'false',
+    'compression.type': 'producer',
+  }
 }
 
 function milliseconds(duration: string): string {

@@ -75,6 +75,15 @@ describe('consumer lag', () => {
     expect(await seconds()).toMatch(/} 20$/)
   })
 
+  it('shows a position that stands still with work behind it', async () => {
+    const { clock, only } = setUp(answer)
+    await only('carillon_kafka_offset_stagnant_seconds')
+    clock.time = 60_000
+    expect((await only('carillon_kafka_offset_stagnant_seconds'))[0]).toMatch(
+      /topic="p.requests",partition="0"} 60$/,
+    )
+  })
+
   it('of retry topics is due only as far as their records have waited', async () => {
     const { only } = setUp(answer)
     expect(await only('carillon_kafka_due_lag')).toEqual([

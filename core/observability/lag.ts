@@ -6,6 +6,7 @@ import { channelTopics, plannerGroup, requestsTopic } from '../notification/topi
 import { parseDuration } from '../resources/duration.ts'
 import { EndHistory } from './end-history.ts'
 import type { Logger } from './logger.ts'
+import { Stagnation } from './stagnation.ts'
 
 export interface LagOptions {
   registry: Registry
@@ -60,7 +61,15 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
     registers,
     collect: refresh,
   })
+  const stagnant = new Gauge({
+    name: 'carillon_kafka_offset_stagnant_seconds',
+    help: 'How long the committed offset has not moved although there are records to work on; 0 while it moves or there are none.',
+    labelNames: ['group', 'topic', 'partition'],
+    registers,
+    collect: refresh,
+  })
   const history = new EndHistory()
+  const stagnation = new Stagnation()
   let last: { at: number; reading: Promise<void> } | undefined
 
   function refresh(): Promise<void> {
@@ -72,24 +81,32 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
   async function readAll(now: number): Promise<void> {
     const subscriptions = subscriptionsOf(catalog, prefix)
     const lags = await read(subscriptions)
-    const dueLags = await readDue(subscriptions, lags)
-    for (const gauge of [records, seconds, due]) gauge.reset()
+    const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
+    const dueLags = await readDue(delays, lags)
+    for (const gauge of [records, seconds, due, stagnant]) gauge.reset()
     for (const { group, topic, partition, beginning, end, committed, lag } of lags) {
       const labels = { group, topic, partition }
       const name = `${topic}/${partition}`
       history.note(name, end, now)
       records.set(labels, lag)
-      seconds.set(labels, history.age(name, Math.max(committed ?? beginning, beginning), now) / 1000)
+      const position = Math.max(committed ?? beginning, beginning)
+      seconds.set(labels, history.age(name, position, now) / 1000)
+      const pending = delays.has(topic) ? dueLags?.get(name) : lag
+      if (delays.has(topic) && pending !== undefined) due.inc({ group, topic }, pending)
+      if (pending !== undefined) {
+        stagnant.set(labels, stagnation.note(`${group}/${name}`, position, pending, now) / 1000)
+      }
     }
-    for (const { group, topic, lag } of dueLags) due.inc({ group, topic }, lag)
   }
 
-  /** Every record of a retry topic waits equally long, so what is due is what was written before then. */
+  /**
+   * Records that are due, by partition of the retry topics: every record of one waits equally long, so what is due is what was written
+   * before then. `undefined` when it cannot be read.
+   */
   async function readDue(
-    subscriptions: readonly Subscription[],
+    delays: ReadonlyMap<string, number>,
     lags: readonly PartitionLag[],
-  ): Promise<{ group: string; topic: string; lag: number }[]> {
-    const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
+  ): Promise<Map<string, number> | undefined> {
     const waiting = lags.filter(({ topic }) => delays.has(topic))
     const topics = [...new Set(waiting.map(({ topic }) => topic))]
     const now = clock.now()
@@ -100,14 +117,17 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
       const dueUpTo = new Map(
         positions.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]),
       )
-      return waiting.map(({ group, topic, partition, beginning, committed }) => {
-        const from = Math.max(committed ?? beginning, beginning)
-        return { group, topic, lag: Math.max(0, (dueUpTo.get(`${topic}/${partition}`) ?? from) - from) }
-      })
+      return new Map(
+        waiting.map(({ topic, partition, beginning, committed }) => {
+          const name = `${topic}/${partition}`
+          const from = Math.max(committed ?? beginning, beginning)
+          return [name, Math.max(0, (dueUpTo.get(name) ?? from) - from)]
+        }),
+      )
     } catch (error) {
       errors.inc()
       logger.warn({ err: error }, 'Due lag cannot be read')
-      return []
+      return undefined
     }
   }
 
