@@ -93,6 +93,13 @@ describe('recordRequests', () => {
     expect(await deliveriesOf(claimed)).toMatchObject([{ status: 'sending', reason: null }])
   })
 
+  it('takes a repeat that shares the batch with the first', async () => {
+    const request = planned()
+    expect(await recordRequests(database.db, [request, request])).toEqual([request, request])
+    expect(await deliveriesOf(request)).toHaveLength(1)
+    expect(await notificationOf(request)).toMatchObject({ conflicts: 0 })
+  })
+
   it('drops a request whose id came before with another body, and counts it', async () => {
     const first = planned()
     const other = { ...first, request: { ...first.request, body_hash: 'cd'.repeat(32) } }

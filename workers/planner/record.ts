@@ -73,9 +73,13 @@ async function insertNotifications(
 }
 
 async function insertDeliveries(db: Kysely<Database>, planned: readonly PlannedRequest[]): Promise<void> {
-  const rows = planned.flatMap(({ request, deliveries }) =>
-    deliveries.map((delivery) => ({ request, delivery })),
+  // A client's repeat may share the batch with the first; PostgreSQL takes a row once per statement.
+  const byId = new Map(
+    planned.flatMap(({ request, deliveries }) =>
+      deliveries.map((delivery) => [delivery.id, { request, delivery }] as const),
+    ),
   )
+  const rows = [...byId.values()]
   if (rows.length === 0) return
   const statusOf = ({ result }: PlannedDelivery) => (result.kind === 'skip' ? result.status : 'queued')
   const reasonOf = ({ result }: PlannedDelivery) => (result.kind === 'skip' ? result.reason : null)
