@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type Admin, BrokerError, type PartitionLag } from '../broker/broker.ts'
+import { type Admin, BrokerError, type PartitionLag, type TopicPartition } from '../broker/broker.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Clock } from '../clock.ts'
 import { channelTopics, plannerGroup, requestsTopic } from '../notification/topics.ts'
@@ -25,6 +25,8 @@ interface Subscription {
   delays?: ReadonlyMap<string, number>
 }
 
+const byPartition = ['group', 'topic', 'partition'] as const
+
 /** Milliseconds for which a reading serves: several scrapers cost the brokers no more than one. */
 const freshFor = 5_000
 
@@ -43,14 +45,14 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
   const records = new Gauge({
     name: 'carillon_kafka_consumer_lag',
     help: 'Records that a consumer group has not yet finished: end of the log less the committed offset.',
-    labelNames: ['group', 'topic', 'partition'],
+    labelNames: byPartition,
     registers,
     collect: refresh,
   })
   const seconds = new Gauge({
     name: 'carillon_kafka_consumer_lag_seconds',
     help: 'Age of the oldest record that a consumer group has not yet finished; from what was seen since the start of this process, so at least this.',
-    labelNames: ['group', 'topic', 'partition'],
+    labelNames: byPartition,
     registers,
     collect: refresh,
   })
@@ -64,7 +66,7 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
   const stagnant = new Gauge({
     name: 'carillon_kafka_offset_stagnant_seconds',
     help: 'How long the committed offset has not moved although there are records to work on; 0 while it moves or there are none.',
-    labelNames: ['group', 'topic', 'partition'],
+    labelNames: byPartition,
     registers,
     collect: refresh,
   })
@@ -84,12 +86,13 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
     const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
     const dueLags = await readDue(delays, lags)
     for (const gauge of [records, seconds, due, stagnant]) gauge.reset()
-    for (const { group, topic, partition, beginning, end, committed, lag } of lags) {
+    for (const reading of lags) {
+      const { group, topic, partition, end, lag } = reading
       const labels = { group, topic, partition }
-      const name = `${topic}/${partition}`
+      const name = nameOf(reading)
       history.note(name, end, now)
       records.set(labels, lag)
-      const position = Math.max(committed ?? beginning, beginning)
+      const position = positionOf(reading)
       seconds.set(labels, history.age(name, position, now) / 1000)
       const pending = delays.has(topic) ? dueLags?.get(name) : lag
       if (delays.has(topic) && pending !== undefined) due.inc({ group, topic }, pending)
@@ -114,13 +117,11 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
       const positions = await admin.offsetsAt(
         topics.map((topic) => ({ topic, timestamp: now - delays.get(topic)! })),
       )
-      const dueUpTo = new Map(
-        positions.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]),
-      )
+      const dueUpTo = new Map(positions.map((position) => [nameOf(position), position.offset]))
       return new Map(
-        waiting.map(({ topic, partition, beginning, committed }) => {
-          const name = `${topic}/${partition}`
-          const from = Math.max(committed ?? beginning, beginning)
+        waiting.map((lag) => {
+          const name = nameOf(lag)
+          const from = positionOf(lag)
           return [name, Math.max(0, (dueUpTo.get(name) ?? from) - from)]
         }),
       )
@@ -147,6 +148,15 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
       return []
     }
   }
+}
+
+/** Where the group reads next: nothing before the beginning is there any more. */
+function positionOf({ committed, beginning }: PartitionLag): number {
+  return Math.max(committed ?? beginning, beginning)
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
 }
 
 function subscriptionsOf(catalog: Pick<Catalog, 'channels'>, prefix: string): Subscription[] {

@@ -83,10 +83,10 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
           for (const taken of batch) await planUntilDone([taken])
           return
         }
-        const [{ record, request, work }] = batch as [Taken]
-        logger.warn({ err: error, notification: request.id, requests: batch.length }, 'Planning held')
-        if (fault === 'request') return deadLetter(record, work, 'cannot be recorded')
-        if (fault === 'topic') return later({ record, request, work })
+        const [first] = batch as [Taken]
+        logger.warn({ err: error, notification: first.request.id, requests: batch.length }, 'Planning held')
+        if (fault === 'request') return deadLetter(first.record, first.work, 'cannot be recorded')
+        if (fault === 'topic') return later(first)
         await pause(holdMilliseconds)
       }
     }

@@ -12,8 +12,8 @@ export interface PlannedRequest {
 /**
  * Records requests and their deliveries, in one transaction and a handful of statements. Answers which of the requests are
  * to be sent: all but those that came with a known id and another body. What is already there is left as it is, so a batch may be
- * recorded again after a crash. Only a delivery
- * that was never claimed and that by now cannot be sent (its channel or address is gone) ends: no record of it may exist.
+ * recorded again after a crash. Only a delivery that was never claimed and that by now cannot be sent (its channel or address is
+ * gone) ends: no record of it may exist.
  */
 export async function recordRequests(
   db: Kysely<Database>,
