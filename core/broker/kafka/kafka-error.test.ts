@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../broker.ts'
-import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
+import { isTransient, KafkaError, moreTelling, toBrokerError } from './kafka-error.ts'
 
 describe('toBrokerError', () => {
   it.each([
@@ -39,6 +39,22 @@ describe('toBrokerError', () => {
   it('leaves a BrokerError as it is', () => {
     const error = new BrokerError('closed', 'closed')
     expect(toBrokerError(error)).toBe(error)
+  })
+})
+
+describe('moreTelling', () => {
+  const silence = toBrokerError(new Error('a broker does not answer'))
+  const certificate = new BrokerError('unavailable', 'its CA certificate must be given')
+  const unknown = new BrokerError('unknown_topic', 'no such topic')
+
+  it.each([
+    ['the reason told before a silence', certificate, silence, certificate],
+    ['the reason told after a silence', silence, certificate, certificate],
+    ['the silence after a broker that answered', unknown, silence, silence],
+    ['the newer of two reasons', certificate, unknown, unknown],
+    ['the only one', undefined, silence, silence],
+  ])('chooses %s', (_what, before, after, chosen) => {
+    expect(moreTelling(before, after)).toBe(chosen)
   })
 })
 

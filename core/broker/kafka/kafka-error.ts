@@ -58,6 +58,8 @@ const unknownAuthority = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ])
 
+const UNREACHABLE = 'no broker of Kafka can be reached'
+
 /** What any failure means to the callers of the port. A `BrokerError` stays what it is. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
@@ -84,7 +86,12 @@ export function toBrokerError(error: unknown): BrokerError {
       return new BrokerError('unavailable', "Kafka's certificate is for another host name", { cause: error })
     }
   }
-  return new BrokerError('unavailable', 'no broker of Kafka can be reached', { cause: error })
+  return new BrokerError('unavailable', UNREACHABLE, { cause: error })
+}
+
+/** Of two failures in a row the one that says why: a broker that was too slow to answer hides what it said before. */
+export function moreTelling(before: BrokerError | undefined, after: BrokerError): BrokerError {
+  return before?.code === 'unavailable' && after.message === UNREACHABLE ? before : after
 }
 
 /** Whether waiting may help: no broker answered, or one said so itself. */

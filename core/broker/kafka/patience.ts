@@ -1,4 +1,5 @@
-import { isTransient, toBrokerError } from './kafka-error.ts'
+import type { BrokerError } from '../broker.ts'
+import { isTransient, moreTelling, toBrokerError } from './kafka-error.ts'
 
 /** Milliseconds that a caller waits for Kafka before it is told `unavailable`. */
 export const PATIENCE_MS = 5_000
@@ -34,13 +35,14 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 /** Does work that is safe to repeat until it succeeds, for {@link PATIENCE_MS}. Rejects with a `BrokerError`. */
 export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
   const begun = performance.now()
+  let told: BrokerError | undefined
   for (let failures = 1; ; failures++) {
     try {
       return await work()
     } catch (error) {
-      const brokerError = toBrokerError(error)
-      const patience = brokerError.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
-      if (!isTransient(error) || performance.now() - begun > patience) throw brokerError
+      told = moreTelling(told, toBrokerError(error))
+      const patience = told.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
+      if (!isTransient(error) || performance.now() - begun > patience) throw told
       await pause(pauseAfter(failures))
     }
   }

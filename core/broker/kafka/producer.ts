@@ -1,7 +1,7 @@
 import { BrokerError, type Producer, type RecordToProduce, type TopicPartitionOffset } from '../broker.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Calls } from './calls.ts'
-import { KafkaError, toBrokerError } from './kafka-error.ts'
+import { KafkaError, moreTelling, toBrokerError } from './kafka-error.ts'
 import { Lane, type Outgoing, sizeOf } from './outbox.ts'
 import { PATIENCE_MS, pauseAfter, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
@@ -244,7 +244,7 @@ export class KafkaProducer implements Producer {
       for (const { call } of records) call.reject(failure)
       return
     }
-    this.#trouble = failure
+    this.#trouble = moreTelling(this.#trouble, failure)
     lane.putBack(records)
     lane.failures += 1
     lane.notBefore = performance.now() + pauseAfter(lane.failures)
@@ -266,7 +266,7 @@ export class KafkaProducer implements Producer {
       this.#schedule()
     } catch (error) {
       const failure = toBrokerError(error)
-      this.#trouble = failure
+      this.#trouble = moreTelling(this.#trouble, failure)
       if (failure.code === 'unauthorized') this.#calls.rejectAll(failure)
     } finally {
       this.#locating = false
