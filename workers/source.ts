@@ -5,6 +5,7 @@ import {
   type Consumer,
   type TopicPartition,
 } from '../core/broker/broker.ts'
+import type { Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { SourceMetrics } from './source-metrics.ts'
 import { Tracker } from './tracker.ts'
@@ -20,6 +21,7 @@ export interface SourceOptions {
   broker: Broker
   group: string
   topics: readonly string[]
+  clock: Timers
   logger: Logger
   metrics: SourceMetrics
   /** Bounds of what one partition may have unfinished before it is paused. */
@@ -51,7 +53,7 @@ export class Source {
   #epoch = -1
   readonly #failed = Promise.withResolvers<Error>()
   #healthy = false
-  #timer: NodeJS.Timeout | undefined
+  #callOffCommit = () => {}
   #committing: Promise<void> = Promise.resolve()
 
   constructor(options: SourceOptions) {
@@ -111,7 +113,7 @@ export class Source {
       await this.#consumer.stop()
       throw error
     }
-    this.#timer = setInterval(() => void this.#commit(), commitInterval)
+    this.#commitRegularly()
   }
 
   /**
@@ -127,7 +129,7 @@ export class Source {
 
   /** Commits what is finished and leaves the group. Drain whatever took the records first. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#callOffCommit()
     await this.#commit()
     this.#healthy = false
     await this.#consumer.stop()
@@ -168,6 +170,13 @@ export class Source {
       owned.paused = false
       this.#consumer.resume([owned])
     }
+  }
+
+  #commitRegularly(): void {
+    this.#callOffCommit = this.#options.clock.after(commitInterval, () => {
+      void this.#commit()
+      this.#commitRegularly()
+    })
   }
 
   #commit(): Promise<void> {

@@ -25,8 +25,11 @@ import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
 import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { openLedger } from '../../workers/delivery/ledger.ts'
+import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
+import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
@@ -164,30 +167,40 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
   const planner = await startPlanner({
     broker,
-    db,
+    store: openPlannerStore(db),
     catalog,
     keys,
     prefix,
+    clock,
     logger: component(logger, 'planner'),
     metrics: sourceMetrics,
   })
   const forWorkers = {
     broker,
-    db,
     prefix,
-    readSecret,
     catalog,
-    capture: (message: Message, { deliveryId }: SendContext) =>
-      void mailbox.add(fromSandbox(message, deliveryId)),
     clock,
     logger: component(logger, 'worker'),
     metrics: createDeliveryMetrics(registry),
     sourceMetrics,
   }
+  const forProviders = {
+    readSecret,
+    clock,
+    capture: (message: Message, { deliveryId }: SendContext) =>
+      void mailbox.add(fromSandbox(message, deliveryId)),
+  }
   const workers = new ChannelWorkers({
     catalog,
+    clock,
     logger: component(logger, 'worker'),
-    start: (channel) => startDeliveryWorker({ ...forWorkers, channel, workerId: `dev-${randomUUID()}` }),
+    start: (channel) =>
+      startDeliveryWorker({
+        ...forWorkers,
+        channel,
+        ledger: openLedger({ db, workerId: `dev-${randomUUID()}` }),
+        providers: openProviders(channel, forProviders),
+      }),
   })
   started.add('planner and workers', () => Promise.all([planner.stop(), workers.stop()]))
   await workers.start()

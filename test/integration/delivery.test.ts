@@ -17,8 +17,11 @@ import {
 } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { openLedger } from '../../workers/delivery/ledger.ts'
+import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
+import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import type { Running } from '../../workers/running.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
@@ -67,16 +70,20 @@ async function startAll(): Promise<void> {
   registry = new Registry()
   const metrics = createDeliveryMetrics(registry)
   const sourceMetrics = createSourceMetrics(registry)
-  const shared = { broker, db: database.db, catalog, prefix, logger, clock: systemClock }
+  const { db } = database
+  const shared = { broker, catalog, prefix, logger, clock: systemClock }
   running = await Promise.all([
-    startPlanner({ ...shared, keys, metrics: sourceMetrics }),
+    startPlanner({ ...shared, store: openPlannerStore(db), keys, metrics: sourceMetrics }),
     ...channels.map((channel) =>
       startDeliveryWorker({
         ...shared,
         channel,
-        workerId: `w${++count}`,
-        readSecret: () => undefined,
-        capture: undefined,
+        ledger: openLedger({ db, workerId: `w${++count}` }),
+        providers: openProviders(channel, {
+          readSecret: () => undefined,
+          clock: systemClock,
+          capture: undefined,
+        }),
         metrics,
         sourceMetrics,
       }),

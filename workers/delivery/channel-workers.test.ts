@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { expect, test, vi } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { ChannelWorkers } from './channel-workers.ts'
 
@@ -27,6 +28,7 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
   }
   const workers = new ChannelWorkers({
     catalog,
+    clock: systemClock,
     logger: pino({ enabled: false }),
     start: async ({ metadata, spec }) => {
       const name = `${metadata.name} ${(spec as unknown as { revision: string }).revision}`

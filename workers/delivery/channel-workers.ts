@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog, CatalogEntry } from '../../core/catalog/catalog.ts'
+import { sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { Running } from '../running.ts'
@@ -8,6 +8,7 @@ export interface ChannelWorkersOptions {
   catalog: Pick<Catalog, 'channels' | 'onChange'>
   /** Starts the worker of a channel. */
   start(channel: NotificationChannel): Promise<Running>
+  clock: Timers
   logger: Logger
 }
 
@@ -39,7 +40,9 @@ export class ChannelWorkers implements Running {
   async start(): Promise<void> {
     this.#unsubscribe = this.#options.catalog.onChange(() => this.#settleAll())
     this.#settleAll()
-    await Promise.race([Promise.all(this.#settling), delay(longestPause, undefined, { ref: false })])
+    const settled = new AbortController()
+    void Promise.all(this.#settling).then(() => settled.abort())
+    await sleep(this.#options.clock, longestPause, settled.signal)
   }
 
   /** Whether every channel that should have a worker has one that is ready. */
@@ -88,7 +91,8 @@ export class ChannelWorkers implements Running {
         const what = running === undefined ? 'started' : 'stopped'
         this.#options.logger.error({ err: error, channel: key }, `The worker of ${key} cannot be ${what}`)
         if (this.#stopping.signal.aborted) break
-        await this.#pause(Math.min(1000 * 2 ** failures++, longestPause))
+        const pause = Math.min(1000 * 2 ** failures++, longestPause)
+        await sleep(this.#options.clock, pause, this.#stopping.signal)
       }
     }
     this.#busy.delete(key)
@@ -109,10 +113,6 @@ export class ChannelWorkers implements Running {
       this.#running.set(key, { revision: wanted.revision, worker })
       this.#options.logger.info({ channel: key, revision: wanted.revision }, 'The worker consumes')
     }
-  }
-
-  async #pause(milliseconds: number): Promise<void> {
-    await delay(milliseconds, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import type { ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
+import { systemClock } from '../../core/clock.ts'
 import { type DeliveryEnvelope, encodeDelivery, header } from '../../core/notification/envelope.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
@@ -74,7 +75,7 @@ function world({
   const produced: RecordToProduce[] = []
   const sends: string[] = []
   let elapsed = 0
-  const clock = { now: () => now, monotonic: () => elapsed }
+  const clock = { ...systemClock, now: () => now, monotonic: () => elapsed }
   const channel = { namespace: 'shop', channel: 'email' }
   const metrics = createDeliveryMetrics(new Registry())
   const idempotency = setup.idempotency ?? 'none'

@@ -1,6 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import type { ConsumedRecord } from '../../core/broker/broker.ts'
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { Message } from '../../core/notification/message.ts'
 import type { Logger } from '../../core/observability/logger.ts'
@@ -28,7 +27,7 @@ export interface DeliverOptions {
   leaseMilliseconds: number
   /** Aborted when a drain has waited long enough for the store: what is not recorded by then is sent again by another worker. */
   giveUp: AbortSignal
-  clock: Clock
+  clock: Clock & Timers
   logger: Logger
   metrics: DeliveryMetrics
   /** Labels of the metrics. */
@@ -146,7 +145,7 @@ export function createDeliver(options: DeliverOptions) {
       } catch (error) {
         logger.warn({ err: error }, 'Outcome not recorded')
         if (isDataError(error)) return finish(ref, claim, recordable(judgement))
-        await delay(holdMilliseconds, options.giveUp)
+        await sleep(clock, holdMilliseconds, options.giveUp)
       }
     }
     return undefined
@@ -169,11 +168,6 @@ function recordable(judgement: Judgement): Judgement {
     return { ...judgement, outcome: { class: outcome.class, detail: '' }, detail: null }
   if (outcome.commitWith === undefined) return { ...judgement, outcome: { class: 'sent' } }
   return unsent({ next: 'dead_letter', reason: 'poison' }, 'the store refuses the message')
-}
-
-/** Waits; ends early, without an error, at the abort. */
-function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return setTimeout(milliseconds, undefined, { signal }).catch(() => {})
 }
 
 function unsent(decision: Decision, detail: string | null = null): Judgement {

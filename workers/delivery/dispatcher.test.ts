@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { systemClock as clock } from '../../core/clock.ts'
 import { Dispatcher, type RunResult } from './dispatcher.ts'
 
 const done: RunResult = { kind: 'done' }
@@ -14,7 +15,7 @@ describe('Dispatcher', () => {
         ),
         fc.integer({ min: 1, max: 3 }),
         async (tasks, concurrency) => {
-          const dispatcher = new Dispatcher({ concurrency })
+          const dispatcher = new Dispatcher({ concurrency, clock })
           const finished: { key: string; index: number }[] = []
           const active = new Set<string>()
           await Promise.all(
@@ -52,12 +53,11 @@ describe('Dispatcher', () => {
     const timers: (() => void)[] = []
     const dispatcher = new Dispatcher({
       concurrency: 1,
-      timers: {
-        setTimeout: (callback) => {
+      clock: {
+        after: (_milliseconds, callback) => {
           timers.push(callback)
-          return {} as NodeJS.Timeout
+          return () => {}
         },
-        clearTimeout: () => {},
       },
     })
     const log: string[] = []
@@ -80,7 +80,7 @@ describe('Dispatcher', () => {
   })
 
   it('drops abandoned tasks, and drains by finishing what runs and starting nothing', async () => {
-    const dispatcher = new Dispatcher({ concurrency: 1 })
+    const dispatcher = new Dispatcher({ concurrency: 1, clock })
     const ran: string[] = []
     let release = () => {}
     const gate = new Promise<void>((resolve) => (release = resolve))

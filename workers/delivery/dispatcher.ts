@@ -1,3 +1,5 @@
+import type { Timers } from '../../core/clock.ts'
+
 /** What became of one run: finished, or to be run again after a while while everything else of the same key waits. */
 export type RunResult = { kind: 'done' } | { kind: 'park'; milliseconds: number }
 
@@ -10,27 +12,22 @@ export interface Task {
   run: () => Promise<RunResult>
 }
 
-/** The timers this needs; `globalThis` fits. A test passes fake ones. */
-export interface Timers {
-  setTimeout: (callback: () => void, milliseconds: number) => NodeJS.Timeout
-  clearTimeout: (timer: NodeJS.Timeout) => void
-}
-
 /** Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. */
 export class Dispatcher {
   readonly #concurrency: number
-  readonly #timers: Timers
+  readonly #clock: Timers
   /** Every key with waiting tasks; the head of a queue is the task that runs or is parked. */
   readonly #queues = new Map<string, Task[]>()
   readonly #ready: string[] = []
-  readonly #parked = new Set<NodeJS.Timeout>()
+  /** What calls each parked key's wait off. */
+  readonly #parked = new Set<() => void>()
   readonly #idle: (() => void)[] = []
   #running = 0
   #stopped = false
 
-  constructor({ concurrency, timers = globalThis }: { concurrency: number; timers?: Timers }) {
+  constructor({ concurrency, clock }: { concurrency: number; clock: Timers }) {
     this.#concurrency = concurrency
-    this.#timers = timers
+    this.#clock = clock
   }
 
   /** Tasks that run now. */
@@ -57,7 +54,7 @@ export class Dispatcher {
   /** Starts nothing more, and resolves when nothing runs. What waits is forgotten: it was never finished, so it is read again. */
   async drain(): Promise<void> {
     this.#stopped = true
-    for (const timer of this.#parked) this.#timers.clearTimeout(timer)
+    for (const callOff of this.#parked) callOff()
     if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
@@ -84,12 +81,12 @@ export class Dispatcher {
 
   #park(key: string, milliseconds: number): void {
     if (this.#stopped) return
-    const timer = this.#timers.setTimeout(() => {
-      this.#parked.delete(timer)
+    const callOff = this.#clock.after(milliseconds, () => {
+      this.#parked.delete(callOff)
       this.#ready.push(key)
       this.#fill()
-    }, milliseconds)
-    this.#parked.add(timer)
+    })
+    this.#parked.add(callOff)
   }
 
   #next(key: string): void {

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock as clock } from '../../core/clock.ts'
 import { DueQueue } from './due-queue.ts'
 
 describe('DueQueue', () => {
   beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }))
   afterEach(() => void vi.useRealTimers())
-  const clock = { now: () => Date.now(), monotonic: () => Date.now() }
 
   it('releases in order, each when it is due and not before', () => {
     const released: string[] = []

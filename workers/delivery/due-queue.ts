@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
 
 interface Entry {
   due: number
@@ -13,12 +13,12 @@ const longestTimer = 60_000
  * due and one timer is enough.
  */
 export class DueQueue {
-  readonly #clock: Clock
+  readonly #clock: Clock & Timers
   readonly #entries: Entry[] = []
-  #timer: NodeJS.Timeout | undefined
+  #callOff = () => {}
   #closed = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock & Timers) {
     this.#clock = clock
   }
 
@@ -32,7 +32,7 @@ export class DueQueue {
   /** Forgets what waits, and takes nothing more. */
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
+    this.#callOff()
     this.#entries.length = 0
   }
 
@@ -40,7 +40,7 @@ export class DueQueue {
     for (let head = this.#entries[0]; head !== undefined; head = this.#entries[0]) {
       const wait = head.due - this.#clock.now()
       if (wait > 0) {
-        this.#timer = setTimeout(() => this.#next(), Math.min(wait, longestTimer))
+        this.#callOff = this.#clock.after(Math.min(wait, longestTimer), () => this.#next())
         return
       }
       this.#entries.shift()

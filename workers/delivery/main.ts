@@ -16,6 +16,8 @@ import { openStore } from '../../core/store/store.ts'
 import { ChannelWorkers } from './channel-workers.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { createDeliveryMetrics } from './metrics.ts'
+import { openLedger } from './ledger.ts'
+import { openProviders } from './providers.ts'
 import { startDeliveryWorker } from './worker.ts'
 
 /** Connections to PostgreSQL. Claims and outcomes go in batches, and a server has 100 by default for all processes. */
@@ -44,20 +46,24 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
     const shared = {
       broker,
       catalog,
-      db: store.db,
       prefix,
-      readSecret: secretReader(settings.secretsDir),
-      capture: undefined,
       clock,
       logger,
       metrics: createDeliveryMetrics(metrics),
       sourceMetrics: createSourceMetrics(metrics),
     }
+    const readSecret = secretReader(settings.secretsDir)
     const workers = new ChannelWorkers({
       catalog: only(catalog, settings.channel),
+      clock,
       logger,
       start: (channel) =>
-        startDeliveryWorker({ ...shared, channel, workerId: `${hostname()}-${randomUUID()}` }),
+        startDeliveryWorker({
+          ...shared,
+          channel,
+          ledger: openLedger({ db: store.db, workerId: `${hostname()}-${randomUUID()}` }),
+          providers: openProviders(channel, { readSecret, clock, capture: undefined }),
+        }),
     })
     started.add('worker', () => workers.stop())
     await workers.start()

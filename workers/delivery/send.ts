@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import { formatDeliveryId } from '../../core/notification/ids.ts'
 import type { Message } from '../../core/notification/message.ts'
@@ -22,7 +22,7 @@ export interface SendResult {
 export interface SendOptions {
   /** In failover order. */
   providers: readonly OpenedProvider[]
-  clock: Clock
+  clock: Clock & Timers
   metrics: DeliveryMetrics
   /** Labels of the metrics. */
   channel: { namespace: string; channel: string }
@@ -52,7 +52,7 @@ export function createSend({ providers, clock, metrics, channel }: SendOptions) 
       // The lease is checked on a clock that does not jump, just before the call: a worker that was frozen must not send.
       if (clock.monotonic() + provider.timeout > leaseEnd) return result
       const startedAt = clock.monotonic()
-      const outcome = await callProvider(provider, message, envelope, attempt)
+      const outcome = await callProvider(provider, message, envelope, attempt, clock)
       metrics.providerDuration.observe(
         { ...channel, provider: provider.name, outcome: outcome.class },
         (clock.monotonic() - startedAt) / 1000,
@@ -69,6 +69,7 @@ async function callProvider(
   message: Message,
   envelope: DeliveryEnvelope,
   attempt: number,
+  clock: Timers,
 ): Promise<Outcome> {
   const context = {
     deliveryId: formatDeliveryId(envelope.id),
@@ -76,8 +77,12 @@ async function callProvider(
     tenant: envelope.tenant,
     attempt,
   }
+  const limit = new AbortController()
+  const callOff = clock.after(timeout, () =>
+    limit.abort(new DOMException('the time is over', 'TimeoutError')),
+  )
   try {
-    return await provider.send(message, context, AbortSignal.timeout(timeout))
+    return await provider.send(message, context, limit.signal)
   } catch (error) {
     // A provider that throws is defective, and nobody knows what left the house.
     return {
@@ -85,5 +90,7 @@ async function callProvider(
       code: 'defect',
       detail: error instanceof Error ? error.name : 'unknown error',
     }
+  } finally {
+    callOff()
   }
 }

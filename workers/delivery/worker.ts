@@ -1,13 +1,11 @@
-import type { Kysely } from 'kysely'
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
 import { header, numberHeader } from '../../core/notification/envelope.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
-import type { Database } from '../../core/store/schema.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
@@ -15,24 +13,25 @@ import { createDeliver } from './deliver.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'
 import { createFollowUps } from './follow-ups.ts'
-import { openLedger } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
-import { type OpenProvidersOptions, openProviders, weakestIdempotency } from './providers.ts'
+import { weakestIdempotency } from './providers.ts'
 import { createRender, knowsTemplate } from './render.ts'
-import { createSend } from './send.ts'
+import { createSend, type OpenedProvider } from './send.ts'
 import { readWork } from './work.ts'
 
-export interface DeliveryWorkerOptions extends OpenProvidersOptions {
+export interface DeliveryWorkerOptions {
   channel: NotificationChannel
   broker: Broker
   /** For the templates that deliveries name. */
   catalog: Catalog
-  db: Kysely<Database>
+  /** Opened for this worker alone. */
+  ledger: Ledger
+  /** Those of the channel, in failover order. The worker closes them. */
+  providers: readonly OpenedProvider[]
   /** Prefix of the install's topics. */
   prefix: string
-  /** Names this worker in the ledger: unique among all that ever ran. */
-  workerId: string
-  clock: Clock
+  clock: Clock & Timers
   logger: Logger
   metrics: DeliveryMetrics
   sourceMetrics: SourceMetrics
@@ -47,18 +46,17 @@ const drainPatience = 10_000
 
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
 export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<Running> {
-  const { channel, broker, db, prefix, clock, logger, metrics } = options
+  const { channel, broker, ledger, providers, prefix, clock, logger, metrics } = options
   const { namespace, name } = channel.metadata
   const { delivery } = channel.spec
   const labels = { namespace, channel: name }
   const topics = channelTopics(prefix, { namespace, name }, channel.spec.topic.name, delivery.retryTiers)
   const tiers = delivery.retryTiers.map((tier) => ({ tier, milliseconds: parseDuration(tier) }))
-  const providers = openProviders(channel, options)
   const leaseMilliseconds = providers.reduce((sum, { timeout }) => sum + timeout, leaseMargin)
 
   const giveUp = new AbortController()
   const deliver = createDeliver({
-    ledger: openLedger({ db, workerId: options.workerId }),
+    ledger,
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
     send: createSend({ providers, clock, metrics, channel: labels }),
     render: createRender(options.catalog),
@@ -76,6 +74,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   // More in flight than the first provider may have would only wait inside its lease.
   const dispatcher = new Dispatcher({
     concurrency: Math.min(delivery.concurrency, channel.spec.providers[0]!.maxConcurrent),
+    clock,
   })
   metrics.slots.set(labels, dispatcher.concurrency)
 
@@ -107,6 +106,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     broker,
     group: topics.group,
     topics: [topics.main],
+    clock,
     logger,
     metrics: options.sourceMetrics,
     bounds,
@@ -121,6 +121,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
           broker,
           group: topics.retryGroup,
           topics: topics.retries.map(({ topic }) => topic),
+          clock,
           logger,
           metrics: options.sourceMetrics,
           bounds,
@@ -142,9 +143,9 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
 
   async function stop(): Promise<void> {
     forgetWaiting()
-    const patience = setTimeout(() => giveUp.abort(), drainPatience)
+    const callOff = clock.after(drainPatience, () => giveUp.abort())
     await dispatcher.drain()
-    clearTimeout(patience)
+    callOff()
     await Promise.all([source.stop(), retries?.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)

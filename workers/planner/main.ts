@@ -1,5 +1,6 @@
 import { openKafkaBroker } from '../../core/broker/kafka.ts'
 import { openCatalog } from '../../core/catalog/reader.ts'
+import { systemClock } from '../../core/clock.ts'
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { awaitBroker, awaitDatabase } from '../../core/process/await-parts.ts'
 import { runProcess } from '../../core/process/run-process.ts'
@@ -9,6 +10,7 @@ import type { plannerSettings } from '../../core/settings/roles.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { openStore } from '../../core/store/store.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
+import { openPlannerStore } from './store.ts'
 import { startPlanner } from './planner.ts'
 
 /** Connections to PostgreSQL. Requests are planned in batches, and a server has 100 by default for all processes. */
@@ -32,10 +34,11 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
 
     const shared = {
       broker,
-      db: store.db,
+      store: openPlannerStore(store.db),
       catalog,
       keys,
       prefix,
+      clock: systemClock,
       logger,
       metrics: createSourceMetrics(metrics),
     }

@@ -1,17 +1,15 @@
-import type { Kysely } from 'kysely'
 import type { Broker, ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import { encodeDelivery, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
-import type { Database } from '../../core/store/schema.ts'
-import { getUsers } from '../../core/store/users.ts'
 import { expand } from './expand.ts'
-import { type PlannedRequest, recordRequests } from './record.ts'
+import type { PlannedRequest } from './record.ts'
+import type { PlannerStore } from './store.ts'
 
 export interface PlanBatchOptions {
   broker: Broker
-  db: Kysely<Database>
+  store: PlannerStore
   catalog: Catalog
   keys: InstallKeys
   prefix: string
@@ -28,10 +26,10 @@ const maxChunk = { records: 1_000, bytes: 4 * 1024 * 1024 }
 
 /** Records the requests and their deliveries, then writes a record per delivery. Safe to repeat: the ids are the same. */
 export async function planBatch(
-  { broker, db, catalog, keys, prefix }: PlanBatchOptions,
+  { broker, store, catalog, keys, prefix }: PlanBatchOptions,
   batch: readonly PlannableRequest[],
 ): Promise<void> {
-  const users = await findUsers(db, batch)
+  const users = await findUsers(store, batch)
   const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
     request,
     traceparent: record.headers[header.traceparent],
@@ -42,7 +40,7 @@ export async function planBatch(
       users: users.get(request.tenant) ?? new Map(),
     }),
   }))
-  const accepted = await recordRequests(db, planned)
+  const accepted = await store.record(planned)
   // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
   for (const chunk of chunksOf(keys, accepted)) await broker.producer.produce(chunk)
 }
@@ -68,7 +66,7 @@ function* chunksOf(keys: InstallKeys, accepted: readonly PlannedRequest[]): Gene
 }
 
 async function findUsers(
-  db: Kysely<Database>,
+  store: PlannerStore,
   batch: readonly PlannableRequest[],
 ): Promise<Map<string, Map<string, UserProfile>>> {
   const ids = new Map<string, Set<string>>()
@@ -81,7 +79,7 @@ async function findUsers(
   }
   return new Map(
     await Promise.all(
-      [...ids].map(async ([tenant, users]) => [tenant, await getUsers(db, tenant, [...users])] as const),
+      [...ids].map(async ([tenant, users]) => [tenant, await store.users(tenant, [...users])] as const),
     ),
   )
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
+import { sleep, type Timers } from '../../core/clock.ts'
 import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
@@ -10,6 +10,7 @@ import { Source, type Work } from '../source.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
 export interface PlannerOptions extends PlanBatchOptions {
+  clock: Timers
   logger: Logger
   metrics: SourceMetrics
 }
@@ -27,13 +28,12 @@ const topicMilliseconds = 5_000
 
 /** Turns accepted requests into deliveries: records them, then writes one record per delivery to its channel's topic. */
 export async function startPlanner(options: PlannerOptions): Promise<Running> {
-  const { broker, prefix, logger } = options
+  const { broker, prefix, clock, logger } = options
   const waiting: Taken[] = []
   const stopping = new AbortController()
-  /** Timers of requests that wait for a topic. */
-  const aside = new Set<NodeJS.Timeout>()
-  const pause = (milliseconds: number) =>
-    delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => {})
+  /** What calls off the waits of requests for a topic. */
+  const aside = new Set<() => void>()
+  const hold = () => sleep(clock, holdMilliseconds, stopping.signal)
   let working: Promise<void> = Promise.resolve()
   let idle = true
 
@@ -41,6 +41,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     broker,
     group: plannerGroup(prefix),
     topics: [requestsTopic(prefix)],
+    clock,
     logger,
     metrics: options.metrics,
     bounds: { records: 2_000, bytes: 16 * 1024 * 1024 },
@@ -87,18 +88,18 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         logger.warn({ err: error, notification: first.request.id, requests: batch.length }, 'Planning held')
         if (fault === 'request') return deadLetter(first.record, first.work, 'cannot be recorded')
         if (fault === 'topic') return later(first)
-        await pause(holdMilliseconds)
+        await hold()
       }
     }
   }
 
   /** Out of the way of the others: the topic of its channel is not there yet, or not ours to write. */
   function later(taken: Taken): void {
-    const timer = setTimeout(() => {
-      aside.delete(timer)
+    const callOff = clock.after(topicMilliseconds, () => {
+      aside.delete(callOff)
       take(taken)
-    }, topicMilliseconds)
-    aside.add(timer)
+    })
+    aside.add(callOff)
   }
 
   function take(taken: Taken): void {
@@ -121,7 +122,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         return work.done()
       } catch (error) {
         logger.warn({ err: error }, 'Dead letter held')
-        await pause(holdMilliseconds)
+        await hold()
       }
     }
   }
@@ -132,7 +133,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     failed: source.failed,
     async stop() {
       stopping.abort()
-      for (const timer of aside) clearTimeout(timer)
+      for (const callOff of aside) callOff()
       await working
       await source.stop()
     },

@@ -1,0 +1,20 @@
+import type { Kysely } from 'kysely'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
+import type { Database } from '../../core/store/schema.ts'
+import { getUsers } from '../../core/store/users.ts'
+import { type PlannedRequest, recordRequests } from './record.ts'
+
+/** What planning reads and writes of the store. */
+export interface PlannerStore {
+  /** The profiles of those of a tenant's users that exist. */
+  users(tenant: string, ids: readonly string[]): Promise<Map<string, UserProfile>>
+  /** Records requests and their deliveries; answers those to be sent. See {@link recordRequests}. */
+  record(planned: readonly PlannedRequest[]): Promise<PlannedRequest[]>
+}
+
+export function openPlannerStore(db: Kysely<Database>): PlannerStore {
+  return {
+    users: (tenant, ids) => getUsers(db, tenant, ids),
+    record: (planned) => recordRequests(db, planned),
+  }
+}
