@@ -70,6 +70,7 @@ describe('the OpenAPI document', () => {
       'POST /notify',
       'POST /send-notification',
       'POST /v1/notifications',
+      'POST /v1/notifications/{id}/cancel',
       'PUT /v1/users/{id}',
     ])
   })

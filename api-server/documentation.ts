@@ -58,6 +58,7 @@ export function answer<S extends z.ZodType>(description: string, schema: S, exam
 const documented = {
   400: ['malformed_json', 'The body is no JSON.'],
   404: ['not_found', 'There is no such thing.'],
+  409: ['too_late', 'Every delivery has ended.'],
   413: ['payload_too_large', 'The body is larger than this route takes.'],
   415: ['unsupported_media_type', 'The body is not declared as JSON.'],
   422: ['validation_failed', '1 field is wrong.'],

@@ -16,6 +16,7 @@ import { readJsonBodies } from './json-body.ts'
 import { createApiMetrics } from './metrics.ts'
 import { observeRequests, routeOf } from './observe.ts'
 import { poolRandomBytes } from './random-pool.ts'
+import { cancelNotification } from './routes/cancel-notification.ts'
 import { getInbox } from './routes/get-inbox.ts'
 import { getNotification } from './routes/get-notification.ts'
 import { health } from './routes/health.ts'
@@ -97,6 +98,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   welcome(app)
   postNotification(app, { send, keys })
   getNotification(app, { db, keys })
+  cancelNotification(app, { db, keys })
   users(app, { db, clock })
   getInbox(app, { db })
   seedSendNotification(app, { send, catalog, keys })

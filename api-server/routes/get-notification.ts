@@ -10,7 +10,7 @@ import { type NotificationResource, notificationResource } from '../resources.ts
 import { tenantOf } from '../tenant.ts'
 import { acceptedExample } from './post-notification.ts'
 
-const example: NotificationResource = {
+export const notificationExample: NotificationResource = {
   ...acceptedExample,
   status: 'completed',
   channels: ['email'],
@@ -47,6 +47,14 @@ const example: NotificationResource = {
   ],
 }
 
+export const notificationParams = {
+  type: 'object',
+  properties: {
+    id: { type: 'string', description: 'The `id` of the 202.', examples: [acceptedExample.id] },
+  },
+  required: ['id'],
+}
+
 export function getNotification(
   app: FastifyInstance,
   { db, keys }: { db: Kysely<Database>; keys: InstallKeys },
@@ -55,15 +63,13 @@ export function getNotification(
     operationId: 'getNotification',
     summary: 'Read what became of a notification',
     tags: ['notifications'],
-    params: {
-      type: 'object',
-      properties: {
-        id: { type: 'string', description: 'The `id` of the 202.', examples: [acceptedExample.id] },
-      },
-      required: ['id'],
-    },
+    params: notificationParams,
     response: {
-      200: answer('The notification, its deliveries and their attempts.', notificationResource, example),
+      200: answer(
+        'The notification, its deliveries and their attempts.',
+        notificationResource,
+        notificationExample,
+      ),
       ...problems(404, 503),
     },
   }

@@ -9,6 +9,8 @@ export interface Database {
   notifications: NotificationTable
   deliveries: DeliveryTable
   attempts: AttemptTable
+  cancellations: CancellationTable
+  sweeps: SweepTable
   users: UserTable
   inbox: InboxTable
   broker_topics: BrokerTopicTable
@@ -64,6 +66,8 @@ export interface DeliveryTable {
   /** When the next attempt is due, while `retrying`. */
   due_at: NullableTimestamp
   expires_at: NullableTimestamp
+  /** Set on a delivery that was being sent when its notification was cancelled: it is not tried again. */
+  cancel_requested_at: NullableTimestamp
   created_at: Timestamp
   updated_at: Timestamp
 }
@@ -86,6 +90,20 @@ export interface AttemptTable {
 
 /** `interrupted`: the lease ran out without an outcome, so the message may or may not have left. */
 export type AttemptOutcome = 'sent' | 'interrupted' | FailureClass
+
+/** A notification that was cancelled, also before the planner has recorded it. */
+export interface CancellationTable {
+  notification_id: string
+  tenant: string
+  requested_at: Timestamp
+}
+
+/** How far a sweep has been. */
+export interface SweepTable {
+  name: string
+  /** Nothing before it is unfinished. */
+  position: Timestamp
+}
 
 export interface UserTable {
   tenant: string

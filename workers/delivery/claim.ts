@@ -55,6 +55,7 @@ export async function claimBatch(
     ), claimed AS (
       UPDATE deliveries d SET
         status = 'sending', reason = NULL, due_at = NULL, owner = ${workerId},
+        cancel_requested_at = CASE WHEN j.in_epoch = d.replay_epoch THEN d.cancel_requested_at END,
         replay_epoch = j.in_epoch, attempt = j.in_attempt, claims = j.claim,
         lease_until = clock_timestamp() + j.in_lease * interval '1 millisecond',
         updated_at = clock_timestamp()

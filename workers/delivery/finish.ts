@@ -41,16 +41,20 @@ async function writeOutcomes(
         id, epoch, attempt, claim, status, reason, due_at, uncounted, outcome, provider, message_id, code, detail, n
       )
     ), locked AS (
-      SELECT d.id, i.n FROM deliveries d JOIN input i ON i.id = d.id
+      -- What was cancelled while it was being sent is not tried again.
+      SELECT d.id, i.n, i.status = 'retrying' AND d.cancel_requested_at IS NOT NULL AS cancelled FROM deliveries d JOIN input i ON i.id = d.id
       WHERE d.status = 'sending' AND d.owner = ${workerId}
         AND d.replay_epoch = i.epoch AND d.attempt = i.attempt AND d.claims = i.claim
       ORDER BY d.id FOR UPDATE OF d
     ), finished AS (
       UPDATE deliveries d SET
-        status = i.status, reason = i.reason, due_at = i.due_at, uncounted = d.uncounted + i.uncounted,
+        status = CASE WHEN l.cancelled THEN 'cancelled' ELSE i.status END,
+        reason = CASE WHEN NOT l.cancelled THEN i.reason END,
+        due_at = CASE WHEN NOT l.cancelled THEN i.due_at END,
+        uncounted = d.uncounted + i.uncounted,
         provider = coalesce(i.provider, d.provider), provider_message_id = coalesce(i.message_id, d.provider_message_id),
         owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
-      FROM input i WHERE d.id = i.id AND i.n IN (SELECT n FROM locked)
+      FROM input i JOIN locked l ON l.n = i.n WHERE d.id = i.id
     ), logged AS (
       UPDATE attempts a SET
         finished_at = clock_timestamp(), outcome = i.outcome, provider = i.provider, code = i.code, detail = i.detail

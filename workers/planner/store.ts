@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
+import { applyCancellations } from '../../core/store/cancellations.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUsers } from '../../core/store/users.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -15,6 +16,14 @@ export interface PlannerStore {
 export function openPlannerStore(db: Kysely<Database>): PlannerStore {
   return {
     users: (tenant, ids) => getUsers(db, tenant, ids),
-    record: (planned) => recordRequests(db, planned),
+    async record(planned) {
+      const accepted = await recordRequests(db, planned)
+      // Only now: a cancellation that came while these were being recorded has not seen them.
+      const cancelled = await applyCancellations(
+        db,
+        accepted.map(({ request }) => request.id),
+      )
+      return accepted.filter(({ request }) => !cancelled.has(request.id))
+    },
   }
 }
