@@ -4,7 +4,7 @@ import { type FieldError, invalidRequest, type Problem } from './problem.ts'
 import type { Send, SendResult } from './send.ts'
 import { type SendRequest, sendRequestSchema } from './send-request.ts'
 import { tenantOf } from './tenant.ts'
-import { readTraceparent } from './traceparent.ts'
+import { traceOf } from './trace-requests.ts'
 import { compileCheck } from './validation.ts'
 
 /** What older clients say when a message has no subject of its own. */
@@ -59,7 +59,7 @@ export async function sendAdapted(
     tenant: tenantOf(http),
     request,
     idempotencyKey: typeof key === 'string' ? key : undefined,
-    traceparent: readTraceparent(http.headers.traceparent),
+    trace: traceOf(http),
   })
   return result.kind === 'refused' ? { ...result, problem: translate(result.problem, origins) } : result
 }

@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api'
 import type { Kysely } from 'kysely'
 import { BrokerError, type Producer } from '../core/broker/broker.ts'
 import type { Catalog } from '../core/catalog/catalog.ts'
@@ -12,6 +13,8 @@ import {
 import { canonicalRecipient } from '../core/notification/recipient.ts'
 import { requestsTopic } from '../core/notification/topics.ts'
 import type { Logger } from '../core/observability/logger.ts'
+import { startSending } from '../core/observability/messaging-spans.ts'
+import { failureName } from '../core/observability/tracing.ts'
 import type { RecordedRequest } from '../core/store/notifications.ts'
 import type { Database } from '../core/store/schema.ts'
 import { accept } from './accept.ts'
@@ -40,7 +43,8 @@ export interface SendCall {
   /** Its form is known to be right. */
   request: SendRequest
   idempotencyKey: string | undefined
-  traceparent: string | undefined
+  /** What the request is a part of. */
+  trace: Context
 }
 
 export type SendResult =
@@ -80,14 +84,7 @@ export function createSend(options: SendOptions): Send {
 
 async function acceptAndProduce(
   { catalog, producer, keys, prefix, clock, metrics, logger }: SendOptions,
-  {
-    tenant,
-    request,
-    traceparent,
-    id,
-    bodyHash,
-    now,
-  }: SendCall & { id: string; bodyHash: string; now: number },
+  { tenant, request, trace, id, bodyHash, now }: SendCall & { id: string; bodyHash: string; now: number },
 ): Promise<Verdict<Problem>> {
   const acceptance = accept(request, { catalog, tenant, now })
   if (acceptance.kind === 'not_ready') return { kind: 'refused', refusal: notReady }
@@ -102,12 +99,16 @@ async function acceptAndProduce(
     metadata: request.metadata ?? {},
     accepted_at: new Date(now).toISOString(),
   }
+  const topic = requestsTopic(prefix)
+  const sending = startSending(topic, trace, { id })
   const startedAt = clock.monotonic()
   try {
     await producer.produce([
-      { topic: requestsTopic(prefix), key: keyOf(keys, envelope), ...encodeRequest(envelope, traceparent) },
+      { topic, key: keyOf(keys, envelope), ...encodeRequest(envelope, sending.headers) },
     ])
+    sending.end()
   } catch (error) {
+    sending.end(failureName(error))
     if (!(error instanceof BrokerError)) throw error
     metrics.produceErrors.inc({ code: error.code })
     logger.warn({ err: error }, 'Request not accepted')

@@ -29,6 +29,7 @@ import { seedUserNotifications } from './routes/seed-user-notifications.ts'
 import { users } from './routes/users.ts'
 import { welcome } from './routes/welcome.ts'
 import { createSend } from './send.ts'
+import { traceRequests } from './trace-requests.ts'
 import { validateRequests } from './validation.ts'
 
 export interface ApiOptions {
@@ -88,6 +89,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   // Answers are written as they are: their schemas are for the documentation, and tests hold the two together.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   setHeaders(app)
+  traceRequests(app)
   observeRequests(app, apiMetrics)
   answerErrors(app)
   checkHost(app)

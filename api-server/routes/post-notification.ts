@@ -8,7 +8,7 @@ import { acceptedNotification } from '../resources.ts'
 import type { Send } from '../send.ts'
 import { type SendRequest, sendRequestSchema } from '../send-request.ts'
 import { tenantOf } from '../tenant.ts'
-import { readTraceparent } from '../traceparent.ts'
+import { traceOf } from '../trace-requests.ts'
 import { jsonSchema } from '../validation.ts'
 
 export const acceptedExample = {
@@ -54,7 +54,7 @@ export function postNotification(
         tenant,
         request: request.body,
         idempotencyKey: request.headers['idempotency-key'],
-        traceparent: readTraceparent(request.headers.traceparent),
+        trace: traceOf(request),
       })
       if (result.kind === 'refused') return sendProblem(reply, result.problem)
       const id = formatNotificationId(keys, tenant, result.id)

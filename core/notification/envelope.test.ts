@@ -70,7 +70,7 @@ const golden = {
 
 describe('envelopes', () => {
   it('are written in exactly these bytes', () => {
-    const written = encodeRequest(request, golden.requestHeaders.traceparent)
+    const written = encodeRequest(request, { traceparent: golden.requestHeaders.traceparent })
     expect(written.value.toString()).toBe(golden.request)
     expect(written.headers).toEqual(golden.requestHeaders)
     const sent = encodeDelivery(delivery)

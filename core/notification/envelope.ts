@@ -21,6 +21,12 @@ export const header = {
   traceparent: 'traceparent',
 } as const
 
+/** What of a trace travels in headers, of requests and of records alike (W3C Trace Context). */
+export interface TraceHeaders {
+  traceparent?: string
+  tracestate?: string
+}
+
 const uuid = z.guid()
 const json = z.record(z.string(), z.unknown())
 
@@ -83,12 +89,12 @@ export interface EncodedEnvelope {
   headers: Headers
 }
 
-export function encodeRequest(request: RequestEnvelope, traceparent?: string): EncodedEnvelope {
-  return encode(request, 'dev.carillon.notification.requested.v1', request.accepted_at, traceparent)
+export function encodeRequest(request: RequestEnvelope, trace: TraceHeaders = {}): EncodedEnvelope {
+  return encode(request, 'dev.carillon.notification.requested.v1', request.accepted_at, trace)
 }
 
-export function encodeDelivery(delivery: DeliveryEnvelope, traceparent?: string): EncodedEnvelope {
-  return encode(delivery, 'dev.carillon.delivery.requested.v1', delivery.accepted_at, traceparent)
+export function encodeDelivery(delivery: DeliveryEnvelope, trace: TraceHeaders = {}): EncodedEnvelope {
+  return encode(delivery, 'dev.carillon.delivery.requested.v1', delivery.accepted_at, trace)
 }
 
 export type Decoded<T> =
@@ -114,7 +120,7 @@ function encode(
   body: { id: string; tenant: string },
   type: string,
   time: string,
-  traceparent?: string,
+  trace: TraceHeaders,
 ): EncodedEnvelope {
   return {
     value: Buffer.from(JSON.stringify(body)),
@@ -126,7 +132,7 @@ function encode(
       ce_type: type,
       ce_time: time,
       'content-type': 'application/json',
-      ...(traceparent !== undefined && { [header.traceparent]: traceparent }),
+      ...trace,
     },
   }
 }

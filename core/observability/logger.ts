@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api'
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import type { LogLevel } from '../settings/values.ts'
 
@@ -33,8 +34,15 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: names[label] ?? label }) },
     serializers: { err: describeError },
+    mixin: describeTrace,
   }
   return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** The fields that OpenTelemetry names for lines of JSON ("Trace Context in non-OTLP Log Formats"). */
+function describeTrace(): object {
+  const span = trace.getActiveSpan()?.spanContext()
+  return span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
 }
 
 function describeError(error: unknown): unknown {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
+import { startTracing } from '../observability/start-tracing.ts'
 import type { ListenAddress, LogLevel } from '../settings/values.ts'
 import { StartRefused } from '../settings/start-refused.ts'
 import { startHealthServer } from './health-server.ts'
@@ -57,6 +58,8 @@ export async function runProcess(
       isReady: () => !signal.aborted && running?.ready() === true,
     })
     started.add('health', () => health.close())
+    const tracing = await startTracing({ service: `carillon-${role}`, logger })
+    if (tracing) started.add('traces', () => tracing.stop())
     logger.info({ health: health.url, pid: process.pid }, 'Starting')
     const starting = start({ logger, metrics, started, signal })
     // A start may wait for its parts for ever. When the end is asked for meanwhile, what has been started is stopped under its feet.

@@ -38,6 +38,8 @@ export interface SendContext {
   tenant: string
   /** 1 for the first. */
   attempt: number
+  /** The trace of this call (W3C Trace Context), for who receives it to carry on; absent while no traces are made. */
+  traceparent?: string
 }
 
 /** An opened provider of one channel. It keeps its connections until it is closed. */

@@ -75,6 +75,8 @@ export const webhook = defineProvider({
           'webhook-signature': keys
             .map((key) => sign(key, `${context.deliveryId}.${timestamp}.${body}`))
             .join(' '),
+          // Its sibling tracestate stays here: in it stands what tracing systems of the house say to each other.
+          ...(context.traceparent !== undefined && { traceparent: context.traceparent }),
         }
         const exchange = await post(agent, { url, headers, body }, signal)
         if (exchange.phase === 'not_sent' && exchange.error instanceof BlockedTarget) {

@@ -17,6 +17,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import type { SendContext } from '../../core/providers/provider.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
+import { startTracing } from '../../core/observability/start-tracing.ts'
 import type { devSettings } from '../../core/settings/roles.ts'
 import { openSecretsFolder } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
@@ -91,6 +92,8 @@ interface StartOptions {
 async function start({ settings, terminal, log, logger, started, signal }: StartOptions) {
   const { dataDir, topicPrefix: prefix } = settings
   const endpointFile = join(dataDir, 'endpoint')
+  const tracing = await startTracing({ service: 'carillon-dev', logger })
+  if (tracing) started.add('traces', () => tracing.stop())
 
   const postgres = await startEmbeddedPostgres({ dataDir, logger: component(logger, 'store'), signal })
   const endAtOnce = () => process.kill(postgres.pid, 'SIGQUIT')

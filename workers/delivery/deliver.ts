@@ -11,6 +11,7 @@ import type { FollowUps } from './follow-ups.ts'
 import type { AttemptRef, ClaimResult, FinishEntry, Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import type { createSend } from './send.ts'
+import { traceStatus } from './trace-delivery.ts'
 import type { Work } from './work.ts'
 
 export interface DeliverOptions {
@@ -154,6 +155,7 @@ export function createDeliver(options: DeliverOptions) {
   function count(envelope: DeliveryEnvelope, { decision, outcome, provider }: Judgement): void {
     const status = decision.next === 'end' ? decision.status : decision.next
     metrics.deliveries.inc({ ...channel, provider: provider ?? '', outcome: status })
+    traceStatus(status, outcome?.class === 'sent' ? undefined : (outcome?.class ?? status))
     if (outcome?.class === 'sent') {
       metrics.latency.observe(channel, (clock.now() - Date.parse(envelope.accepted_at)) / 1000)
     }

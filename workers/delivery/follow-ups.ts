@@ -1,8 +1,11 @@
+import { context } from '@opentelemetry/api'
 import type { ConsumedRecord, Producer } from '../../core/broker/broker.ts'
 import { header } from '../../core/notification/envelope.ts'
 import type { Reason } from '../../core/notification/status.ts'
 import type { ChannelTopics } from '../../core/notification/topics.ts'
 import type { Clock } from '../../core/clock.ts'
+import { startSending } from '../../core/observability/messaging-spans.ts'
+import { failureName, replaceTrace } from '../../core/observability/tracing.ts'
 import type { Decision } from './decide.ts'
 import type { AttemptRef, ClaimResult } from './ledger.ts'
 
@@ -51,14 +54,22 @@ export function createFollowUps({ producer, topics, tiers, clock }: FollowUpOpti
     headers: Record<string, string>,
   ): Promise<void> {
     const origin = `${record.topic}/${record.partition}/${record.offset}`
-    await producer.produce([
-      {
-        topic,
-        key: record.key,
-        value: record.value,
-        headers: { ...record.headers, [header.origin]: origin, ...headers },
-      },
-    ])
+    const sending = startSending(topic, context.active(), { id: record.headers['ce_id'] ?? origin })
+    const kept = replaceTrace(record.headers, sending.headers)
+    try {
+      await producer.produce([
+        {
+          topic,
+          key: record.key,
+          value: record.value,
+          headers: { ...kept, [header.origin]: origin, ...headers },
+        },
+      ])
+      sending.end()
+    } catch (error) {
+      sending.end(failureName(error))
+      throw error
+    }
   }
 
   const deadLetter: FollowUps['deadLetter'] = (record, reason) =>

@@ -4,6 +4,7 @@ import { formatDeliveryId } from '../../core/notification/ids.ts'
 import type { Message } from '../../core/notification/message.ts'
 import type { Idempotency, Outcome, Provider } from '../../core/providers/provider.ts'
 import type { DeliveryMetrics } from './metrics.ts'
+import { inProviderSpan } from './trace-delivery.ts'
 
 /** A provider of the channel, ready to send. */
 export interface OpenedProvider {
@@ -52,7 +53,9 @@ export function createSend({ providers, clock, metrics, channel }: SendOptions) 
       // The lease is checked on a clock that does not jump, just before the call: a worker that was frozen must not send.
       if (clock.monotonic() + provider.timeout > leaseEnd) return result
       const startedAt = clock.monotonic()
-      const outcome = await callProvider(provider, message, envelope, attempt, clock)
+      const outcome = await inProviderSpan({ ...channel, provider: provider.name }, (traceparent) =>
+        callProvider(provider, message, { envelope, attempt, traceparent }, clock),
+      )
       metrics.providerDuration.observe(
         { ...channel, provider: provider.name, outcome: outcome.class },
         (clock.monotonic() - startedAt) / 1000,
@@ -64,11 +67,16 @@ export function createSend({ providers, clock, metrics, channel }: SendOptions) 
   }
 }
 
+interface Call {
+  envelope: DeliveryEnvelope
+  attempt: number
+  traceparent: string | undefined
+}
+
 async function callProvider(
   { provider, timeout }: OpenedProvider,
   message: Message,
-  envelope: DeliveryEnvelope,
-  attempt: number,
+  { envelope, attempt, traceparent }: Call,
   clock: Timers,
 ): Promise<Outcome> {
   const context = {
@@ -76,6 +84,7 @@ async function callProvider(
     deliveryUuid: envelope.id,
     tenant: envelope.tenant,
     attempt,
+    ...(traceparent !== undefined && { traceparent }),
   }
   const limit = new AbortController()
   const callOff = clock.after(timeout, () =>

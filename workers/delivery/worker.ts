@@ -18,6 +18,7 @@ import type { DeliveryMetrics } from './metrics.ts'
 import { weakestIdempotency } from './providers.ts'
 import { createRender, knowsTemplate } from './render.ts'
 import { createSend, type OpenedProvider } from './send.ts'
+import { inDeliverySpan } from './trace-delivery.ts'
 import { readWork } from './work.ts'
 
 export interface DeliveryWorkerOptions {
@@ -94,7 +95,8 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       abandoned: handle.abandoned,
       run: async () => {
         metrics.slotsBusy.set(labels, dispatcher.running)
-        const result = await deliver(work)
+        const group = record.topic === topics.main ? topics.group : topics.retryGroup
+        const result = await inDeliverySpan(work, group, () => deliver(work))
         metrics.slotsBusy.set(labels, dispatcher.running - 1)
         if (result.kind === 'done') handle.done()
         return result

@@ -3,9 +3,11 @@ import type { Catalog } from '../../core/catalog/catalog.ts'
 import { encodeDelivery, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
+import { failureName } from '../../core/observability/tracing.ts'
 import { expand } from './expand.ts'
 import type { PlannedRequest } from './record.ts'
 import type { PlannerStore } from './store.ts'
+import { type PlanTrace, startPlanTrace } from './trace-plan.ts'
 
 export interface PlanBatchOptions {
   broker: Broker
@@ -26,8 +28,23 @@ const maxChunk = { records: 1_000, bytes: 4 * 1024 * 1024 }
 
 /** Records the requests and their deliveries, then writes a record per delivery. Safe to repeat: the ids are the same. */
 export async function planBatch(
+  options: PlanBatchOptions,
+  batch: readonly PlannableRequest[],
+): Promise<void> {
+  const planTrace = startPlanTrace(options.prefix, batch)
+  try {
+    await plan(options, batch, planTrace)
+    planTrace.end()
+  } catch (error) {
+    planTrace.end(failureName(error))
+    throw error
+  }
+}
+
+async function plan(
   { broker, store, catalog, keys, prefix }: PlanBatchOptions,
   batch: readonly PlannableRequest[],
+  planTrace: PlanTrace,
 ): Promise<void> {
   const users = await findUsers(store, batch)
   const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
@@ -42,18 +59,22 @@ export async function planBatch(
   }))
   const accepted = await store.record(planned)
   // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
-  for (const chunk of chunksOf(keys, accepted)) await broker.producer.produce(chunk)
+  for (const chunk of chunksOf(keys, accepted, planTrace)) await broker.producer.produce(chunk)
 }
 
 /** The records of what is to be sent, in pieces: encoded all at once, one wide fan-out would fill the memory. */
-function* chunksOf(keys: InstallKeys, accepted: readonly PlannedRequest[]): Generator<RecordToProduce[]> {
+function* chunksOf(
+  keys: InstallKeys,
+  accepted: readonly PlannedRequest[],
+  planTrace: PlanTrace,
+): Generator<RecordToProduce[]> {
   let chunk: RecordToProduce[] = []
   let bytes = 0
-  for (const { traceparent, deliveries } of accepted) {
-    for (const { result } of deliveries) {
+  for (const planned of accepted) {
+    for (const { result } of planned.deliveries) {
       if (result.kind !== 'send') continue
       const { topic, envelope } = result
-      const { value, headers } = encodeDelivery(envelope, traceparent)
+      const { value, headers } = encodeDelivery(envelope, planTrace.headersOf(planned, topic))
       chunk.push({ topic, key: recordKey(keys, envelope.tenant, envelope.recipient), value, headers })
       bytes += value.length
       if (chunk.length < maxChunk.records && bytes < maxChunk.bytes) continue
