@@ -118,6 +118,8 @@ export interface PartitionLag extends TopicPartition {
 export interface Admin {
   /** Creates what is missing; leaves a topic that exists as it is. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
+  /** The names of all topics that begin so. Asks for the whole list: not to be asked often. */
+  listTopics(prefix: string): Promise<string[]>
   /** Topics that do not exist are absent from the answer. */
   describeTopics(names: readonly string[]): Promise<TopicDescription[]>
   /** Grows a topic to `partitions`. Fewer than it has is refused with `invalid`. */

@@ -65,6 +65,7 @@ export async function testApi(options: {
         lag: async () => broker.lags,
         offsetsAt: async () => [],
         createTopics: unused,
+        listTopics: unused,
         describeTopics: unused,
         growPartitions: unused,
         alterConfig: unused,

@@ -96,6 +96,10 @@ function createAdmin({ topics, offsets, fetcher }: Log, ensureOpen: () => void):
       ensureOpen()
       await topics.create(specs)
     },
+    async listTopics(prefix) {
+      ensureOpen()
+      return topics.all().flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []))
+    },
     async describeTopics(names) {
       ensureOpen()
       return names.flatMap((name) => {

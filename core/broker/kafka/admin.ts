@@ -65,6 +65,11 @@ export class KafkaAdmin implements Admin {
     await this.#leaders(specs.map(({ name }) => name))
   }
 
+  async listTopics(prefix: string): Promise<string[]> {
+    const names = await withPatience(() => this.#wire.topics())
+    return names.filter((name) => name.startsWith(prefix))
+  }
+
   async describeTopics(names: readonly string[]): Promise<TopicDescription[]> {
     if (names.length === 0) return []
     return await withPatience(async () => {

@@ -152,6 +152,15 @@ export class Wire {
     )
   }
 
+  /** The names of all topics that this client may see. */
+  async topics(): Promise<string[]> {
+    this.#ensureOpen()
+    const broker = await this.#pool.findConnectedBroker()
+    // To kafkajs no names are all names.
+    const { topicMetadata } = await inTime(broker.metadata([]))
+    return topicMetadata.map(({ topic }) => topic)
+  }
+
   /** The node that coordinates a group. */
   async coordinator(group: string): Promise<number> {
     const answer = await this.askAny<{ errorCode: number; coordinator: { nodeId: number; host: string } }>(
@@ -173,13 +182,13 @@ export class Wire {
   }
 }
 
-async function inTime(refresh: Promise<void>): Promise<void> {
+async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('a broker does not answer')), METADATA_TIMEOUT_MS)
   })
   try {
-    await Promise.race([refresh, late])
+    return await Promise.race([answer, late])
   } finally {
     clearTimeout(timer)
   }

@@ -39,6 +39,19 @@ export function describeAdministering(bench: Bench): void {
       })
     })
 
+    it('are found by how their names begin', async () => {
+      const broker = await bench.open()
+      const main = bench.cluster.topicName()
+      const names = ['.retry.5m', '.retry.1h', '.dlq'].map((end) => main + end)
+      await broker.admin.createTopics(names.map((name) => spec({ name })))
+      await bench.eventually(async () => {
+        const found = await broker.admin.listTopics(`${main}.retry.`)
+        expect(found.toSorted()).toEqual([`${main}.retry.1h`, `${main}.retry.5m`])
+      })
+      await broker.admin.deleteTopics(names)
+      await bench.eventually(async () => expect(await broker.admin.listTopics(`${main}.`)).toEqual([]))
+    })
+
     it('can be created by several clients at once', async () => {
       const clients = await Promise.all(texts(3).map(() => bench.open()))
       const topics = [spec(), spec()]
