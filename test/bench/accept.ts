@@ -2,10 +2,12 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LoadResult } from './load.ts'
-import { cpuOf } from './process-cpu.ts'
-import { baseline, type Scenario } from './scenarios.ts'
+import { cpuOf } from './process-usage.ts'
+import { baseline, onKafka, type Scenario, withoutKafka } from './scenarios.ts'
+import type { Section } from './section.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import { type Spread, spreadOf } from './statistics.ts'
+import { describeSpread, table } from './table.ts'
 
 const execute = promisify(execFile)
 
@@ -27,16 +29,6 @@ export interface AcceptResult {
   p99: Spread
 }
 
-export interface AcceptOptions {
-  rounds: number
-  /** Seconds of each load. */
-  seconds: number
-  connections: readonly number[]
-  /** The baseline is one of them. */
-  scenarios: readonly Scenario[]
-  report: (line: string) => void
-}
-
 interface Sample {
   scenario: string
   connections: number
@@ -48,15 +40,68 @@ interface Sample {
   p99: number
 }
 
+const connections = [64, 256] as const
 /** Seconds until a server's hot code is compiled. */
 const warmUp = 3
 
+/** How fast requests are accepted. */
+export const accept: Section<AcceptResult[]> = {
+  name: 'accept',
+  parts: [...withoutKafka, ...onKafka('')].map(({ name }) => name),
+
+  async measure({ rounds, seconds, asked, kafka, report }) {
+    const wantsKafka = onKafka('').some(({ name }) => asked(name))
+    const address = wantsKafka ? await kafka() : undefined
+    const others = [...withoutKafka, ...(address === undefined ? [] : onKafka(address))]
+    const scenarios = [baseline, ...others.filter(({ name }) => asked(name))]
+    const samples = await measureRounds(scenarios, rounds, seconds, report)
+    return connections.flatMap((count) =>
+      scenarios.map(({ name }) =>
+        summarise(
+          name,
+          count,
+          samples.filter((sample) => sample.connections === count),
+        ),
+      ),
+    )
+  },
+
+  describe(results) {
+    const rows = results.map((result) => [
+      result.scenario,
+      String(result.connections),
+      describeSpread(result.requestsPerSecond, 0),
+      describeSpread(result.ratio, 2),
+      describeSpread(result.cpu, 0),
+      describeSpread(result.cpuRatio, 1),
+      result.cpuOfOthers.median.toFixed(0),
+      `${result.p50.median.toFixed(1)} / ${result.p99.median.toFixed(1)}`,
+    ])
+    const head = ['accept', 'conns', 'requests/s', 'to bare', 'CPU us', 'to bare', 'others', 'p50 / p99 ms']
+    return table([head, ...rows])
+  },
+
+  ratios: (results) =>
+    Object.fromEntries(
+      results
+        .filter(({ scenario }) => scenario !== baseline.name)
+        .flatMap(({ scenario, connections, ratio, cpuRatio }) => [
+          [`accept ${scenario} ${connections}: requests/s to bare`, ratio],
+          [`accept ${scenario} ${connections}: CPU to bare`, cpuRatio],
+        ]),
+    ),
+}
+
 /**
- * How fast requests are accepted. All servers run from the beginning to the end, one of them under load at a time; each round visits all
- * of them, so that what else the machine does falls on all alike.
+ * All servers run from the beginning to the end, one of them under load at a time; each round visits all of them, so that what else the
+ * machine does falls on all alike.
  */
-export async function measureAccept(options: AcceptOptions): Promise<AcceptResult[]> {
-  const { rounds, seconds, connections, scenarios, report } = options
+async function measureRounds(
+  scenarios: readonly Scenario[],
+  rounds: number,
+  seconds: number,
+  report: (line: string) => void,
+): Promise<Sample[]> {
   const servers: [Scenario, ServerProcess][] = []
   const samples: Sample[] = []
   try {
@@ -64,34 +109,26 @@ export async function measureAccept(options: AcceptOptions): Promise<AcceptResul
       report(`starting ${scenario.name}: ${scenario.about}`)
       const server = await startServer(scenario.server, scenario.args)
       servers.push([scenario, server])
-      await load(server, connections[0]!, warmUp)
+      await load(server, scenario, connections[0], warmUp)
     }
     for (let round = 1; round <= rounds; round++) {
-      report(`round ${round} of ${rounds}`)
+      report(`accept: round ${round} of ${rounds}`)
       for (const count of connections) {
-        for (const [{ name }, server] of servers) {
-          const sample = await measure(server, count, seconds)
-          samples.push({ scenario: name, connections: count, round, ...sample })
+        for (const [scenario, server] of servers) {
+          const sample = await measure(server, scenario, count, seconds)
+          samples.push({ scenario: scenario.name, connections: count, round, ...sample })
         }
       }
     }
   } finally {
     await Promise.all(servers.map(([, server]) => server.stop()))
   }
-  return connections.flatMap((count) =>
-    scenarios.map(({ name }) =>
-      summarise(
-        name,
-        count,
-        samples.filter((sample) => sample.connections === count),
-      ),
-    ),
-  )
+  return samples
 }
 
-async function measure(server: ServerProcess, connections: number, seconds: number) {
+async function measure(server: ServerProcess, scenario: Scenario, connections: number, seconds: number) {
   const before = cpuOf(server.pid)
-  const { accepted, refused, seconds: took, p50, p99 } = await load(server, connections, seconds)
+  const { accepted, refused, seconds: took, p50, p99 } = await load(server, scenario, connections, seconds)
   const after = cpuOf(server.pid)
   if (refused > 0) throw new Error(`${refused} requests were not accepted`)
   return {
@@ -103,9 +140,15 @@ async function measure(server: ServerProcess, connections: number, seconds: numb
   }
 }
 
-async function load({ url }: ServerProcess, connections: number, seconds: number): Promise<LoadResult> {
+async function load(
+  { url }: ServerProcess,
+  { keyed }: Scenario,
+  connections: number,
+  seconds: number,
+): Promise<LoadResult> {
   const script = join(import.meta.dirname, 'load.ts')
-  const { stdout } = await execute(process.execPath, [script, url, String(connections), String(seconds)])
+  const args = [url, String(connections), String(seconds), ...(keyed ? ['keyed'] : [])]
+  const { stdout } = await execute(process.execPath, [script, ...args])
   return JSON.parse(stdout) as LoadResult
 }
 

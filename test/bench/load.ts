@@ -1,6 +1,6 @@
 /**
- * A load in a process of its own, so that its CPU is not the server's: `node load.ts URL CONNECTIONS SECONDS`. Every connection sends its
- * next request when the answer to the last is whole. Prints a {@link LoadResult} as JSON.
+ * A load in a process of its own, so that its CPU is not the server's: `node load.ts URL CONNECTIONS SECONDS [keyed]`. Every connection
+ * sends its next request when the answer to the last is whole; `keyed` gives each an Idempotency-Key of its own. Prints a {@link LoadResult} as JSON.
  *
  * It writes and reads HTTP/1.1 by hand, because on a machine with few cores what a general client costs is taken from the server.
  */
@@ -18,8 +18,8 @@ export interface LoadResult {
   p99: number
 }
 
-const [address, connections, duration] = process.argv.slice(2)
-if (address === undefined) throw new Error('usage: load.ts URL CONNECTIONS SECONDS')
+const [address, connections, duration, keyed] = process.argv.slice(2)
+if (address === undefined) throw new Error('usage: load.ts URL CONNECTIONS SECONDS [keyed]')
 const { hostname, port, host } = new URL(address)
 const run = Date.now().toString(36)
 const latencies: number[] = []
@@ -81,7 +81,8 @@ function newRequest(): string {
     },
     metadata: { order: `A-${number}` },
   })
-  return `POST /v1/notifications HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  const key = keyed === undefined ? '' : `idempotency-key: ${run}-${number}\r\n`
+  return `POST /v1/notifications HTTP/1.1\r\nhost: ${host}\r\n${key}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
 }
 
 function isWhole(answer: string): boolean {

@@ -1,18 +1,38 @@
 /**
  * `make bench`: measures and prints how the ratios moved since `baseline.json`. Kafka is measured when it is there (`make real-parts`).
- * ARGS: `--rounds 5`, `--seconds 3` of each load, `--only kafka` (may be repeated), `--save` makes the result the new baseline.
+ * ARGS: `--rounds 5`, `--seconds 3` of each load, `--only roles` (a section or a part of one; may be repeated), `--save` makes the
+ * result the new baseline, which keeps the sections that were not measured.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
 import { part } from '../harness/parts.ts'
-import { measureAccept } from './accept.ts'
-import { measureDev } from './dev.ts'
-import { type BenchResult, compare, describe } from './report.ts'
-import { baseline, onKafka, type Scenario, withoutKafka } from './scenarios.ts'
+import { accept } from './accept.ts'
+import { dev } from './dev.ts'
+import { latency } from './latency.ts'
+import { compare } from './report.ts'
+import { roles } from './roles.ts'
+import type { BenchContext, Section } from './section.ts'
+import type { Spread } from './statistics.ts'
+
+const sections: readonly Section<unknown>[] = [accept, latency, roles, dev]
+
+/** Where a section was measured, and what it came to. */
+interface Measured {
+  node: string
+  processor: string
+  processors: number
+  /** Processes that wanted a processor in the minute before: more than 0 is somebody else's work. */
+  loadBefore: number
+  rounds: number
+  seconds: number
+  result: unknown
+}
+
+type Results = Record<string, Measured>
 
 const { values } = parseArgs({
   options: {
@@ -29,43 +49,63 @@ const baselineFile = join(import.meta.dirname, 'baseline.json')
 const resultFile = join(import.meta.dirname, '../../.carillon/bench.json')
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 
-const asked = ({ name }: Scenario) => only.length === 0 || only.includes(name)
-const kafka = await startKafkaIfAsked()
-let result: BenchResult
+const known = sections.flatMap(({ name, parts }) => [name, ...parts])
+const unknown = only.find((name) => !known.includes(name))
+if (unknown !== undefined) throw new Error(`--only ${unknown}: there are ${known.join(', ')}`)
+
+let cluster: KafkaCluster | undefined
+const before = JSON.parse(readFileSync(baselineFile, 'utf8')) as Results
+const results: Results = {}
+const loadBefore = loadavg()[0]!
 try {
-  const others = [...withoutKafka, ...(kafka === undefined ? [] : onKafka(kafka.bootstrapServers[0]!))]
-  const scenarios = [baseline, ...others.filter(asked)]
-  result = {
+  for (const section of sections) await measure(section)
+} finally {
+  await cluster?.stop()
+}
+
+const measured = sections.filter(({ name }) => results[name] !== undefined)
+for (const { name, describe } of measured) print(`\n${describe(results[name]!.result)}`)
+print(`\n${compare(ratiosOf(before), ratiosOf(results))}`)
+await mkdir(dirname(resultFile), { recursive: true })
+await write(resultFile, results)
+if (values.save) await write(baselineFile, { ...before, ...results })
+
+async function measure({ name, parts, measure }: Section<unknown>): Promise<void> {
+  const whole = only.length === 0 || only.includes(name)
+  const asked: BenchContext['asked'] = (wanted) => whole || only.includes(wanted)
+  if (!whole && !parts.some(asked)) return
+  const result = await measure({ rounds, seconds, asked, kafka, report: print })
+  if (result === undefined) return
+  results[name] = {
     node: process.version,
     processor: cpus()[0]!.model,
     processors: availableParallelism(),
+    loadBefore,
     rounds,
     seconds,
-    accept: await measureAccept({ rounds, seconds, connections: [64, 256], scenarios, report: print }),
+    result,
   }
-} finally {
-  await kafka?.stop()
-}
-if (only.length === 0) {
-  print('carillon dev: idle, then end to end')
-  result.dev = await measureDev({ rounds, seconds })
 }
 
-print(`\n${describe(result)}`)
-if (existsSync(baselineFile)) {
-  print(`\n${compare(JSON.parse(readFileSync(baselineFile, 'utf8')) as BenchResult, result)}`)
-}
-await mkdir(dirname(resultFile), { recursive: true })
-for (const file of values.save ? [resultFile, baselineFile] : [resultFile]) {
-  await writeFile(file, `${JSON.stringify(result, rounded, 2)}\n`)
-}
-
-async function startKafkaIfAsked(): Promise<KafkaCluster | undefined> {
-  if (!onKafka('').some(asked)) return undefined
+async function kafka(): Promise<string | undefined> {
   const found = part('kafka')
-  if (found.available && !found.path.includes(':')) return startKafka({ jars: found.path })
-  print(`without Kafka: ${found.available ? 'the bench starts its own, from jars' : found.reason}`)
-  return undefined
+  if (!found.available || found.path.includes(':')) {
+    print(`without Kafka: ${found.available ? 'the bench starts its own, from jars' : found.reason}`)
+    return undefined
+  }
+  cluster ??= await startKafka({ jars: found.path })
+  return cluster.bootstrapServers[0]
+}
+
+function ratiosOf(all: Results): Record<string, Spread> {
+  return Object.assign(
+    {},
+    ...sections.map(({ name, ratios }) => (all[name] === undefined ? {} : ratios(all[name].result))),
+  ) as Record<string, Spread>
+}
+
+async function write(file: string, all: Results): Promise<void> {
+  await writeFile(file, `${JSON.stringify(all, rounded, 2)}\n`)
 }
 
 /** Three digits after the point: more is noise. */

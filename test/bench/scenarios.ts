@@ -4,6 +4,8 @@ export interface Scenario {
   /** In `servers/`. */
   server: string
   args: readonly string[]
+  /** Every request has an Idempotency-Key of its own. */
+  keyed?: boolean
 }
 
 /** What all ratios are to. */
@@ -33,6 +35,13 @@ export const withoutKafka: readonly Scenario[] = [
 export function onKafka(address: string): Scenario[] {
   return [
     { name: 'kafka', about: 'our API on Kafka, acks=all', server: 'carillon.ts', args: [address] },
+    {
+      name: 'keyed',
+      about: 'the same, with an Idempotency-Key of its own for each request',
+      server: 'carillon.ts',
+      args: [address],
+      keyed: true,
+    },
     {
       name: 'naive',
       about: 'the bare route and one kafkajs send for each request, acks=all',

@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { emptyTestDatabase } from './postgres.ts'
 import { type RoleProcess, startRole } from './role.ts'
 
-/** What an install of separate processes has on its disk, and an empty database. */
+/** What an install of separate processes has on its disk. */
 export interface Install {
   folder: string
   /** Starts `carillon ROLE …` with the settings of this install. */
@@ -17,8 +16,8 @@ export interface Install {
   remove(): Promise<void>
 }
 
-/** @param kafka the settings that say where Kafka is and how to get in */
-export async function makeInstall(kafka: Readonly<Record<string, string>>): Promise<Install> {
+/** @param parts the settings that say where Kafka and an empty database are, and how to get in */
+export async function makeInstall(parts: Readonly<Record<string, string>>): Promise<Install> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-install-'))
   const manifests = join(folder, 'manifests')
   await mkdir(manifests)
@@ -26,13 +25,12 @@ export async function makeInstall(kafka: Readonly<Record<string, string>>): Prom
   await writeFile(join(folder, 'secrets', 'hooks', 'secret'), `whsec_${randomBytes(32).toString('base64')}`)
   await writeFile(join(folder, 'install.key'), randomBytes(32))
   const env = {
-    ...kafka,
+    ...parts,
     // Of this run alone: the cluster may be one that lives longer.
     CARILLON_TOPIC_PREFIX: `run-${Date.now().toString(36)}`,
     CARILLON_TOPIC_REPLICAS: '1',
     CARILLON_INSTALL_KEY_FILE: join(folder, 'install.key'),
     CARILLON_SECRETS_DIR: join(folder, 'secrets'),
-    DATABASE_URL: await emptyTestDatabase(),
   }
   const start = (...args: string[]) => startRole(args, env)
   return {

@@ -7,6 +7,7 @@ import { describePart } from '../harness/describe-part.ts'
 import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/load.ts'
+import { emptyTestDatabase } from '../harness/postgres.ts'
 import type { RoleProcess } from '../harness/role.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
@@ -32,6 +33,7 @@ describePart('kafka', (path) => {
         KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
         KAFKA_SASL_USERNAME: 'admin',
         KAFKA_SSL_CA_FILE: tls('loopback'),
+        DATABASE_URL: await emptyTestDatabase(),
       })
       await install.declare(hooksChannel())
     }, 180_000)

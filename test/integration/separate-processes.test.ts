@@ -5,6 +5,7 @@ import { describePart } from '../harness/describe-part.ts'
 import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/load.ts'
+import { emptyTestDatabase } from '../harness/postgres.ts'
 import type { RoleProcess } from '../harness/role.ts'
 import { seeded } from '../harness/random.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
@@ -78,7 +79,10 @@ describePart('kafka', (path) => {
   beforeAll(async () => {
     sink = await startWebhookSink()
     if (!path.includes(':')) cluster = await startKafka({ jars: path })
-    install = await makeInstall({ KAFKA_BOOTSTRAP_SERVERS: cluster?.bootstrapServers.join(',') ?? path })
+    install = await makeInstall({
+      KAFKA_BOOTSTRAP_SERVERS: cluster?.bootstrapServers.join(',') ?? path,
+      DATABASE_URL: await emptyTestDatabase(),
+    })
     await install.declare(hooksChannel())
   }, 180_000)
 

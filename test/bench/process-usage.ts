@@ -34,3 +34,9 @@ function readStat(name: string): { pid: number; parent: number; cpu: number }[] 
     return []
   }
 }
+
+/** Bytes of memory that a process holds now. */
+export function residentOf(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+  return Number(kibibytes) * 1024
+}

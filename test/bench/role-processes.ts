@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger } from '../../core/observability/logger.ts'
+import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
+import type { RoleProcess } from '../harness/role.ts'
+
+export interface Roles {
+  api: RoleProcess
+  planner: RoleProcess
+  worker: RoleProcess
+  install: Install
+  databaseUrl: string
+  /** Ends them, and PostgreSQL. */
+  stop(): Promise<void>
+}
+
+/** Starts API, planner and the worker of the channel `default/hooks` on a PostgreSQL that keeps what it commits. @param kafka `host:port` */
+export async function startRoles(kafka: string, manifest = hooksChannel()): Promise<Roles> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'carillon-bench-'))
+  const postgres = await startEmbeddedPostgres({ dataDir, logger: createLogger({ level: 'ERROR' }) })
+  const install = await makeInstall({ KAFKA_BOOTSTRAP_SERVERS: kafka, DATABASE_URL: postgres.url })
+  const started: RoleProcess[] = []
+  const start = (...args: string[]) => {
+    const role = install.start(...args)
+    started.push(role)
+    return role
+  }
+  const stop = async () => {
+    await Promise.all(started.map((role) => role.stop()))
+    await postgres.stop()
+    await install.remove()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+  try {
+    await install.declare(manifest)
+    if ((await install.start('migrate').ended) !== 0) throw new Error('carillon migrate failed')
+    const applied = await install.apply()
+    if (applied.code !== 0) throw new Error(`carillon apply failed:\n${applied.output}`)
+    const api = start('api', '--listen', '127.0.0.1:0')
+    const planner = start('planner')
+    const worker = start('worker', '--channel', 'default/hooks')
+    await Promise.all(started.map((role) => role.ready()))
+    return { api, planner, worker, install, databaseUrl: postgres.url, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
