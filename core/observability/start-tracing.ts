@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api'
 import type { Logger } from './logger.ts'
 
@@ -6,16 +5,15 @@ export interface TracingOptions {
   /** Names the process, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES does: `carillon-api`. */
   service: string
   logger: Logger
-  env?: Readonly<Record<string, string | undefined>>
 }
 
 export interface Tracing {
-  /** Sends what is left; gives up after 5 s. */
+  /** Sends what is left; gives up after OTEL_EXPORTER_OTLP_TIMEOUT, 5 s unless it is set. */
   stop(): Promise<void>
 }
 
-/** Milliseconds to send the last spans at the end of a process. */
-const flushLimit = 5_000
+/** Milliseconds for one export, and so for the last one at the end of a process: half of the SDK's own default. */
+const exportTimeout = '5000'
 /** Milliseconds between two log lines about a collector that does not take the spans. */
 const complaintInterval = 60_000
 
@@ -23,15 +21,13 @@ const complaintInterval = 60_000
  * Starts to export traces when one of the standard variables of OpenTelemetry asks for it; `undefined` when none does, and then nothing of
  * the SDK is loaded (it takes 0.2 s and 37 MB). The SDK reads all its settings from those variables itself.
  */
-export async function startTracing({
-  service,
-  logger,
-  env = process.env,
-}: TracingOptions): Promise<Tracing | undefined> {
-  if (!isAskedFor(env)) return undefined
+export async function startTracing({ service, logger }: TracingOptions): Promise<Tracing | undefined> {
+  if (!isAskedFor(process.env)) return undefined
+  // The SDK reads this variable and takes no option for it.
+  process.env['OTEL_EXPORTER_OTLP_TIMEOUT'] ??= exportTimeout
   const { NodeSDK } = await import('@opentelemetry/sdk-node')
   const sdk = new NodeSDK({
-    ...(!isNamed(env) && { serviceName: service }),
+    ...(!isNamed(process.env) && { serviceName: service }),
     // Metrics are scraped and logs are lines on standard output: of the three only traces go this way.
     metricReaders: [],
     logRecordProcessors: [],
@@ -43,17 +39,14 @@ export async function startTracing({
   logger.info('Traces are exported')
   return {
     async stop() {
-      const timer = new AbortController()
-      const late = delay(flushLimit, 'late' as const, { signal: timer.signal }).catch(() => undefined)
-      const flushed = sdk.shutdown().catch((error: unknown) => logger.warn({ err: error }, 'Spans were lost'))
-      if ((await Promise.race([flushed, late])) === 'late') logger.warn('Spans were lost: no time is left')
-      timer.abort()
+      await sdk.shutdown().catch((error: unknown) => logger.warn({ err: error }, 'Spans were lost'))
+      diag.disable()
     },
   }
 }
 
 /** The SDK alone would export to localhost unless told not to; we ask for a sign that somebody wants traces. */
-function isAskedFor(env: Readonly<Record<string, string | undefined>>): boolean {
+export function isAskedFor(env: Readonly<Record<string, string | undefined>>): boolean {
   if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false
   const exporters = env['OTEL_TRACES_EXPORTER']
   if (exporters) return exporters !== 'none'
