@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { cacheFolder } from './cache-folder.ts'
 import { installDebianPackages } from './debian.ts'
+import { findProgram } from './find-program.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -36,33 +37,10 @@ export async function installKafkaJars(env: Environment = process.env): Promise<
   }
 }
 
-/** A program's path, from JAVA_HOME or PATH. */
-export function findProgram(name: string, env: Environment): string | undefined {
-  const home = env['JAVA_HOME']
-  const folders = (env['PATH'] ?? '').split(delimiter)
-  return [...(home ? [join(home, 'bin')] : []), ...folders]
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
 /** Outside the tree, beside the Node that `bin/with-node` installs; another list of jars is another folder. */
 function jarsFolder(env: Environment): string {
   const stamp = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 12)
   return join(cacheFolder(env), `kafka-4.3.1-${stamp}`)
-}
-
-function cacheFolder(env: Environment): string {
-  return (
-    env['CARILLON_CACHE'] ??
-    join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'carillon')
-  )
 }
 
 async function maven(args: readonly string[]): Promise<void> {

@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findProgram } from './kafka-jars.ts'
+import { findProgram } from './find-program.ts'
+import { freePorts } from './free-ports.ts'
 import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts'
 
 export interface KafkaOptions {
@@ -280,13 +281,4 @@ async function takesConnections(port: number): Promise<boolean> {
   } finally {
     socket.destroy()
   }
-}
-
-/** Ports that are free now, all at once so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { installDebianPackages } from './debian.ts'
 import { findKafkaJars, installKafkaJars } from './kafka-jars.ts'
+import { findKubernetes, installKubernetes } from './kubernetes/binaries.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -25,6 +26,12 @@ const definitions = {
     find: (env) => env['CARILLON_KAFKA'] || findKafkaJars(env),
     missing: 'no cluster at $CARILLON_KAFKA, and no Java with Kafka in the cache',
     install: installKafkaJars,
+  },
+  /** The path is the folder of the programs of a control plane, kubectl, helm and kwok. */
+  kubernetes: {
+    find: findKubernetes,
+    missing: 'no control plane in the cache (make real-parts builds it with Go)',
+    install: installKubernetes,
   },
   /** The path is the folder of the server's programs: `initdb`, `postgres`, `pg_ctl`. */
   postgres: {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePorts } from './free-ports.ts'
 
 export interface TestRedis {
   /** `redis://127.0.0.1:…` */
@@ -21,7 +22,7 @@ const startDeadline = 30_000
 /** Starts a Redis on a free port of loopback that keeps nothing on disk; `program` is the path of the part `redis`. */
 export async function startRedis(program: string): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-redis-'))
-  const port = await freePort()
+  const [port] = (await freePorts(1)) as [number]
   let server = await startServer(program, folder, port)
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -71,13 +72,4 @@ export function answers(port: number): Promise<boolean> {
     socket.on('error', () => resolve(false))
     socket.on('close', () => resolve(false))
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,0 +1,37 @@
+import type { Condition } from '../../core/resources/condition.ts'
+
+/** What a controller says of one condition; the rest of it follows from what was said before. */
+export interface ConditionText {
+  status: Condition['status']
+  /** One CamelCase word. */
+  reason: string
+  message: string
+}
+
+/**
+ * The conditions of a resource after this look at it. The time of a condition is that of its last change of status (metav1.Condition), so what
+ * did not change stays the very same. Pure.
+ */
+export function nextConditions<Type extends string>(
+  before: readonly Condition[],
+  said: Readonly<Record<Type, ConditionText>>,
+  { generation, now }: { generation: number; now: number },
+): Condition[] {
+  const earlier = new Map(before.map((condition) => [condition.type, condition]))
+  return (Object.entries(said) as [Type, ConditionText][]).map(([type, text]) => {
+    const previous = earlier.get(type)
+    const lastTransitionTime = previous?.status === text.status ? previous.lastTransitionTime : timestamp(now)
+    return { type, ...text, observedGeneration: generation, lastTransitionTime }
+  })
+}
+
+/** The conditions whose status is another than before, or that are new. Pure. */
+export function transitions(before: readonly Condition[], after: readonly Condition[]): Condition[] {
+  const earlier = new Map(before.map(({ type, status }) => [type, status]))
+  return after.filter(({ type, status }) => earlier.get(type) !== status)
+}
+
+/** metav1.Time: whole seconds. */
+function timestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z')
+}

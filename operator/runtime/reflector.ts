@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Clock } from '../../core/clock.ts'
+import type { Logger } from '../../core/observability/logger.ts'
+import type { Api, ListOptions } from './api.ts'
+import { ApiError, isGone } from './api-error.ts'
+import type { Cache } from './cache.ts'
+import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
+
+export interface ReflectorOptions<T extends KubernetesObject> extends ListOptions {
+  api: Api
+  kind: ResourceKind
+  cache: Cache<T>
+  clock: Clock
+  logger: Logger
+}
+
+/** Milliseconds between tries while the API server is away: doubled each time, and never given up. */
+const firstPause = 500
+const longestPause = 30_000
+/** Milliseconds that a watch must last: one that ends sooner, again and again, is as bad as one that fails. */
+const healthyWatch = 1_000
+
+/**
+ * Keeps a cache like a collection of the API server: lists, watches from there, and lists again when the watch cannot go on because its resource
+ * version is too old. The end of a watch is normal: the next one goes on from the last event or bookmark.
+ */
+export class Reflector<T extends KubernetesObject> {
+  readonly #options: ReflectorOptions<T>
+  readonly #synced = Promise.withResolvers<void>()
+  readonly #stopping = new AbortController()
+  #resourceVersion: string | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options
+  }
+
+  /** Resolves once the cache holds a whole list. Never while the API server stays away. */
+  get synced(): Promise<void> {
+    return this.#synced.promise
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { kind, logger, clock } = this.#options
+    const { signal } = this.#stopping
+    for (let failures = 0; !signal.aborted; ) {
+      const begun = clock.monotonic()
+      try {
+        this.#resourceVersion ??= await this.#list(signal)
+        await this.#watch(this.#resourceVersion, signal)
+        if (clock.monotonic() - begun >= healthyWatch) failures = 0
+        else await this.#pause(++failures)
+      } catch (error) {
+        if (signal.aborted) return
+        if (isGone(error)) this.#resourceVersion = undefined
+        logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
+        await this.#pause(++failures, error instanceof ApiError ? error.retryAfter : undefined)
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<string> {
+    const { api, kind, cache, namespace } = this.#options
+    const { items, resourceVersion } = await api.list<T>(kind, this.#options, signal)
+    cache.replace(items, namespace)
+    this.#synced.resolve()
+    return resourceVersion
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const { api, kind, cache } = this.#options
+    for await (const event of api.watch<T>(kind, { ...this.#options, resourceVersion }, signal)) {
+      if (event.type === 'ERROR') {
+        const { code = 500, reason = '', message = 'the watch failed' } = event.object
+        throw new ApiError(code, reason, message)
+      }
+      this.#resourceVersion = event.object.metadata.resourceVersion
+      if (event.type === 'DELETED') cache.remove(event.object)
+      else if (event.type !== 'BOOKMARK') cache.put(event.object)
+    }
+  }
+
+  /** A little random, so that all watches do not come back at once. */
+  async #pause(failures: number, atLeast = 0): Promise<void> {
+    const longest = Math.min(firstPause * 2 ** (failures - 1), longestPause)
+    const milliseconds = Math.max(atLeast, longest * (0.5 + Math.random() / 2))
+    await delay(milliseconds, undefined, { signal: this.#stopping.signal }).catch(() => {})
+  }
+}

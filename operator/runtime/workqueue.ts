@@ -1,0 +1,112 @@
+import type { WorkqueueMetrics } from './metrics.ts'
+
+export interface WorkqueueOptions {
+  /** Milliseconds that a key waits after its first failure; doubled by each further one. */
+  firstBackoff: number
+  longestBackoff: number
+  metrics: WorkqueueMetrics
+  timers?: Timers
+}
+
+/** The timers this needs; `globalThis` fits. A test passes fake ones. */
+export interface Timers {
+  setTimeout: (callback: () => void, milliseconds: number) => NodeJS.Timeout
+  clearTimeout: (timer: NodeJS.Timeout) => void
+}
+
+/**
+ * Keys that are to be worked on, as controller-runtime's workqueue: a key that is added many times is worked on once, never by two workers at
+ * once, and again when it was added meanwhile. A key that fails waits longer each time.
+ */
+export class Workqueue {
+  readonly #options: WorkqueueOptions
+  readonly #timers: Timers
+  readonly #ready: string[] = []
+  /** Added and not yet taken. */
+  readonly #dirty = new Set<string>()
+  readonly #processing = new Set<string>()
+  readonly #failures = new Map<string, number>()
+  /** One a key: of two waits the shorter counts. */
+  readonly #waiting = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  readonly #takers: ((key: string | undefined) => void)[] = []
+  #closed = false
+
+  constructor(options: WorkqueueOptions) {
+    this.#options = options
+    this.#timers = options.timers ?? globalThis
+  }
+
+  /** Keys that wait to be taken now. */
+  get depth(): number {
+    return this.#ready.length
+  }
+
+  add(key: string): void {
+    if (this.#closed || this.#dirty.has(key)) return
+    this.#options.metrics.added(key)
+    this.#dirty.add(key)
+    if (!this.#processing.has(key)) this.#offer(key)
+  }
+
+  addAfter(key: string, milliseconds: number): void {
+    if (this.#closed) return
+    const at = performance.now() + milliseconds
+    const waiting = this.#waiting.get(key)
+    if (waiting !== undefined && waiting.at <= at) return
+    if (waiting !== undefined) this.#timers.clearTimeout(waiting.timer)
+    const timer = this.#timers.setTimeout(() => {
+      this.#waiting.delete(key)
+      this.add(key)
+    }, milliseconds)
+    this.#waiting.set(key, { at, timer })
+  }
+
+  /** Adds the key again after its backoff. */
+  addRateLimited(key: string): void {
+    const failures = this.#failures.get(key) ?? 0
+    this.#failures.set(key, failures + 1)
+    const { firstBackoff, longestBackoff, metrics } = this.#options
+    metrics.retried()
+    this.addAfter(key, Math.min(firstBackoff * 2 ** failures, longestBackoff))
+  }
+
+  /** Forgets that the key ever failed. */
+  forget(key: string): void {
+    this.#failures.delete(key)
+  }
+
+  /** Resolves with the next key, or undefined once the queue is closed. Whoever takes a key calls `done`. */
+  take(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined)
+    const key = this.#ready.shift()
+    if (key !== undefined) return Promise.resolve(this.#hand(key))
+    return new Promise((resolve) => this.#takers.push(resolve))
+  }
+
+  done(key: string): void {
+    this.#processing.delete(key)
+    this.#options.metrics.done(key)
+    if (this.#dirty.has(key)) this.#offer(key)
+  }
+
+  /** Gives out nothing more. */
+  close(): void {
+    this.#closed = true
+    for (const { timer } of this.#waiting.values()) this.#timers.clearTimeout(timer)
+    this.#waiting.clear()
+    for (const taker of this.#takers.splice(0)) taker(undefined)
+  }
+
+  #offer(key: string): void {
+    const taker = this.#takers.shift()
+    if (taker === undefined) this.#ready.push(key)
+    else taker(this.#hand(key))
+  }
+
+  #hand(key: string): string {
+    this.#dirty.delete(key)
+    this.#processing.add(key)
+    this.#options.metrics.taken(key)
+    return key
+  }
+}

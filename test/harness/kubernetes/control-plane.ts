@@ -1,0 +1,224 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from '../free-ports.ts'
+import { writeCertificates } from './certificates.ts'
+import { Component } from './component.ts'
+
+export interface ControlPlaneOptions {
+  /** The folder of programs of the part `kubernetes`. */
+  binaries: string
+  /** Without the controllers, the scheduler and a node there are no pods: enough for schemas. */
+  workloads?: boolean
+}
+
+export interface CommandResult {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** A real Kubernetes control plane on loopback whose pods only pretend to run. It ends with the process at the latest. */
+export interface ControlPlane {
+  /** Path of a kubeconfig of the cluster's administrator. */
+  kubeconfig: string
+  /** Path of the API server's audit log: one JSON event a line, who asked which verb of what. */
+  auditLog: string
+  apiServer: Component
+  etcd: Component
+  /** Runs kubectl as administrator; never rejects for its exit code. */
+  kubectl(args: readonly string[], input?: string): Promise<CommandResult>
+  stop(): Promise<void>
+}
+
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+`
+
+/** kwok takes a node with this annotation for its own, and lets its pods become Ready at once. */
+const node = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: {
+    name: 'fake',
+    annotations: { 'kwok.x-k8s.io/node': 'fake' },
+    labels: { 'kubernetes.io/hostname': 'fake', 'kubernetes.io/os': 'linux' },
+  },
+  status: {
+    allocatable: { cpu: '64', memory: '256Gi', pods: '2000' },
+    capacity: { cpu: '64', memory: '256Gi', pods: '2000' },
+  },
+})
+
+/** Starts etcd and the API server, and unless told otherwise the controllers, the scheduler and a node; waits until all are ready. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { binaries, workloads = true } = options
+  const folder = await mkdtemp(join(tmpdir(), 'carillon-kubernetes-'))
+  const pki = join(folder, 'pki')
+  await mkdir(pki)
+  await writeCertificates(pki)
+  const ports = await freePorts(6)
+  const url = `https://127.0.0.1:${ports[2]}`
+  const kubeconfig = await writeKubeconfig(folder, 'admin', url)
+  const auditLog = join(folder, 'audit.log')
+  await writeFile(join(folder, 'audit-policy.yaml'), auditPolicy)
+  const credentials = await readCredentials(pki)
+
+  const component = (name: string, flags: Record<string, string>, readyUrl?: string) =>
+    new Component({
+      program: join(binaries, name),
+      args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+      log: join(folder, `${name}.log`),
+      ...(readyUrl !== undefined && { ready: { url: readyUrl, ...credentials } }),
+    })
+
+  const etcd = component('etcd', etcdFlags(folder, ports))
+  const apiServer = component('kube-apiserver', apiServerFlags(folder, pki, ports), `${url}/readyz`)
+  const others: Component[] = []
+  const kubectl: ControlPlane['kubectl'] = (args, input) =>
+    run(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, ...args], input)
+  const stop = async () => {
+    await Promise.all([...others, apiServer, etcd].map((part) => part.kill()))
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await etcd.start()
+    await apiServer.start()
+    if (workloads) {
+      const managerConfig = await writeKubeconfig(folder, 'controller-manager', url)
+      const schedulerConfig = await writeKubeconfig(folder, 'scheduler', url)
+      others.push(
+        component('kube-controller-manager', controllerFlags(pki, managerConfig)),
+        component('kube-scheduler', { ...quiet, kubeconfig: schedulerConfig, 'secure-port': '0' }),
+        component('kwok', kwokFlags(binaries, pki, kubeconfig, ports)),
+      )
+      await Promise.all(others.map((part) => part.start()))
+      const created = await kubectl(['create', '-f', '-'], node)
+      if (created.code !== 0) throw new Error(`no node: ${created.stderr}`)
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { kubeconfig, auditLog, apiServer, etcd, kubectl, stop }
+}
+
+const quiet = { v: '1', 'leader-elect': 'false' }
+
+function etcdFlags(folder: string, [client, peer]: readonly number[]): Record<string, string> {
+  const clientUrl = `http://127.0.0.1:${client}`
+  const peerUrl = `http://127.0.0.1:${peer}`
+  return {
+    name: 'test',
+    'data-dir': join(folder, 'etcd'),
+    'log-level': 'warn',
+    // The data need not outlive the machine, only a restart of the process.
+    'unsafe-no-fsync': 'true',
+    'listen-client-urls': clientUrl,
+    'advertise-client-urls': clientUrl,
+    'listen-peer-urls': peerUrl,
+    'initial-advertise-peer-urls': peerUrl,
+    'initial-cluster': `test=${peerUrl}`,
+  }
+}
+
+function apiServerFlags(folder: string, pki: string, ports: readonly number[]): Record<string, string> {
+  return {
+    'etcd-servers': `http://127.0.0.1:${ports[0]}`,
+    'bind-address': '127.0.0.1',
+    'secure-port': String(ports[2]),
+    // An address of loopback is refused as an endpoint of the service `kubernetes`.
+    'endpoint-reconciler-type': 'none',
+    'tls-cert-file': join(pki, 'apiserver.crt'),
+    'tls-private-key-file': join(pki, 'apiserver.key'),
+    'client-ca-file': join(pki, 'ca.crt'),
+    'authorization-mode': 'Node,RBAC',
+    'service-cluster-ip-range': '10.96.0.0/16',
+    'service-account-issuer': 'https://kubernetes.default.svc',
+    'service-account-key-file': join(pki, 'service-account.pub'),
+    'service-account-signing-key-file': join(pki, 'service-account.key'),
+    'requestheader-client-ca-file': join(pki, 'front-proxy-ca.crt'),
+    'requestheader-allowed-names': 'front-proxy-client',
+    'requestheader-username-headers': 'X-Remote-User',
+    'requestheader-group-headers': 'X-Remote-Group',
+    'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
+    'proxy-client-cert-file': join(pki, 'front-proxy.crt'),
+    'proxy-client-key-file': join(pki, 'front-proxy.key'),
+    'audit-policy-file': join(folder, 'audit-policy.yaml'),
+    'audit-log-path': join(folder, 'audit.log'),
+    profiling: 'false',
+    v: '1',
+  }
+}
+
+function controllerFlags(pki: string, kubeconfig: string): Record<string, string> {
+  return {
+    ...quiet,
+    kubeconfig,
+    'secure-port': '0',
+    'use-service-account-credentials': 'true',
+    'service-account-private-key-file': join(pki, 'service-account.key'),
+    'root-ca-file': join(pki, 'ca.crt'),
+    // A namespace's children go within a test's patience.
+    'concurrent-namespace-syncs': '4',
+  }
+}
+
+function kwokFlags(binaries: string, pki: string, kubeconfig: string, ports: readonly number[]) {
+  return {
+    config: join(binaries, 'kwok-stages.yaml'),
+    kubeconfig,
+    'manage-all-nodes': 'false',
+    'manage-nodes-with-annotation-selector': 'kwok.x-k8s.io/node=fake',
+    cidr: '10.244.0.0/16',
+    'node-ip': '127.0.0.1',
+    'node-port': String(ports[3]),
+    'server-address': `127.0.0.1:${ports[3]}`,
+    'tls-cert-file': join(pki, 'kubelet.crt'),
+    'tls-private-key-file': join(pki, 'kubelet.key'),
+    'node-lease-duration-seconds': '40',
+  }
+}
+
+async function readCredentials(pki: string): Promise<{ ca: Buffer; cert: Buffer; key: Buffer }> {
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(join(pki, file))),
+  )
+  return { ca: ca!, cert: cert!, key: key! }
+}
+
+async function writeKubeconfig(folder: string, user: string, server: string): Promise<string> {
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', `${user}.crt`, `${user}.key`].map((file) => readFile(join(folder, 'pki', file), 'base64')),
+  )
+  const path = join(folder, `${user}.kubeconfig`)
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server, 'certificate-authority-data': ca } }],
+    users: [{ name: user, user: { 'client-certificate-data': cert, 'client-key-data': key } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user, namespace: 'default' } }],
+    'current-context': 'test',
+  }
+  await writeFile(path, JSON.stringify(config), { mode: 0o600 })
+  return path
+}
+
+async function run(program: string, args: readonly string[], input = ''): Promise<CommandResult> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const stdout: Buffer[] = []
+  const stderr: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+  child.stdin.on('error', () => {}).end(input)
+  const [code] = (await once(child, 'close')) as [number | null]
+  return {
+    code: code ?? 1,
+    stdout: Buffer.concat(stdout).toString(),
+    stderr: Buffer.concat(stderr).toString(),
+  }
+}
