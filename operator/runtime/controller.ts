@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { ControllerMetrics } from './metrics.ts'
 import { type ObjectName, parseKey } from './resource-kind.ts'
@@ -23,7 +23,7 @@ export interface ControllerOptions {
   reconcile: (name: ObjectName, context: ReconcileContext) => Promise<ReconcileResult>
   /** Objects at a time. */
   workers: number
-  clock: Clock
+  clock: Clock & Timers
   logger: Logger
   metrics: ControllerMetrics
 }
@@ -43,7 +43,12 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options
-    this.queue = new Workqueue({ firstBackoff, longestBackoff, metrics: options.metrics.queue })
+    this.queue = new Workqueue({
+      firstBackoff,
+      longestBackoff,
+      clock: options.clock,
+      metrics: options.metrics.queue,
+    })
   }
 
   start(): void {

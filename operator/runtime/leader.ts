@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Api } from './api.ts'
 import { isConflict, isNotFound } from './api-error.ts'
@@ -11,7 +10,7 @@ export interface LeaderOptions {
   lease: ObjectName
   /** Who we are: unique among all that ever ran. */
   identity: string
-  clock: Clock
+  clock: Clock & Timers
   logger: Logger
   /** Milliseconds; those of client-go's leader election by default. */
   leaseDuration?: number
@@ -48,7 +47,7 @@ export class Leader {
   #running: Promise<void> = Promise.resolve()
   #leading = false
   #renewedAt = 0
-  #deadline: NodeJS.Timeout | undefined
+  #callOffDeadline = () => {}
   /** What we saw last of the Lease, and when it had last changed. */
   #seen: { version: string; at: number } | undefined
 
@@ -79,7 +78,7 @@ export class Leader {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
-    clearTimeout(this.#deadline)
+    this.#callOffDeadline()
     if (!this.leading) return
     this.#leading = false
     await this.#release().catch((error: unknown) => {
@@ -94,19 +93,20 @@ export class Leader {
       const asked = clock.monotonic()
       // Counted from before the request: the Lease may have been written at once, and its answer have come late.
       if (await this.#try()) this.#renewed(asked)
-      await delay(retryPeriod * (1 + Math.random() / 5), undefined, { signal }).catch(() => {})
+      await sleep(clock, retryPeriod * (1 + Math.random() / 5), signal)
     }
   }
 
   #renewed(at: number): void {
-    const { renewDeadline, logger, identity } = this.#options
+    const { renewDeadline, logger, identity, clock } = this.#options
     this.#renewedAt = at
-    clearTimeout(this.#deadline)
-    this.#deadline = setTimeout(() => {
+    this.#callOffDeadline()
+    const left = renewDeadline - (clock.monotonic() - at)
+    this.#callOffDeadline = clock.after(left, () => {
       this.#leading = false
       this.#stopping.abort()
       this.#lost.resolve(new Error('the lease could not be renewed in time'))
-    }, renewDeadline)
+    })
     if (this.#leading) return
     this.#leading = true
     logger.info({ identity }, 'Leads')

@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Api, ListOptions } from './api.ts'
 import { ApiError, isGone } from './api-error.ts'
@@ -10,7 +9,7 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
   api: Api
   kind: ResourceKind
   cache: Cache<T>
-  clock: Clock
+  clock: Clock & Timers
   logger: Logger
 }
 
@@ -93,6 +92,6 @@ export class Reflector<T extends KubernetesObject> {
   async #pause(failures: number, atLeast = 0): Promise<void> {
     const longest = Math.min(firstPause * 2 ** (failures - 1), longestPause)
     const milliseconds = Math.max(atLeast, longest * (0.5 + Math.random() / 2))
-    await delay(milliseconds, undefined, { signal: this.#stopping.signal }).catch(() => {})
+    await sleep(this.#options.clock, milliseconds, this.#stopping.signal)
   }
 }

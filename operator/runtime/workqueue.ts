@@ -1,17 +1,12 @@
+import type { Clock, Timers } from '../../core/clock.ts'
 import type { WorkqueueMetrics } from './metrics.ts'
 
 export interface WorkqueueOptions {
   /** Milliseconds that a key waits after its first failure; doubled by each further one. */
   firstBackoff: number
   longestBackoff: number
+  clock: Clock & Timers
   metrics: WorkqueueMetrics
-  timers?: Timers
-}
-
-/** The timers this needs; `globalThis` fits. A test passes fake ones. */
-export interface Timers {
-  setTimeout: (callback: () => void, milliseconds: number) => NodeJS.Timeout
-  clearTimeout: (timer: NodeJS.Timeout) => void
 }
 
 /**
@@ -20,20 +15,18 @@ export interface Timers {
  */
 export class Workqueue {
   readonly #options: WorkqueueOptions
-  readonly #timers: Timers
   readonly #ready: string[] = []
   /** Added and not yet taken. */
   readonly #dirty = new Set<string>()
   readonly #processing = new Set<string>()
   readonly #failures = new Map<string, number>()
   /** One a key: of two waits the shorter counts. */
-  readonly #waiting = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  readonly #waiting = new Map<string, { at: number; callOff: () => void }>()
   readonly #takers: ((key: string | undefined) => void)[] = []
   #closed = false
 
   constructor(options: WorkqueueOptions) {
     this.#options = options
-    this.#timers = options.timers ?? globalThis
   }
 
   /** Keys that wait to be taken now. */
@@ -50,15 +43,16 @@ export class Workqueue {
 
   addAfter(key: string, milliseconds: number): void {
     if (this.#closed) return
-    const at = performance.now() + milliseconds
+    const { clock } = this.#options
+    const at = clock.monotonic() + milliseconds
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined && waiting.at <= at) return
-    if (waiting !== undefined) this.#timers.clearTimeout(waiting.timer)
-    const timer = this.#timers.setTimeout(() => {
+    waiting?.callOff()
+    const callOff = clock.after(milliseconds, () => {
       this.#waiting.delete(key)
       this.add(key)
-    }, milliseconds)
-    this.#waiting.set(key, { at, timer })
+    })
+    this.#waiting.set(key, { at, callOff })
   }
 
   /** Adds the key again after its backoff. */
@@ -92,7 +86,7 @@ export class Workqueue {
   /** Gives out nothing more. */
   close(): void {
     this.#closed = true
-    for (const { timer } of this.#waiting.values()) this.#timers.clearTimeout(timer)
+    for (const { callOff } of this.#waiting.values()) callOff()
     this.#waiting.clear()
     for (const taker of this.#takers.splice(0)) taker(undefined)
   }

@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { pino } from 'pino'
+import { systemClock as clock } from '../../core/clock.ts'
+import { Api } from '../../operator/runtime/api.ts'
+import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api-error.ts'
+import { Cache } from '../../operator/runtime/cache.ts'
+import { Connection } from '../../operator/runtime/connection.ts'
+import { loadKubeConfig } from '../../operator/runtime/kube-config.ts'
+import { Leader } from '../../operator/runtime/leader.ts'
+import { Reflector } from '../../operator/runtime/reflector.ts'
+import type { KubernetesObject, ResourceKind } from '../../operator/runtime/resource-kind.ts'
+import { describePart } from '../harness/describe-part.ts'
+import { type ControlPlane, startControlPlane } from '../harness/kubernetes/control-plane.ts'
+
+const logger = pino({ level: 'silent' })
+const configMaps: ResourceKind = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  namespaced: true,
+}
+const secrets: ResourceKind = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true }
+
+interface ConfigMap extends KubernetesObject {
+  data?: Record<string, string>
+}
+
+describePart('kubernetes', (binaries) => {
+  let cluster: ControlPlane
+  let connection: Connection
+  let api: Api
+
+  beforeAll(async () => {
+    cluster = await startControlPlane({ binaries, workloads: false })
+    connection = new Connection(loadKubeConfig(cluster.kubeconfig), clock)
+    api = new Api(connection)
+  }, 240_000)
+  afterAll(async () => {
+    await connection?.close()
+    await cluster?.stop()
+  })
+
+  const configMap = (name: string, data: Record<string, string>): ConfigMap => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default' },
+    data,
+  })
+
+  describe('the API client', () => {
+    it('applies its own fields and leaves those of others alone', async () => {
+      await api.apply(configMaps, configMap('shared', { ours: '1', gone: '1' }), { fieldManager: 'one' })
+      await api.apply(configMaps, configMap('shared', { theirs: '2' }), { fieldManager: 'two' })
+      await api.apply(configMaps, configMap('shared', { ours: '3' }), { fieldManager: 'one' })
+      const { data } = await api.get<ConfigMap>(configMaps, { namespace: 'default', name: 'shared' })
+      expect(data).toEqual({ ours: '3', theirs: '2' })
+    })
+
+    it('tells the ways in which the server refuses apart', async () => {
+      const name = { namespace: 'default', name: 'absent' }
+      await expect(api.get(configMaps, name)).rejects.toSatisfy(isNotFound)
+      const created = await api.create(configMaps, configMap('twice', {}))
+      await expect(api.create(configMaps, configMap('twice', {}))).rejects.toSatisfy(isConflict)
+      await api.replace(configMaps, { ...created, data: { a: '1' } })
+      await expect(api.replace(configMaps, created)).rejects.toSatisfy(isConflict)
+      await expect(api.create(configMaps, configMap('Not A Name', {}))).rejects.toSatisfy(isRefused)
+    })
+
+    it('lists a collection larger than a page', async () => {
+      const names = Array.from({ length: 620 }, (_, index) => `many-${index}`)
+      await Promise.all(
+        names.map((name) =>
+          api.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' } }),
+        ),
+      )
+      const { items } = await api.list(secrets, { namespace: 'default', metadataOnly: true })
+      expect(items).toHaveLength(names.length)
+    })
+
+    it('deletes the object that was meant, and not a later one of its name', async () => {
+      const name = { namespace: 'default', name: 'reborn' }
+      const { metadata } = await api.create(configMaps, configMap('reborn', {}))
+      await api.delete(configMaps, name, metadata.uid)
+      await api.create(configMaps, configMap('reborn', {}))
+      await expect(api.delete(configMaps, name, metadata.uid)).rejects.toSatisfy(isConflict)
+    })
+  })
+
+  describe('the reflector', () => {
+    function reflect() {
+      const cache = new Cache<ConfigMap>()
+      const reflector = new Reflector({ api, kind: configMaps, namespace: 'default', cache, clock, logger })
+      reflector.start()
+      onTestFinished(() => reflector.stop())
+      return { cache, reflector }
+    }
+
+    it('follows a collection through the end of its server, of the watch, and of what it knew', async () => {
+      const { cache, reflector } = reflect()
+      await reflector.synced
+      const data = (name: string) => cache.get({ namespace: 'default', name })?.data
+      await api.apply(configMaps, configMap('followed', { at: '1' }), { fieldManager: 'test' })
+      await api.create(configMaps, configMap('doomed', {}))
+      await expect.poll(() => data('followed'), { timeout: 10_000 }).toEqual({ at: '1' })
+      await cluster.apiServer.kill()
+      await cluster.apiServer.start()
+      await api.delete(configMaps, { namespace: 'default', name: 'doomed' })
+      await api.apply(configMaps, configMap('followed', { at: '2' }), { fieldManager: 'test' })
+      await expect.poll(() => data('followed'), { timeout: 60_000 }).toEqual({ at: '2' })
+      await expect.poll(() => data('doomed'), { timeout: 60_000 }).toBeUndefined()
+    }, 180_000)
+  })
+
+  describe('the leader election', () => {
+    const timing = { leaseDuration: 3_000, renewDeadline: 2_000, retryPeriod: 200 }
+    function contend(lease: string, identity: string): Leader {
+      const leader = new Leader({
+        api,
+        lease: { namespace: 'default', name: lease },
+        identity,
+        clock,
+        logger,
+        ...timing,
+      })
+      leader.start()
+      onTestFinished(() => leader.stop())
+      return leader
+    }
+
+    it('has one leader, and the next as soon as it lets go', async () => {
+      const one = contend('handed-over', 'one')
+      await one.led
+      const two = contend('handed-over', 'two')
+      const both: boolean[] = []
+      const watching = setInterval(() => both.push(one.leading && two.leading), 5)
+      onTestFinished(() => clearInterval(watching))
+      await expect.poll(() => both.length, { timeout: 20_000 }).toBeGreaterThan(200)
+      expect(two.leading).toBe(false)
+      await one.stop()
+      await two.led
+      expect(both).not.toContain(true)
+    }, 60_000)
+
+    it('knows by itself that it no longer leads when the server hangs', async () => {
+      const leader = contend('cut-off', 'one')
+      await leader.led
+      cluster.apiServer.hang()
+      onTestFinished(() => cluster.apiServer.wake())
+      expect((await leader.lost).message).toBe('the lease could not be renewed in time')
+      expect(leader.leading).toBe(false)
+    }, 60_000)
+  })
+})
