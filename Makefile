@@ -33,5 +33,5 @@ generate: ## write the CRDs, the JSON Schemas and the reference from the schemas
 verify: ## fail when a generated file is stale
 	@$(WITH_NODE) node crds/generate.ts --check
 
-real-parts: ## install the real parts that tests use and that are missing (from Debian, as root, and Maven Central)
+real-parts: ## install the real parts that tests use and that are missing (from Debian, as root, Maven Central and the Go module proxy)
 	@$(WITH_NODE) node test/harness/real-parts.ts
