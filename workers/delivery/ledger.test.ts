@@ -1,265 +1,53 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeLedger, type LedgerBench } from '../../test/conformance/ledger.ts'
 import { testDatabase } from '../../test/harness/postgres.ts'
-import { type FinishEntry, openLedger } from './ledger.ts'
+import { openLedger } from './ledger.ts'
 
-const lease = { leaseMilliseconds: 60_000 }
-let database: Awaited<ReturnType<typeof testDatabase>>
-let count = 0
+describeLedger('the ledger on PostgreSQL', start)
 
-beforeAll(async () => {
-  database = await testDatabase()
-})
-afterAll(() => database.close())
-
-async function newDelivery(): Promise<string> {
-  const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
-  const now = new Date()
-  await database.db
-    .insertInto('deliveries')
-    .values({
-      id,
-      notification_id: id,
-      tenant: 'shop',
-      channel: 'email',
-      channel_type: 'email',
-      recipient: 'user:ada',
-      user_id: 'ada',
-      status: 'queued',
-      reason: null,
-      owner: null,
-      provider: null,
-      provider_message_id: null,
-      created_at: now,
-      updated_at: now,
-    })
-    .execute()
-  return id
-}
-
-const worker = (workerId: string) => openLedger({ db: database.db, workerId })
-const ref = (id: string, attempt = 1, replayEpoch = 0) => ({ id, attempt, replayEpoch })
-
-function outcome(id: string, change: Partial<FinishEntry> = {}): FinishEntry {
+async function start(): Promise<LedgerBench> {
+  const { db, close } = await testDatabase()
   return {
-    ...ref(id),
-    claim: 1,
-    status: 'sent',
-    reason: null,
-    dueAt: null,
-    uncounted: false,
-    outcome: 'sent',
-    provider: 'primary',
-    providerMessageId: null,
-    code: null,
-    detail: null,
-    commitWith: undefined,
-    ...change,
+    open: (workerId) => openLedger({ db, workerId }),
+    async queue(id) {
+      const now = new Date()
+      await db
+        .insertInto('deliveries')
+        .values({
+          id,
+          notification_id: id,
+          tenant: 'shop',
+          channel: 'email',
+          channel_type: 'email',
+          recipient: 'user:ada',
+          user_id: 'ada',
+          status: 'queued',
+          reason: null,
+          owner: null,
+          provider: null,
+          provider_message_id: null,
+          created_at: now,
+          updated_at: now,
+        })
+        .execute()
+    },
+    async expireLease(id) {
+      await sql`UPDATE deliveries SET lease_until = clock_timestamp() - interval '1 ms' WHERE id = ${id}`.execute(
+        db,
+      )
+    },
+    async statusOf(id) {
+      const row = await db.selectFrom('deliveries').select('status').where('id', '=', id).executeTakeFirst()
+      return row?.status
+    },
+    attemptsOf: (id) =>
+      db
+        .selectFrom('attempts')
+        .select(['attempt', 'claim', 'owner', 'outcome'])
+        .where('delivery_id', '=', id)
+        .orderBy('attempt')
+        .orderBy('claim')
+        .execute(),
+    close,
   }
 }
-
-/** Lets the lease of a delivery run out, as time would. */
-const expireLease = (id: string) =>
-  sql`UPDATE deliveries SET lease_until = clock_timestamp() - interval '1 ms' WHERE id = ${id}`.execute(
-    database.db,
-  )
-const attemptsOf = (id: string) =>
-  database.db
-    .selectFrom('attempts')
-    .select(['attempt', 'claim', 'owner', 'outcome'])
-    .where('delivery_id', '=', id)
-    .orderBy('attempt')
-    .orderBy('claim')
-    .execute()
-
-describe('ledger', () => {
-  it('gives a delivery to one worker, and to nobody else while its lease holds', async () => {
-    const id = await newDelivery()
-    expect(await worker('a').claim({ ...ref(id), ...lease })).toEqual({
-      kind: 'claimed',
-      claim: 1,
-      uncounted: 0,
-    })
-    const second = await worker('b').claim({ ...ref(id), ...lease })
-    expect(second).toMatchObject({ kind: 'busy' })
-    expect(second.kind === 'busy' && second.milliseconds).toBeGreaterThan(50_000)
-    expect(await worker('b').finish(outcome(id))).toBe(false)
-    expect(await worker('a').finish(outcome(id))).toBe(true)
-    expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({
-      kind: 'settled',
-      status: 'sent',
-    })
-    expect(await worker('b').claim({ ...ref(id, 2), ...lease })).toEqual({ kind: 'stale' })
-  })
-
-  it('lets exactly one of many workers win, however they race', async () => {
-    const ids = await Promise.all(Array.from({ length: 20 }, newDelivery))
-    const workers = ['a', 'b', 'c', 'd'].map(worker)
-    const results = await Promise.all(
-      workers.flatMap((ledger, turn) =>
-        (turn % 2 ? ids : ids.toReversed()).map(async (id) => ({
-          id,
-          result: await ledger.claim({ ...ref(id), ...lease }),
-        })),
-      ),
-    )
-    for (const id of ids) {
-      expect(results.filter((entry) => entry.id === id && entry.result.kind === 'claimed')).toHaveLength(1)
-    }
-  })
-
-  it('hands over an expired claim, and the one who lost it can record nothing', async () => {
-    const id = await newDelivery()
-    await worker('frozen').claim({ ...ref(id), ...lease })
-    await expireLease(id)
-    expect(await worker('b').claim({ ...ref(id), ...lease })).toEqual({
-      kind: 'claimed',
-      claim: 2,
-      uncounted: 0,
-    })
-    expect(await worker('frozen').finish(outcome(id))).toBe(false)
-    expect(await worker('b').finish(outcome(id, { claim: 2 }))).toBe(true)
-    expect(await attemptsOf(id)).toEqual([
-      { attempt: 1, claim: 1, owner: 'frozen', outcome: 'interrupted' },
-      { attempt: 1, claim: 2, owner: 'b', outcome: 'sent' },
-    ])
-  })
-
-  it('does not take its own earlier claim for the new one', async () => {
-    const id = await newDelivery()
-    const ledger = worker('a')
-    await ledger.claim({ ...ref(id), ...lease })
-    await expireLease(id)
-    await ledger.claim({ ...ref(id), ...lease })
-    expect(await ledger.finish(outcome(id, { claim: 1 }))).toBe(false)
-    expect(await ledger.finish(outcome(id, { claim: 2 }))).toBe(true)
-  })
-
-  it('lets the newer attempt through and drops the older', async () => {
-    const id = await newDelivery()
-    const ledger = worker('a')
-    await ledger.claim({ ...ref(id), ...lease })
-    const dueAt = new Date(Date.now() + 30_000)
-    await ledger.finish(outcome(id, { status: 'retrying', outcome: 'rate_limited', dueAt, uncounted: true }))
-    expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({
-      kind: 'settled',
-      status: 'retrying',
-      dueAt,
-    })
-    expect(await ledger.claim({ ...ref(id, 2), ...lease })).toEqual({
-      kind: 'claimed',
-      claim: 1,
-      uncounted: 1,
-    })
-    expect(await ledger.claim({ ...ref(id, 1), ...lease })).toEqual({ kind: 'stale' })
-  })
-
-  it('sends a dead letter again only for a newer replay epoch, and never what was sent', async () => {
-    const dead = await newDelivery()
-    const sent = await newDelivery()
-    const ledger = worker('a')
-    for (const [id, status] of [
-      [dead, 'dead_lettered'],
-      [sent, 'sent'],
-    ] as const) {
-      await ledger.claim({ ...ref(id), ...lease })
-      await ledger.finish(outcome(id, { status }))
-    }
-    expect(await ledger.claim({ ...ref(dead, 1, 1), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
-    expect(await ledger.claim({ ...ref(dead, 9, 0), ...lease })).toEqual({ kind: 'stale' })
-    expect(await ledger.claim({ ...ref(sent, 1, 1), ...lease })).toEqual({ kind: 'stale' })
-  })
-
-  it('commits what goes with an outcome together with it, or not at all', async () => {
-    const [id, lost, bad] = await Promise.all([newDelivery(), newDelivery(), newDelivery()])
-    const ledger = worker('a')
-    await Promise.all([id, bad].map((delivery) => ledger.claim({ ...ref(delivery), ...lease })))
-    const writes: string[] = []
-    const commitWith = (name: string) => async () => {
-      if (name === bad) throw new Error('cannot be stored')
-      writes.push(name)
-    }
-    const results = await Promise.allSettled(
-      [id, lost, bad].map((name) => ledger.finish(outcome(name, { commitWith: commitWith(name) }))),
-    )
-    expect(results).toMatchObject([{ value: true }, { value: false }, { status: 'rejected' }])
-    // Twice for `id`: the first transaction was rolled back with the entry that failed, and the entry was then written alone.
-    expect(new Set(writes)).toEqual(new Set([id]))
-    expect(await ledger.claim({ ...ref(bad), ...lease })).toMatchObject({ kind: 'busy' })
-  })
-
-  it('answers for each of two records of one delivery in one batch', async () => {
-    const id = await newDelivery()
-    const ledger = worker('a')
-    const results = await Promise.all([
-      ledger.claim({ ...ref(id), ...lease }),
-      ledger.claim({ ...ref(id), ...lease }),
-    ])
-    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['busy', 'claimed'])
-  })
-
-  it('gives the newest of several records of one delivery its claim, whichever came first', async () => {
-    for (const order of [
-      [1, 2],
-      [2, 1],
-    ] as const) {
-      const id = await newDelivery()
-      const ledger = worker('a')
-      const results = await Promise.all(
-        order.map((attempt) => ledger.claim({ ...ref(id, attempt), ...lease })),
-      )
-      const newest = order.indexOf(2)
-      expect(results[newest]).toMatchObject({ kind: 'claimed' })
-      expect(results[1 - newest]).toEqual({ kind: 'busy', milliseconds: 0 })
-      expect(await ledger.claim({ ...ref(id, 1), ...lease })).toEqual({ kind: 'stale' })
-    }
-  })
-
-  it('takes the outcome of the claim that holds, not of an older one that comes with it', async () => {
-    const id = await newDelivery()
-    const ledger = worker('a')
-    await ledger.claim({ ...ref(id), ...lease })
-    await expireLease(id)
-    await ledger.claim({ ...ref(id), ...lease })
-    const old = outcome(id, { claim: 1, status: 'failed', reason: 'provider_rejected', outcome: 'rejected' })
-    expect(await Promise.all([ledger.finish(old), ledger.finish(outcome(id, { claim: 2 }))])).toEqual([
-      false,
-      true,
-    ])
-    const row = await database.db
-      .selectFrom('deliveries')
-      .select('status')
-      .where('id', '=', id)
-      .executeTakeFirst()
-    expect(row).toEqual({ status: 'sent' })
-  })
-
-  it('writes a lost row again, once, and leaves one that is there', async () => {
-    const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
-    const ledger = worker('a')
-    const envelope = {
-      id,
-      notification_id: id,
-      notification: 'ntf_1',
-      tenant: 'shop',
-      channel: 'email',
-      channel_type: 'email',
-      recipient: 'user:ada',
-      address: 'ada@example.com',
-      user: { id: 'ada' },
-      data: {},
-      metadata: {},
-      accepted_at: '2026-01-01T00:00:00.000Z',
-    } as const
-    await ledger.restore(envelope)
-    expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed' })
-    await ledger.restore(envelope)
-    expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'busy' })
-  })
-
-  it('tells a delivery that it does not know', async () => {
-    expect(await worker('a').claim({ ...ref('00000000-0000-8000-8000-ffffffffffff'), ...lease })).toEqual({
-      kind: 'missing',
-    })
-  })
-})

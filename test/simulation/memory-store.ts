@@ -1,0 +1,202 @@
+import type { Selectable } from 'kysely'
+import type { Clock } from '../../core/clock.ts'
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
+import type { DeliveryStatus } from '../../core/notification/status.ts'
+import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
+import type { AttemptRef, ClaimRequest, ClaimResult, FinishEntry } from '../../workers/delivery/ledger.ts'
+import type { PlannedRequest } from '../../workers/planner/record.ts'
+
+export type DeliveryRow = Selectable<DeliveryTable>
+export type AttemptRow = Selectable<AttemptTable>
+
+const claimable: ReadonlySet<DeliveryStatus> = new Set(['accepted', 'queued', 'retrying'])
+const replayable: ReadonlySet<DeliveryStatus> = new Set([
+  'dead_lettered',
+  'failed',
+  'unknown',
+  'expired',
+  'bounced',
+])
+
+/**
+ * What PostgreSQL holds of deliveries, in memory. Each method is one transaction. The same suites hold it against the statements of
+ * `claim.ts`, `finish.ts` and `record.ts`.
+ */
+export class MemoryStore {
+  readonly deliveries = new Map<string, DeliveryRow>()
+  readonly attempts: AttemptRow[] = []
+  readonly notifications = new Map<string, { bodyHash: string; conflicts: number }>()
+  readonly users = new Map<string, UserProfile>()
+  readonly #clock: Pick<Clock, 'now'>
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
+
+  record(planned: readonly PlannedRequest[]): PlannedRequest[] {
+    for (const { request } of planned) {
+      const { id, body_hash: bodyHash } = request
+      if (!this.notifications.has(id)) this.notifications.set(id, { bodyHash, conflicts: 0 })
+    }
+    const accepted = planned.filter(({ request }) => {
+      const notification = this.notifications.get(request.id)!
+      if (notification.bodyHash === request.body_hash) return true
+      notification.conflicts++
+      return false
+    })
+    for (const { request, deliveries } of accepted) {
+      for (const { result, ...delivery } of deliveries) {
+        const row = this.#row(delivery.id, {
+          notification_id: request.id,
+          tenant: request.tenant,
+          channel: delivery.channel,
+          channel_type: delivery.channelType,
+          recipient: delivery.recipient,
+          user_id: delivery.userId,
+          expires_at: delivery.expiresAt === undefined ? null : new Date(delivery.expiresAt),
+        })
+        if (result.kind === 'skip' && row.status === 'queued' && row.attempt === 0)
+          Object.assign(row, { status: result.status, reason: result.reason })
+      }
+    }
+    return accepted
+  }
+
+  claim(workerId: string, items: readonly ClaimRequest[]): ClaimResult[] {
+    const newest = new Map<string, ClaimRequest>()
+    for (const item of items) {
+      const other = newest.get(item.id)
+      if (other === undefined || compare(item, other) > 0) newest.set(item.id, item)
+    }
+    return items.map((item) =>
+      newest.get(item.id) === item ? this.#claimOne(workerId, item) : { kind: 'busy', milliseconds: 0 },
+    )
+  }
+
+  #claimOne(workerId: string, { leaseMilliseconds, ...ref }: ClaimRequest): ClaimResult {
+    const row = this.deliveries.get(ref.id)
+    if (row === undefined) return { kind: 'missing' }
+    const now = this.#clock.now()
+    const present = { id: row.id, replayEpoch: row.replay_epoch, attempt: row.attempt }
+    const newer = compare(ref, present)
+    const left = (row.lease_until?.getTime() ?? 0) - now
+    if (newer < 0) return { kind: 'stale' }
+    if (row.status === 'sending') {
+      if (left > 0) return { kind: 'busy', milliseconds: left }
+      const lost = this.#attemptOf(present, row.claims)
+      if (lost?.outcome === null) Object.assign(lost, { outcome: 'interrupted', finished_at: new Date(now) })
+    } else if (newer === 0) {
+      return { kind: 'settled', status: row.status, reason: row.reason, dueAt: row.due_at }
+    } else if (
+      !claimable.has(row.status) &&
+      !(ref.replayEpoch > row.replay_epoch && replayable.has(row.status))
+    ) {
+      return { kind: 'stale' }
+    }
+    const claim = newer === 0 ? row.claims + 1 : 1
+    Object.assign(row, {
+      status: 'sending',
+      reason: null,
+      due_at: null,
+      owner: workerId,
+      replay_epoch: ref.replayEpoch,
+      attempt: ref.attempt,
+      claims: claim,
+      lease_until: new Date(now + leaseMilliseconds),
+    })
+    this.attempts.push({
+      delivery_id: ref.id,
+      replay_epoch: ref.replayEpoch,
+      attempt: ref.attempt,
+      claim,
+      owner: workerId,
+      claimed_at: new Date(now),
+      finished_at: null,
+      provider: null,
+      outcome: null,
+      code: null,
+      detail: null,
+    })
+    return { kind: 'claimed', claim, uncounted: row.uncounted }
+  }
+
+  /** Answers whether the claim still held. What is to be committed with the outcome is, or neither. */
+  async finish(workerId: string, entry: FinishEntry): Promise<boolean> {
+    const row = this.deliveries.get(entry.id)
+    if (row?.status !== 'sending' || row.owner !== workerId || row.claims !== entry.claim) return false
+    if (row.replay_epoch !== entry.replayEpoch || row.attempt !== entry.attempt) return false
+    await entry.commitWith?.(undefined as never)
+    const { outcome, provider, code, detail } = entry
+    Object.assign(row, {
+      status: entry.status,
+      reason: entry.reason,
+      due_at: entry.dueAt,
+      uncounted: row.uncounted + (entry.uncounted ? 1 : 0),
+      provider: provider ?? row.provider,
+      provider_message_id: entry.providerMessageId ?? row.provider_message_id,
+      owner: null,
+      lease_until: null,
+    })
+    const finished = { outcome, provider, code, detail, finished_at: new Date(this.#clock.now()) }
+    Object.assign(this.#attemptOf(entry, entry.claim)!, finished)
+    return true
+  }
+
+  restore(envelope: DeliveryEnvelope): void {
+    const { id, notification_id, tenant, channel, channel_type, recipient, user, expires_at } = envelope
+    this.#row(id, {
+      notification_id,
+      tenant,
+      channel,
+      channel_type,
+      recipient,
+      user_id: typeof user?.['id'] === 'string' ? user['id'] : null,
+      expires_at: expires_at === undefined ? null : new Date(expires_at),
+    })
+  }
+
+  /** The row of a delivery, queued when it was not there. */
+  #row(
+    id: string,
+    shared: Pick<
+      DeliveryRow,
+      'notification_id' | 'tenant' | 'channel' | 'channel_type' | 'recipient' | 'user_id' | 'expires_at'
+    >,
+  ): DeliveryRow {
+    const now = new Date(this.#clock.now())
+    const row = this.deliveries.get(id) ?? {
+      id,
+      ...shared,
+      status: 'queued',
+      reason: null,
+      attempt: 0,
+      replay_epoch: 0,
+      claims: 0,
+      uncounted: 0,
+      owner: null,
+      lease_until: null,
+      provider: null,
+      provider_message_id: null,
+      due_at: null,
+      created_at: now,
+      updated_at: now,
+    }
+    this.deliveries.set(id, row)
+    return row
+  }
+
+  #attemptOf({ id, replayEpoch, attempt }: AttemptRef, claim: number): AttemptRow | undefined {
+    return this.attempts.find(
+      (row) =>
+        row.delivery_id === id &&
+        row.replay_epoch === replayEpoch &&
+        row.attempt === attempt &&
+        row.claim === claim,
+    )
+  }
+}
+
+function compare(left: AttemptRef, right: AttemptRef): number {
+  return left.replayEpoch - right.replayEpoch || left.attempt - right.attempt
+}
