@@ -100,6 +100,7 @@ export class MemoryStore {
       reason: null,
       due_at: null,
       owner: workerId,
+      cancel_requested_at: ref.replayEpoch === row.replay_epoch ? row.cancel_requested_at : null,
       replay_epoch: ref.replayEpoch,
       attempt: ref.attempt,
       claims: claim,
@@ -128,10 +129,11 @@ export class MemoryStore {
     if (row.replay_epoch !== entry.replayEpoch || row.attempt !== entry.attempt) return false
     await entry.commitWith?.(undefined as never)
     const { outcome, provider, code, detail } = entry
+    const cancelled = entry.status === 'retrying' && row.cancel_requested_at !== null
     Object.assign(row, {
-      status: entry.status,
-      reason: entry.reason,
-      due_at: entry.dueAt,
+      status: cancelled ? 'cancelled' : entry.status,
+      reason: cancelled ? null : entry.reason,
+      due_at: cancelled ? null : entry.dueAt,
       uncounted: row.uncounted + (entry.uncounted ? 1 : 0),
       provider: provider ?? row.provider,
       provider_message_id: entry.providerMessageId ?? row.provider_message_id,
@@ -179,6 +181,7 @@ export class MemoryStore {
       provider: null,
       provider_message_id: null,
       due_at: null,
+      cancel_requested_at: null,
       created_at: now,
       updated_at: now,
     }

@@ -144,6 +144,10 @@ function createAdmin(cluster: MemoryCluster, ensureOpen: () => void): Admin {
       ensureOpen()
       log.create(specs)
     },
+    async listTopics(prefix) {
+      ensureOpen()
+      return log.names().filter((name) => name.startsWith(prefix))
+    },
     async describeTopics(names) {
       ensureOpen()
       return names.flatMap((name) => {

@@ -37,6 +37,10 @@ export class MemoryLog {
     this.#gaps = gaps
   }
 
+  names(): string[] {
+    return [...this.#topics.keys()]
+  }
+
   find(name: string): MemoryTopic | undefined {
     return this.#topics.get(name)
   }
