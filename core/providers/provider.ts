@@ -68,6 +68,11 @@ export type Capture = (message: Message, context: SendContext) => void
 export interface ProviderDefinition<S extends z.ZodObject = z.ZodObject> extends ProviderDeclaration {
   settings: S
   idempotency: Idempotency
+  /**
+   * Names the party behind an address, as `host:port`, where each message goes to a party of its own and not to one service: that party is then
+   * to blame for failures. `undefined` for an address that cannot be used.
+   */
+  destination?: (address: string) => string | undefined
   /** Constructs without side effects: no request, timer or socket before the first send. */
   open(options: ProviderOptions<z.output<S>>): Provider
 }

@@ -37,6 +37,10 @@ export const webhook = defineProvider({
   ],
   // Receivers drop a `webhook-id` they have seen, as the specification tells them to.
   idempotency: 'key',
+  destination(address) {
+    const url = parseTarget(address)
+    return url && `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`
+  },
 
   open({ settings, secret, maxConcurrent, clock }) {
     const guard = guardedConnector(settings)

@@ -72,6 +72,20 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       expect(await worker('b').claim({ ...ref(id, 2), ...lease })).toEqual({ kind: 'stale' })
     })
 
+    it('takes a claim back as if it had not been made: the same attempt is claimed again, and only once', async () => {
+      const id = await newDelivery()
+      const release = { status: 'queued', reason: 'throttled', outcome: 'rate_limited' } as const
+      for (let round = 0; round < 5; round++) {
+        expect(await worker('a').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
+        expect(await worker('a').finish(outcome(id, release))).toBe(true)
+        expect(await worker('a').finish(outcome(id, release))).toBe(false)
+      }
+      expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
+      expect(await bench.attemptsOf(id)).toEqual([{ attempt: 1, claim: 1, owner: 'b', outcome: null }])
+      expect(await worker('b').finish(outcome(id))).toBe(true)
+      expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'settled' })
+    })
+
     it('lets exactly one of many workers win, however they race', async () => {
       const ids = await Promise.all(Array.from({ length: 20 }, newDelivery))
       const workers = ['a', 'b', 'c', 'd'].map(worker)

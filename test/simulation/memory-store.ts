@@ -86,7 +86,7 @@ export class MemoryStore {
       if (left > 0) return { kind: 'busy', milliseconds: left }
       const lost = this.#attemptOf(present, row.claims)
       if (lost?.outcome === null) Object.assign(lost, { outcome: 'interrupted', finished_at: new Date(now) })
-    } else if (newer === 0) {
+    } else if (newer === 0 && row.status !== 'queued') {
       return { kind: 'settled', status: row.status, reason: row.reason, dueAt: row.due_at }
     } else if (
       !claimable.has(row.status) &&
@@ -106,7 +106,7 @@ export class MemoryStore {
       claims: claim,
       lease_until: new Date(now + leaseMilliseconds),
     })
-    this.attempts.push({
+    const logged: AttemptRow = {
       delivery_id: ref.id,
       replay_epoch: ref.replayEpoch,
       attempt: ref.attempt,
@@ -118,7 +118,10 @@ export class MemoryStore {
       outcome: null,
       code: null,
       detail: null,
-    })
+    }
+    const before = this.#attemptOf(ref, claim)
+    if (before === undefined) this.attempts.push(logged)
+    else Object.assign(before, logged)
     return { kind: 'claimed', claim, uncounted: row.uncounted }
   }
 
@@ -129,11 +132,13 @@ export class MemoryStore {
     if (row.replay_epoch !== entry.replayEpoch || row.attempt !== entry.attempt) return false
     await entry.commitWith?.(undefined as never)
     const { outcome, provider, code, detail } = entry
-    const cancelled = entry.status === 'retrying' && row.cancel_requested_at !== null
+    const cancelled =
+      (entry.status === 'retrying' || entry.status === 'queued') && row.cancel_requested_at !== null
     Object.assign(row, {
       status: cancelled ? 'cancelled' : entry.status,
       reason: cancelled ? null : entry.reason,
       due_at: cancelled ? null : entry.dueAt,
+      claims: row.claims - (entry.status === 'queued' ? 1 : 0),
       uncounted: row.uncounted + (entry.uncounted ? 1 : 0),
       provider: provider ?? row.provider,
       provider_message_id: entry.providerMessageId ?? row.provider_message_id,

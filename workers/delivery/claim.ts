@@ -45,6 +45,7 @@ export async function claimBatch(
         WHEN (in_epoch, in_attempt) < (replay_epoch, attempt) THEN 'stale'
         WHEN status = 'sending' AND lease_until > clock_timestamp() THEN 'busy'
         WHEN status = 'sending' THEN 'claim'
+        WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) AND status = 'queued' THEN 'claim'
         WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN 'settled'
         WHEN status IN ('accepted', 'queued', 'retrying') THEN 'claim'
         WHEN in_epoch > replay_epoch AND status IN ('dead_lettered', 'failed', 'unknown', 'expired', 'bounced') THEN 'claim'
@@ -68,6 +69,9 @@ export async function claimBatch(
     ), logged AS (
       INSERT INTO attempts (delivery_id, replay_epoch, attempt, claim, owner, claimed_at)
       SELECT id, in_epoch, in_attempt, claim, ${workerId}, clock_timestamp() FROM judged WHERE verdict = 'claim'
+      ON CONFLICT (delivery_id, replay_epoch, attempt, claim) DO UPDATE SET
+        owner = excluded.owner, claimed_at = excluded.claimed_at,
+        finished_at = NULL, outcome = NULL, provider = NULL, code = NULL, detail = NULL
     )
     SELECT id, verdict, claim, uncounted, status, reason, due_at,
       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::int AS wait

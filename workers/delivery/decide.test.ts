@@ -13,7 +13,7 @@ const policy: RetryPolicy = {
   maxAttempts: 5,
   onUnknown: 'Retry',
 }
-const first: AttemptState = { attempt: 1, uncounted: 0, idempotency: 'none' }
+const first: AttemptState = { attempt: 1, uncounted: 0, idempotency: 'none', circuit: undefined }
 const failed = (failure: (typeof failureClasses)[number], retryAfter?: number): Outcome => ({
   class: failure,
   detail: '',
@@ -83,6 +83,38 @@ describe('decide', () => {
     expect(decide(failed('maybe_sent'), policy, first)).toMatchObject({ next: 'retry' })
   })
 
+  it('gives back what an outage of the provider is to blame for, and what may be repeated after a short wait', () => {
+    const outage = { ...first, circuit: { blame: 'outage', openFor: 30_000, of: 'provider' } } as const
+    expect(decide(failed('not_sent'), policy, outage)).toEqual({
+      next: 'release',
+      milliseconds: 1_000,
+      reason: null,
+    })
+    expect(decide(failed('maybe_sent'), policy, outage)).toMatchObject({ next: 'retry', uncounted: true })
+    const opened = { ...first, circuit: { ...outage.circuit, blame: 'delivery' } } as const
+    expect(decide(failed('not_sent'), policy, opened)).toMatchObject({ next: 'retry', uncounted: false })
+    expect(decide(failed('auth'), policy, opened)).toMatchObject({ next: 'release', reason: 'provider_auth' })
+    expect(decide(failed('rate_limited', 5_000), policy, first)).toEqual({
+      next: 'release',
+      milliseconds: 5_000,
+      reason: 'throttled',
+    })
+    expect(decide(failed('rate_limited', 5_001), policy, first)).toMatchObject({ next: 'retry', tier: '30s' })
+  })
+
+  it('defers what is for a destination that is left alone to the tier that covers the wait', () => {
+    const held = (openFor: number): AttemptState => ({
+      ...first,
+      circuit: { blame: 'outage', openFor, of: 'destination' },
+    })
+    expect(decide(failed('not_sent'), policy, held(4_000))).toMatchObject({ next: 'release' })
+    expect(decide(failed('not_sent'), policy, held(200_000))).toMatchObject({
+      next: 'retry',
+      tier: '5m',
+      uncounted: true,
+    })
+  })
+
   it('comes to an end: never more counted attempts than allowed, and no retry without a tier', () => {
     fc.assert(
       fc.property(
@@ -97,6 +129,7 @@ describe('decide', () => {
             attempt: counted + uncounted + 1,
             uncounted,
             idempotency: 'none',
+            circuit: undefined,
           })
           if (decision.next !== 'retry') return
           expect(some.tiers.map(({ tier }) => tier)).toContain(decision.tier)

@@ -1,4 +1,5 @@
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
+import type { Settlement } from './circuit.ts'
 import type { Idempotency, NotSent, Outcome } from '../../core/providers/provider.ts'
 
 /** What the channel says of retries, in milliseconds. */
@@ -14,10 +15,18 @@ export interface AttemptState {
   /** Attempts before this one that do not count against `maxAttempts`. */
   uncounted: number
   idempotency: Idempotency
+  /** Of whoever is to blame for the outcome; `undefined` when nobody was asked. */
+  circuit: CircuitVerdict | undefined
 }
 
-/** What follows an outcome. `retry` and `dead_letter` need a record written after the ledger; the others end the delivery. */
+export interface CircuitVerdict extends Settlement {
+  of: 'provider' | 'destination'
+}
+
+/** What follows an outcome. `retry` and `dead_letter` need a record written after the ledger; `end` ends the delivery. */
 export type Decision =
+  /** The claim is given back: the very same attempt is made again after a wait, before anything else of its key. */
+  | { next: 'release'; milliseconds: number; reason: Reason | null }
   | { next: 'end'; status: DeliveryStatus; reason: Reason | null }
   | { next: 'retry'; tier: string; milliseconds: number; reason: Reason | null; uncounted: boolean }
   | { next: 'dead_letter'; reason: Reason }
@@ -25,7 +34,7 @@ export type Decision =
 /**
  * Decides what follows an outcome. Pure. The classes and what follows each are those of the contract's table:
  * a refusal ends the delivery, a rate limit and refused credentials cost no attempt, and an unknown outcome is repeated unless the
- * channel says `Hold` and the vendor cannot tell a repeat.
+ * channel says `Hold` and the vendor cannot tell a repeat. What an outage is to blame for costs no attempt either.
  */
 export function decide(outcome: Outcome, policy: RetryPolicy, state: AttemptState): Decision {
   switch (outcome.class) {
@@ -43,17 +52,43 @@ export function decide(outcome: Outcome, policy: RetryPolicy, state: AttemptStat
     case 'not_sent':
     case 'rate_limited':
     case 'auth':
-      return retry(outcome, policy, state)
+      return release(outcome, state) ?? retry(outcome, policy, state)
   }
 }
 
-function retry(outcome: NotSent, policy: RetryPolicy, { attempt, uncounted }: AttemptState): Decision {
-  const free = outcome.class === 'rate_limited' || outcome.class === 'auth'
+/** Longest wait, in milliseconds, for which one destination may hold its record: beyond it others would wait behind it. */
+export const shortWait = 5_000
+/** Milliseconds after which a delivery asks again whether its channel sends. */
+const askAgain = 1_000
+
+/** Gives the claim back where waiting is all there is to do, and short or shared with the whole channel. */
+function release(outcome: NotSent, { circuit }: AttemptState): Decision | undefined {
+  const reason = reasonOf(outcome)
+  if (outcome.class === 'rate_limited') {
+    const { retryAfter } = outcome
+    if (retryAfter === undefined || retryAfter > shortWait) return undefined
+    return { next: 'release', milliseconds: Math.max(retryAfter, askAgain), reason }
+  }
+  if (circuit === undefined || !isOutage(outcome, circuit)) return undefined
+  // Nothing starts while the circuit of a provider is open, and then another one may be first.
+  if (circuit.of === 'provider') return { next: 'release', milliseconds: askAgain, reason }
+  if (circuit.openFor > shortWait) return undefined
+  return { next: 'release', milliseconds: Math.max(circuit.openFor, askAgain), reason }
+}
+
+function isOutage(outcome: NotSent, { blame, openFor, of }: CircuitVerdict): boolean {
+  return blame === 'outage' || (outcome.class === 'auth' && of === 'provider' && openFor > 0)
+}
+
+function retry(outcome: NotSent, policy: RetryPolicy, state: AttemptState): Decision {
+  const { attempt, uncounted, circuit } = state
+  const free = outcome.class === 'rate_limited' || outcome.class === 'auth' || circuit?.blame === 'outage'
   const counted = attempt - uncounted - (free ? 1 : 0)
   const last = policy.tiers.at(-1)
   if (last === undefined || counted >= policy.maxAttempts)
     return { next: 'dead_letter', reason: 'retries_exhausted' }
-  const covering = policy.tiers.findIndex(({ milliseconds }) => milliseconds >= (outcome.retryAfter ?? 0))
+  const wait = Math.max(outcome.retryAfter ?? 0, circuit?.of === 'destination' ? circuit.openFor : 0)
+  const covering = policy.tiers.findIndex(({ milliseconds }) => milliseconds >= wait)
   // Also what costs no attempt backs off: a wrong password every 30 s for three days locks accounts.
   const byAttempt = Math.min(attempt - 1, policy.tiers.length - 1)
   const tier = policy.tiers[covering < 0 ? policy.tiers.length - 1 : Math.max(covering, byAttempt)] ?? last

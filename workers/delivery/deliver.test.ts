@@ -6,8 +6,11 @@ import { type DeliveryEnvelope, encodeDelivery, header } from '../../core/notifi
 import { channelTopics } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
+import { Admission } from './admission.ts'
 import { createDeliver, type Rendered } from './deliver.ts'
+import { type DestinationPass, Destinations } from './destinations.ts'
 import { createFollowUps } from './follow-ups.ts'
+import { Lane } from './lane.ts'
 import type { ClaimResult, FinishEntry } from './ledger.ts'
 import { createDeliveryMetrics } from './metrics.ts'
 import { createSend } from './send.ts'
@@ -61,6 +64,7 @@ interface Setup {
   finishFailures?: Error[]
   /** How long claiming takes on the monotonic clock. */
   claimTakes?: number
+  destination?: DestinationPass
   produce?: () => Promise<void>
 }
 
@@ -82,9 +86,15 @@ function world({
   const providers = outcomes.map((outcome, index) => ({
     name: `provider-${index}`,
     timeout: 10_000,
+    maxConcurrent: 8,
     idempotency,
     provider: { send: async () => (sends.push(`provider-${index}`), outcome), close: async () => {} },
   }))
+  const admission = new Admission({
+    lanes: providers.map((provider) => new Lane({ provider, clock, limiter: undefined })),
+    clock,
+    onOpening: () => {},
+  })
   const deliver = createDeliver({
     ledger: {
       claim: async () => {
@@ -111,7 +121,8 @@ function world({
       tiers,
       clock,
     }),
-    send: createSend({ providers, clock, metrics, channel }),
+    enterDestination: () => setup.destination ?? new Destinations({ clock }).enter(undefined),
+    send: createSend({ enterAfter: (permit) => admission.enterAfter(permit), clock, metrics, channel }),
     render: () =>
       setup.rendered ?? {
         kind: 'ok',
@@ -130,9 +141,9 @@ function world({
   const run = (record = recordOf()) => {
     const work = readWork(record)
     if (work.kind === 'unknown_version') throw new Error('held by the worker')
-    return deliver(work)
+    return deliver(work, admission.enter()!)
   }
-  return { run, finished, restored, produced, sends }
+  return { run, admission, finished, restored, produced, sends }
 }
 
 const failed = (failure: Exclude<Outcome['class'], 'sent'>): Outcome => ({

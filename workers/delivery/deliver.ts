@@ -2,12 +2,15 @@ import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { Message } from '../../core/notification/message.ts'
+import type { DeliveryStatus } from '../../core/notification/status.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
 import { isDataError } from '../../core/store/store.ts'
-import { type Decision, decide, type RetryPolicy } from './decide.ts'
+import { type CircuitVerdict, type Decision, decide, type RetryPolicy, shortWait } from './decide.ts'
+import type { DestinationPass } from './destinations.ts'
 import type { RunResult } from './dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
+import type { Permit } from './lane.ts'
 import type { AttemptRef, ClaimResult, FinishEntry, Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import type { createSend } from './send.ts'
@@ -18,6 +21,8 @@ export interface DeliverOptions {
   ledger: Ledger
   followUps: FollowUps
   send: ReturnType<typeof createSend>
+  /** Leave to call the destination of a delivery, as far as it has one of its own. */
+  enterDestination: (envelope: DeliveryEnvelope) => DestinationPass
   render: (envelope: DeliveryEnvelope) => Rendered
   /** Whether the template is at hand. */
   canRender: (envelope: DeliveryEnvelope) => boolean
@@ -52,17 +57,46 @@ const catalogDelay = 60_000
 /** Milliseconds a delivery waits when the ledger or the broker cannot be reached. */
 const holdMilliseconds = 1_000
 
-/** Takes one delivery from its record to a recorded outcome and whatever must follow it. Every step may be repeated after a crash. */
+type DeliveryWork = Extract<Work, { kind: 'delivery' }>
+
+const heldBack = { class: 'not_sent', detail: 'the destination keeps failing, and is left alone' } as const
+
+/** Leave to call a provider, and the destination that it leads to. */
+interface Admitted {
+  permit: Permit
+  destination: DestinationPass
+}
+
+/**
+ * Takes one delivery from its record to a recorded outcome and whatever must follow it. Every step may be repeated after a crash. The permit ends
+ * with it.
+ */
 export function createDeliver(options: DeliverOptions) {
   const { ledger, followUps, logger, metrics, clock, channel } = options
 
-  return async function deliver(work: Exclude<Work, { kind: 'unknown_version' }>): Promise<RunResult> {
+  return async function deliver(
+    work: Exclude<Work, { kind: 'unknown_version' }>,
+    permit: Permit,
+  ): Promise<RunResult> {
     try {
-      return work.kind === 'delivery' ? await attempt(work) : await setAside(work.record, work.detail)
+      return work.kind === 'delivery' ? await enter(work, permit) : await setAside(work.record, work.detail)
     } catch (error) {
       // The ledger or the broker is out of reach. The record waits here unfinished, so it cannot be lost.
       logger.warn({ err: error }, 'Delivery held')
       return { kind: 'park', milliseconds: holdMilliseconds }
+    } finally {
+      permit.release()
+    }
+  }
+
+  async function enter(work: DeliveryWork, permit: Permit): Promise<RunResult> {
+    const destination = options.enterDestination(work.envelope)
+    const { heldFor } = destination
+    if (heldFor > 0 && heldFor <= shortWait) return { kind: 'park', milliseconds: heldFor }
+    try {
+      return await attempt(work, { permit, destination })
+    } finally {
+      destination.release()
     }
   }
 
@@ -73,8 +107,7 @@ export function createDeliver(options: DeliverOptions) {
     return { kind: 'done' }
   }
 
-  async function attempt(work: Extract<Work, { kind: 'delivery' }>): Promise<RunResult> {
-    const { record, envelope, ref } = work
+  async function attempt({ record, envelope, ref }: DeliveryWork, admitted: Admitted): Promise<RunResult> {
     const isYoung = clock.now() - Date.parse(envelope.accepted_at) < catalogDelay
     if (isYoung && !options.canRender(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
     const claimedAt = clock.monotonic()
@@ -90,11 +123,13 @@ export function createDeliver(options: DeliverOptions) {
       metrics.duplicatesSuppressed.inc(channel)
       return { kind: 'done' }
     }
-    const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds)
+    const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds, admitted)
     const recorded = await finish(ref, claim.claim, judged)
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
     count(envelope, recorded.judgement)
-    await followUps.write(record, ref, recorded.judgement.decision, recorded.dueAt)
+    const { decision } = recorded.judgement
+    if (decision.next === 'release') return { kind: 'park', milliseconds: decision.milliseconds }
+    await followUps.write(record, ref, decision, recorded.dueAt)
     return { kind: 'done' }
   }
 
@@ -103,6 +138,7 @@ export function createDeliver(options: DeliverOptions) {
     ref: AttemptRef,
     { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
+    admitted: Admitted,
   ): Promise<Judgement> {
     if (claim > maxClaims)
       return unsent({ next: 'dead_letter', reason: 'poison' }, `${maxClaims} claims without an outcome`)
@@ -115,15 +151,21 @@ export function createDeliver(options: DeliverOptions) {
     if (envelope.expires_at !== undefined && clock.now() >= Date.parse(envelope.expires_at)) {
       return unsent({ next: 'end', status: 'expired', reason: 'expired' })
     }
+    const state = { attempt: ref.attempt, uncounted, idempotency: options.idempotency }
+    const { heldFor } = admitted.destination
+    if (heldFor > 0) {
+      const circuit: CircuitVerdict = { blame: 'outage', openFor: heldFor, of: 'destination' }
+      return unsent(decide(heldBack, options.policy, { ...state, circuit }), heldBack.detail)
+    }
     const rendered = options.render(envelope)
     if (rendered.kind === 'invalid') {
       return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
     }
-    const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd)
-    const { outcome, provider } = result
-    const state = { attempt: ref.attempt, uncounted, idempotency: provider.idempotency }
+    const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd, admitted)
+    const { outcome, provider, verdict: circuit } = result
+    const { idempotency } = provider
     return {
-      decision: decide(outcome, options.policy, state),
+      decision: decide(outcome, options.policy, { ...state, idempotency, circuit }),
       outcome,
       provider: provider.name,
       detail: outcome.class === 'sent' ? null : outcome.detail,
@@ -176,6 +218,19 @@ function unsent(decision: Decision, detail: string | null = null): Judgement {
   return { decision, outcome: null, provider: null, detail }
 }
 
+function statusOf(decision: Decision): DeliveryStatus {
+  switch (decision.next) {
+    case 'end':
+      return decision.status
+    case 'release':
+      return 'queued'
+    case 'retry':
+      return 'retrying'
+    case 'dead_letter':
+      return 'dead_lettered'
+  }
+}
+
 function toEntry(
   ref: AttemptRef,
   claim: number,
@@ -183,15 +238,15 @@ function toEntry(
   now: number,
 ): FinishEntry {
   const retry = decision.next === 'retry' ? decision : undefined
+  const later = decision.next === 'release' ? decision : retry
   const sent = outcome?.class === 'sent' ? outcome : undefined
   const failed = outcome !== null && outcome.class !== 'sent' ? outcome : undefined
   return {
     ...ref,
     claim,
-    status:
-      decision.next === 'end' ? decision.status : decision.next === 'retry' ? 'retrying' : 'dead_lettered',
+    status: statusOf(decision),
     reason: decision.reason,
-    dueAt: retry ? new Date(now + retry.milliseconds) : null,
+    dueAt: later ? new Date(now + later.milliseconds) : null,
     uncounted: retry?.uncounted ?? false,
     outcome: outcome?.class ?? null,
     provider,

@@ -97,4 +97,26 @@ describe('Dispatcher', () => {
     expect(ran).toEqual(['a'])
     expect(dispatcher.running).toBe(0)
   })
+
+  it('starts nothing while it may not, and forgets meanwhile what nobody wants any more', async () => {
+    let may = false
+    let revoked = false
+    const isRevoked = () => revoked
+    const dispatcher = new Dispatcher({ concurrency: 2, clock, mayStart: () => may })
+    const ran: string[] = []
+    const task = (key: string, abandoned = () => false) => ({
+      key,
+      abandoned,
+      run: async () => (ran.push(key), done),
+    })
+    for (const key of ['a', 'b', 'a']) dispatcher.enqueue(task(key, isRevoked))
+    dispatcher.enqueue(task('b'))
+    revoked = true
+    dispatcher.dropAbandoned()
+    dispatcher.enqueue(task('a'))
+    expect(dispatcher.running).toBe(0)
+    may = true
+    dispatcher.wake()
+    await expect.poll(() => ran).toEqual(['b', 'a'])
+  })
 })

@@ -16,18 +16,21 @@ export interface Task {
 export class Dispatcher {
   readonly #concurrency: number
   readonly #clock: Timers
+  readonly #mayStart: () => boolean
   /** Every key with waiting tasks; the head of a queue is the task that runs or is parked. */
   readonly #queues = new Map<string, Task[]>()
-  readonly #ready: string[] = []
+  #ready: string[] = []
   /** What calls each parked key's wait off. */
   readonly #parked = new Set<() => void>()
   readonly #idle: (() => void)[] = []
   #running = 0
   #stopped = false
 
-  constructor({ concurrency, clock }: { concurrency: number; clock: Timers }) {
-    this.#concurrency = concurrency
-    this.#clock = clock
+  /** @param options.mayStart is asked right before each start; after a no, `wake` makes it be asked again, and so does the end of a run */
+  constructor(options: { concurrency: number; clock: Timers; mayStart?: () => boolean }) {
+    this.#concurrency = options.concurrency
+    this.#clock = options.clock
+    this.#mayStart = options.mayStart ?? (() => true)
   }
 
   /** Tasks that run now. */
@@ -51,6 +54,23 @@ export class Dispatcher {
     this.#fill()
   }
 
+  /** Starts what may start now. */
+  wake(): void {
+    this.#fill()
+  }
+
+  /** Forgets the tasks that nobody wants any more, however long they would still have to wait. */
+  dropAbandoned(): void {
+    const ready = new Set(this.#ready)
+    for (const [key, queue] of this.#queues) {
+      // The head of a key that is not ready runs or is parked: its turn will come.
+      const wanted = queue.filter((task, index) => (index === 0 && !ready.has(key)) || !task.abandoned())
+      if (wanted.length > 0) this.#queues.set(key, wanted)
+      else this.#queues.delete(key)
+    }
+    this.#ready = this.#ready.filter((key) => this.#queues.has(key))
+  }
+
   /** Starts nothing more, and resolves when nothing runs. What waits is forgotten: it was never finished, so it is read again. */
   async drain(): Promise<void> {
     this.#stopped = true
@@ -60,12 +80,14 @@ export class Dispatcher {
 
   #fill(): void {
     while (!this.#stopped && this.#running < this.#concurrency) {
-      const key = this.#ready.shift()
+      const key = this.#ready[0]
       if (key === undefined) return
       const task = this.#queues.get(key)?.[0]
-      if (task === undefined) continue
-      if (task.abandoned()) this.#next(key)
-      else void this.#run(key, task)
+      const wanted = task !== undefined && !task.abandoned()
+      if (wanted && !this.#mayStart()) return
+      this.#ready.shift()
+      if (wanted) void this.#run(key, task)
+      else if (task !== undefined) this.#next(key)
     }
   }
 

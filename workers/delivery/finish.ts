@@ -2,7 +2,10 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../core/store/schema.ts'
 import type { FinishEntry } from './ledger.ts'
 
-/** Records outcomes in one statement, with what is to be committed with them; answers which claims still held, in order. */
+/**
+ * Records outcomes in one statement, with what is to be committed with them; answers which claims still held, in order. `queued` gives a
+ * claim back as if it had not been made: the same attempt may be claimed again, and its entry in the log is then written anew.
+ */
 export async function finishBatch(
   db: Kysely<Database>,
   workerId: string,
@@ -42,7 +45,7 @@ async function writeOutcomes(
       )
     ), locked AS (
       -- What was cancelled while it was being sent is not tried again.
-      SELECT d.id, i.n, i.status = 'retrying' AND d.cancel_requested_at IS NOT NULL AS cancelled FROM deliveries d JOIN input i ON i.id = d.id
+      SELECT d.id, i.n, i.status IN ('queued', 'retrying') AND d.cancel_requested_at IS NOT NULL AS cancelled FROM deliveries d JOIN input i ON i.id = d.id
       WHERE d.status = 'sending' AND d.owner = ${workerId}
         AND d.replay_epoch = i.epoch AND d.attempt = i.attempt AND d.claims = i.claim
       ORDER BY d.id FOR UPDATE OF d
@@ -52,6 +55,7 @@ async function writeOutcomes(
         reason = CASE WHEN NOT l.cancelled THEN i.reason END,
         due_at = CASE WHEN NOT l.cancelled THEN i.due_at END,
         uncounted = d.uncounted + i.uncounted,
+        claims = d.claims - CASE i.status WHEN 'queued' THEN 1 ELSE 0 END,
         provider = coalesce(i.provider, d.provider), provider_message_id = coalesce(i.message_id, d.provider_message_id),
         owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
       FROM input i JOIN locked l ON l.n = i.n WHERE d.id = i.id

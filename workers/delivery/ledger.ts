@@ -46,6 +46,7 @@ export type ClaimResult =
 
 export interface FinishEntry extends AttemptRef {
   claim: number
+  /** `queued` gives the claim back. */
   status: DeliveryStatus
   reason: Reason | null
   dueAt: Date | null

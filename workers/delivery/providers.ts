@@ -1,9 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
-import type { Idempotency, ProviderOptions } from '../../core/providers/provider.ts'
+import type { Idempotency, Provider, ProviderOptions } from '../../core/providers/provider.ts'
 import { providerByType } from '../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
-import type { OpenedProvider } from './send.ts'
 
 /** Reads a key of a Secret by the name in `secretRef`. */
 export type ReadSecret = (secretName: string, key: string) => string | undefined
@@ -12,6 +11,19 @@ export interface OpenProvidersOptions {
   readSecret: ReadSecret
   clock: Clock
   capture: ProviderOptions<unknown>['capture']
+}
+
+/** A provider of the channel, ready to send. */
+export interface OpenedProvider {
+  name: string
+  /** Milliseconds one send may take. */
+  timeout: number
+  /** Sends that may be in flight. */
+  maxConcurrent: number
+  idempotency: Idempotency
+  /** The party that a message to an address is for, where that is not the provider itself: it is to blame for failures. */
+  destination?: ((address: string) => string | undefined) | undefined
+  provider: Provider
 }
 
 /** Opens the providers of a channel in failover order. Throws where the spec names one that does not exist: the catalog holds none. */
@@ -26,7 +38,9 @@ export function openProviders(
     return {
       name: entry.name,
       timeout: parseDuration(entry.timeout),
+      maxConcurrent: entry.maxConcurrent,
       idempotency: definition.idempotency,
+      destination: definition.destination,
       provider: definition.open({
         settings: definition.settings.parse(entry[entry.type] ?? {}),
         secret: (key) => (secretName === undefined ? undefined : readSecret(secretName, key)),

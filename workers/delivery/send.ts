@@ -2,27 +2,24 @@ import type { Clock, Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import { formatDeliveryId } from '../../core/notification/ids.ts'
 import type { Message } from '../../core/notification/message.ts'
-import type { Idempotency, Outcome, Provider } from '../../core/providers/provider.ts'
+import type { Outcome } from '../../core/providers/provider.ts'
+import type { CircuitVerdict } from './decide.ts'
+import type { DestinationPass } from './destinations.ts'
+import type { Permit } from './lane.ts'
 import type { DeliveryMetrics } from './metrics.ts'
+import type { OpenedProvider } from './providers.ts'
 import { inProviderSpan } from './trace-delivery.ts'
-
-/** A provider of the channel, ready to send. */
-export interface OpenedProvider {
-  name: string
-  /** Milliseconds one send may take. */
-  timeout: number
-  idempotency: Idempotency
-  provider: Provider
-}
 
 export interface SendResult {
   outcome: Outcome
   provider: OpenedProvider
+  /** What the circuit said that watches whoever is to blame for the outcome; `undefined` when nobody was asked. */
+  verdict: CircuitVerdict | undefined
 }
 
 export interface SendOptions {
-  /** In failover order. */
-  providers: readonly OpenedProvider[]
+  /** Leave to ask another provider after one that did not take the message. */
+  enterAfter: (permit: Permit) => Permit | undefined
   clock: Clock & Timers
   metrics: DeliveryMetrics
   /** Labels of the metrics. */
@@ -39,19 +36,26 @@ const leaseTooShort: Outcome = {
 const mayFailOver: ReadonlySet<Outcome['class']> = new Set(['not_sent', 'rate_limited', 'auth'])
 
 /**
- * Sends through the first provider that takes the message. What the lease would not cover is not sent.
+ * Sends through the provider of the permit, or through the first after it that takes the message. What the lease would not cover is
+ * not sent.
  */
-export function createSend({ providers, clock, metrics, channel }: SendOptions) {
+export function createSend({ enterAfter, clock, metrics, channel }: SendOptions) {
   return async (
     message: Message,
     envelope: DeliveryEnvelope,
     attempt: number,
     leaseEnd: number,
+    admitted: { permit: Permit; destination: DestinationPass },
   ): Promise<SendResult> => {
-    let result: SendResult = { outcome: leaseTooShort, provider: providers[0]! }
-    for (const provider of providers) {
+    const { provider: first } = admitted.permit
+    let result: SendResult = { outcome: leaseTooShort, provider: first, verdict: undefined }
+    for (let permit: Permit | undefined = admitted.permit; permit; permit = enterAfter(permit)) {
+      const { provider } = permit
       // The lease is checked on a clock that does not jump, just before the call: a worker that was frozen must not send.
-      if (clock.monotonic() + provider.timeout > leaseEnd) return result
+      if (clock.monotonic() + provider.timeout > leaseEnd) {
+        permit.release()
+        return result
+      }
       const startedAt = clock.monotonic()
       const outcome = await inProviderSpan({ ...channel, provider: provider.name }, (traceparent) =>
         callProvider(provider, message, { envelope, attempt, traceparent }, clock),
@@ -60,11 +64,18 @@ export function createSend({ providers, clock, metrics, channel }: SendOptions) 
         { ...channel, provider: provider.name, outcome: outcome.class },
         (clock.monotonic() - startedAt) / 1000,
       )
-      result = { outcome, provider }
+      result = { outcome, provider, verdict: blame(permit, admitted.destination, outcome) }
       if (!mayFailOver.has(outcome.class)) return result
     }
     return result
   }
+}
+
+/** Tells the circuit of whoever the outcome says something of: the provider, or the destination that it only led to. */
+function blame(permit: Permit, destination: DestinationPass, outcome: Outcome): CircuitVerdict {
+  if (permit.provider.destination === undefined) return { ...permit.settle(outcome), of: 'provider' }
+  permit.settle({ class: 'sent' })
+  return { ...destination.settle(outcome), of: 'destination' }
 }
 
 interface Call {

@@ -9,15 +9,18 @@ import { parseDuration } from '../../core/resources/duration.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
+import { Admission } from './admission.ts'
 import { createDeliver } from './deliver.ts'
+import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'
 import { createFollowUps } from './follow-ups.ts'
+import { Lane, type ProviderHealth } from './lane.ts'
 import type { Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
-import { weakestIdempotency } from './providers.ts'
+import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { createRender, knowsTemplate } from './render.ts'
-import { createSend, type OpenedProvider } from './send.ts'
+import { createSend } from './send.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
 import { readWork } from './work.ts'
 
@@ -45,8 +48,13 @@ const leaseMargin = 5_000
 /** Milliseconds that a drain waits for a store that does not take the outcomes of what was sent. */
 const drainPatience = 10_000
 
+export interface DeliveryWorker extends Running {
+  /** Of the channel's providers, in failover order. */
+  providerHealth(): ProviderHealth[]
+}
+
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
-export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<Running> {
+export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
   const { channel, broker, ledger, providers, prefix, clock, logger, metrics } = options
   const { namespace, name } = channel.metadata
   const { delivery } = channel.spec
@@ -55,11 +63,24 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   const tiers = delivery.retryTiers.map((tier) => ({ tier, milliseconds: parseDuration(tier) }))
   const leaseMilliseconds = providers.reduce((sum, { timeout }) => sum + timeout, leaseMargin)
 
+  const admission = new Admission({
+    lanes: providers.map((provider) => new Lane({ provider, clock, limiter: undefined })),
+    clock,
+    onOpening: () => dispatcher.wake(),
+  })
+  const destinations = new Destinations({ clock })
+
   const giveUp = new AbortController()
   const deliver = createDeliver({
     ledger,
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
-    send: createSend({ providers, clock, metrics, channel: labels }),
+    send: createSend({
+      enterAfter: (permit) => admission.enterAfter(permit),
+      clock,
+      metrics,
+      channel: labels,
+    }),
+    enterDestination: ({ address }) => destinations.enter(providers[0]!.destination?.(address)),
     render: createRender(options.catalog),
     canRender: (envelope) => knowsTemplate(options.catalog, envelope),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
@@ -72,10 +93,14 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     channel: labels,
   })
 
-  // More in flight than the first provider may have would only wait inside its lease.
-  const dispatcher = new Dispatcher({
-    concurrency: Math.min(delivery.concurrency, channel.spec.providers[0]!.maxConcurrent),
+  const dispatcher: Dispatcher = new Dispatcher({
+    // More in flight than a provider may have would only wait inside its lease.
+    concurrency: Math.min(
+      delivery.concurrency,
+      Math.max(...providers.map(({ maxConcurrent }) => maxConcurrent)),
+    ),
     clock,
+    mayStart: () => admission.canEnter(),
   })
   metrics.slots.set(labels, dispatcher.concurrency)
 
@@ -95,8 +120,9 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       abandoned: handle.abandoned,
       run: async () => {
         metrics.slotsBusy.set(labels, dispatcher.running)
+        const permit = admission.enter()!
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
-        const result = await inDeliverySpan(work, group, () => deliver(work))
+        const result = await inDeliverySpan(work, group, () => deliver(work, permit))
         metrics.slotsBusy.set(labels, dispatcher.running - 1)
         if (result.kind === 'done') handle.done()
         return result
@@ -112,6 +138,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     logger,
     metrics: options.sourceMetrics,
     bounds,
+    onRevoked: () => dispatcher.dropAbandoned(),
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
 
@@ -141,10 +168,12 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   function forgetWaiting(): void {
     for (const queue of waiting.values()) queue.close()
     waiting.clear()
+    dispatcher.dropAbandoned()
   }
 
   async function stop(): Promise<void> {
     forgetWaiting()
+    admission.stop()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
     await dispatcher.drain()
     callOff()
@@ -165,5 +194,6 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     ready: () => source.healthy && (retries?.healthy ?? true),
     failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
     stop,
+    providerHealth: () => admission.health,
   }
 }
