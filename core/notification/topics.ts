@@ -19,6 +19,9 @@ export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
 export const plannerGroup = (prefix: string) => `${prefix}.planner`
 
+/** How the names of a channel's retry topics begin, also of those whose tier was taken out of the channel. */
+export const retryTopicPrefix = (main: string) => `${main}.retry.`
+
 /** @param name the topic's own name when the channel asks for one, else '' @param retryTiers delays such as `30s` */
 export function channelTopics(
   prefix: string,
@@ -30,7 +33,7 @@ export function channelTopics(
   const main = name || group
   return {
     main,
-    retries: retryTiers.map((tier) => ({ tier, topic: `${main}.retry.${tier}` })),
+    retries: retryTiers.map((tier) => ({ tier, topic: retryTopicPrefix(main) + tier })),
     deadLetters: `${main}.dlq`,
     group,
     retryGroup: `${group}.retry`,

@@ -6,6 +6,7 @@ import {
   anyAddress,
   bootstrapServers,
   channelName,
+  historyRetention,
   hostName,
   logLevels,
   loopbackAddress,
@@ -140,6 +141,12 @@ export const settings = {
     flag: 'channel',
     description: 'NAMESPACE/NAME of the channel to deliver',
     schema: channelName,
+  }),
+  historyRetention: define({
+    env: 'CARILLON_HISTORY_RETENTION',
+    flag: 'history-retention',
+    description: 'how long notifications are kept, and with them their Idempotency-Key: 168h or more (720h)',
+    schema: historyRetention.prefault('720h'),
   }),
   topicReplicas: define({
     env: 'CARILLON_TOPIC_REPLICAS',

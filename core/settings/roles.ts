@@ -24,6 +24,7 @@ export const devSettings = {
   emailUsername: settings.emailUsername,
   emailPassword: settings.emailPassword,
   emailFrom: settings.emailFrom,
+  historyRetention: settings.historyRetention,
   logLevel,
 }
 
@@ -36,7 +37,14 @@ export const apiSettings = {
   logLevel,
 }
 
-export const plannerSettings = { healthListen, ...kafka, databaseUrl, installKeyFile, logLevel }
+export const plannerSettings = {
+  healthListen,
+  ...kafka,
+  databaseUrl,
+  installKeyFile,
+  historyRetention: settings.historyRetention,
+  logLevel,
+}
 
 export const workerSettings = {
   channel: settings.channel,

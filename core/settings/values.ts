@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { durationPattern, parseDuration } from '../resources/duration.ts'
 
 /** What the texts of settings may be, and what they are read as. Messages complete "NAME: must …". */
 
@@ -73,6 +74,18 @@ export const channelName = z
     const [namespace = '', name = ''] = text.split('/')
     return { namespace, name }
   })
+
+/** Kafka keeps requests for 168h: one that was read again after its notification is forgotten would be sent again. */
+const shortestHistory = parseDuration('168h')
+
+/** Milliseconds. */
+export const historyRetention = z
+  .string()
+  .refine(
+    (text) => durationPattern.test(text) && parseDuration(text) >= shortestHistory,
+    'must be a duration of 168h or more',
+  )
+  .transform(parseDuration)
 
 export const hostName = z
   .string()

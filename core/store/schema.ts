@@ -98,11 +98,11 @@ export interface CancellationTable {
   requested_at: Timestamp
 }
 
-/** How far a sweep has been. */
+/** How far a sweep has been along the deadlines: no delivery before this one is unfinished. */
 export interface SweepTable {
   name: string
-  /** Nothing before it is unfinished. */
-  position: Timestamp
+  expires_at: Timestamp
+  id: string
 }
 
 export interface UserTable {

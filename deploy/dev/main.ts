@@ -32,6 +32,8 @@ import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
+import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
+import { Sweeper } from '../../workers/sweeper/sweeper.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
@@ -178,6 +180,18 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     logger: component(logger, 'planner'),
     metrics: sourceMetrics,
   })
+  const sweeper = new Sweeper({
+    db,
+    admin: broker.admin,
+    catalog,
+    prefix,
+    retention: settings.historyRetention,
+    clock,
+    logger: component(logger, 'sweeper'),
+    metrics: createSweeperMetrics(registry),
+  })
+  sweeper.start()
+  started.add('sweeper', () => sweeper.stop())
   const forWorkers = {
     broker,
     prefix,

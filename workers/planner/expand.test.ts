@@ -42,10 +42,17 @@ const request: RequestEnvelope = {
   metadata: {},
   accepted_at: '2026-01-01T00:00:00.000Z',
 }
-const run = (change: Partial<RequestEnvelope>) =>
-  expand({ ...request, ...change }, { prefix: 'p', publicId: 'ntf_1', channel, users })
+const run = (change: Partial<RequestEnvelope>, now = '2026-01-01T00:00:00.000Z') =>
+  expand({ ...request, ...change }, { prefix: 'p', publicId: 'ntf_1', channel, users, now: Date.parse(now) })
 
 describe('expand', () => {
+  it('sends nothing whose time is over when it is planned', () => {
+    const late = '2026-01-04T00:00:00.000Z'
+    expect(run({}, late)).toMatchObject([{ expiresAt: late, result: { kind: 'skip', status: 'expired' } }])
+    const inTime = run({}, '2026-01-03T23:59:59.999Z')
+    expect(inTime).toMatchObject([{ expiresAt: late, result: { kind: 'send' } }])
+  })
+
   it('sends a user on each channel that they have an address for, one delivery per device', () => {
     const planned = run({ channels: ['email', 'push', 'bells'] })
     expect(

@@ -24,7 +24,7 @@ export interface PlannedDelivery {
   expiresAt: string | undefined
   result:
     | { kind: 'send'; topic: string; envelope: DeliveryEnvelope }
-    | { kind: 'skip'; status: 'skipped' | 'failed'; reason: Reason }
+    | { kind: 'skip'; status: 'skipped' | 'failed' | 'expired'; reason: Reason }
 }
 
 export interface ExpandOptions {
@@ -35,6 +35,8 @@ export interface ExpandOptions {
   publicId: string
   /** Known users of the request's tenant, by id. */
   users: ReadonlyMap<string, UserProfile>
+  /** Milliseconds since the epoch: what is due by then comes too late. */
+  now: number
 }
 
 /**
@@ -43,14 +45,14 @@ export interface ExpandOptions {
  */
 export function expand(
   request: RequestEnvelope,
-  { prefix, publicId, channel, users }: ExpandOptions,
+  { prefix, publicId, channel, users, now }: ExpandOptions,
 ): PlannedDelivery[] {
   const deliveries = new Map<string, PlannedDelivery>()
   for (const name of request.channels) {
     const spec = channel(request.tenant, name)?.resource.spec
     for (const recipient of request.to) {
       for (const target of targetsOf(recipient, spec?.type, users)) {
-        const planned = plan(request, { prefix, publicId, name, spec }, recipient, target)
+        const planned = plan(request, { prefix, publicId, name, spec, now }, recipient, target)
         deliveries.set(planned.id, planned)
       }
     }
@@ -69,11 +71,12 @@ interface PlanContext {
   publicId: string
   name: string
   spec: NotificationChannel['spec'] | undefined
+  now: number
 }
 
 function plan(
   request: RequestEnvelope,
-  { prefix, publicId, name, spec }: PlanContext,
+  { prefix, publicId, name, spec, now }: PlanContext,
   recipient: Recipient,
   { recipient: canonical, address, user }: Target,
 ): PlannedDelivery {
@@ -93,6 +96,8 @@ function plan(
     return { ...planned, result: { kind: 'skip', status: 'failed', reason: 'channel_deleted' } }
   if (address === undefined)
     return { ...planned, result: { kind: 'skip', status: 'skipped', reason: 'no_address' } }
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= now)
+    return { ...planned, result: { kind: 'skip', status: 'expired', reason: 'expired' } }
   const envelope: DeliveryEnvelope = {
     ...shared,
     id,

@@ -10,6 +10,8 @@ import type { plannerSettings } from '../../core/settings/roles.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { openStore } from '../../core/store/store.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
+import { createSweeperMetrics } from '../sweeper/metrics.ts'
+import { Sweeper } from '../sweeper/sweeper.ts'
 import { openPlannerStore } from './store.ts'
 import { startPlanner } from './planner.ts'
 
@@ -45,6 +47,15 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
     const start = () => startPlanner(shared)
     const planner = await awaitBroker(start, { logger, signal })
     started.add('planner', () => planner.stop())
+    const sweeper = new Sweeper({
+      ...shared,
+      db: store.db,
+      admin: broker.admin,
+      retention: settings.historyRetention,
+      metrics: createSweeperMetrics(metrics),
+    })
+    sweeper.start()
+    started.add('sweeper', () => sweeper.stop())
     return planner
   })
 }

@@ -1,5 +1,6 @@
 import type { Broker, ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { Clock } from '../../core/clock.ts'
 import { encodeDelivery, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
@@ -15,6 +16,7 @@ export interface PlanBatchOptions {
   catalog: Catalog
   keys: InstallKeys
   prefix: string
+  clock: Pick<Clock, 'now'>
 }
 
 /** A request and the record that it came in. */
@@ -42,7 +44,7 @@ export async function planBatch(
 }
 
 async function plan(
-  { broker, store, catalog, keys, prefix }: PlanBatchOptions,
+  { broker, store, catalog, keys, prefix, clock }: PlanBatchOptions,
   batch: readonly PlannableRequest[],
   planTrace: PlanTrace,
 ): Promise<void> {
@@ -55,6 +57,7 @@ async function plan(
       publicId: formatNotificationId(keys, request.tenant, request.id),
       channel: (namespace, name) => catalog.channel(namespace, name),
       users: users.get(request.tenant) ?? new Map(),
+      now: clock.now(),
     }),
   }))
   const accepted = await store.record(planned)

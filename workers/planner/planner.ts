@@ -1,5 +1,5 @@
 import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
-import { sleep, type Timers } from '../../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
@@ -10,7 +10,7 @@ import { Source, type Work } from '../source.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
 export interface PlannerOptions extends PlanBatchOptions {
-  clock: Timers
+  clock: Pick<Clock, 'now'> & Timers
   logger: Logger
   metrics: SourceMetrics
 }

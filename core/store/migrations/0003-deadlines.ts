@@ -19,9 +19,12 @@ export const deadlines: Migration = {
       )`.execute(db)
     await sql`
       CREATE TABLE sweeps (
-        name     text PRIMARY KEY,
-        position timestamptz NOT NULL
+        name       text PRIMARY KEY,
+        expires_at timestamptz NOT NULL,
+        id         uuid NOT NULL
       )`.execute(db)
-    await sql`INSERT INTO sweeps (name, position) VALUES ('overdue', '-infinity')`.execute(db)
+    await sql`
+      INSERT INTO sweeps (name, expires_at, id)
+      VALUES ('overdue', '-infinity', '00000000-0000-0000-0000-000000000000')`.execute(db)
   },
 }

@@ -1,0 +1,26 @@
+import { Counter, type Registry } from 'prom-client'
+
+export type SweeperMetrics = ReturnType<typeof createSweeperMetrics>
+
+/** Metrics of the sweeper of one process. */
+export function createSweeperMetrics(registry: Registry) {
+  const registers = [registry]
+  return {
+    swept: new Counter({
+      name: 'carillon_deliveries_swept_total',
+      help: 'Deliveries that no worker ended and the sweeper did, by the status and the reason they got.',
+      labelNames: ['status', 'reason'],
+      registers,
+    }),
+    forgotten: new Counter({
+      name: 'carillon_notifications_forgotten_total',
+      help: 'Notifications deleted because they are older than the history is kept.',
+      registers,
+    }),
+    failures: new Counter({
+      name: 'carillon_sweep_failures_total',
+      help: 'Rounds of the sweeper that failed; the next one goes on where they ended.',
+      registers,
+    }),
+  }
+}
