@@ -302,13 +302,30 @@ describe('deliver', () => {
     const late = world()
     await late.run(recordOf({ expires_at: '2026-01-01T00:00:00.000Z' }))
     expect(late.finished).toMatchObject([{ status: 'expired', reason: 'expired' }])
+    const interrupted = world({ claim: { kind: 'claimed', claim: 2, uncounted: 0 } })
+    await interrupted.run(recordOf({ expires_at: '2026-01-01T00:00:00.000Z' }))
+    expect(interrupted.finished).toMatchObject([{ status: 'unknown', reason: 'expired' }])
     const broken = world({ rendered: { kind: 'invalid', detail: 'email.subject: undefined variable' } })
     await broken.run()
     expect(broken.finished).toMatchObject([
       { status: 'failed', reason: 'template_invalid', detail: 'email.subject: undefined variable' },
     ])
-    expect([...late.sends, ...broken.sends]).toEqual([])
+    expect([...late.sends, ...interrupted.sends, ...broken.sends]).toEqual([])
   })
+
+  it.each([
+    ['not_sent', '2026-01-01T00:00:30.000Z', 'expired', 'expired'],
+    ['maybe_sent', '2026-01-01T00:00:30.000Z', 'unknown', 'expired'],
+    ['not_sent', '2026-01-01T00:00:30.001Z', 'retrying', null],
+  ] as const)(
+    'puts off what was %s and expires at %s only if there is time: %s',
+    async (failure, at, status, reason) => {
+      const { run, finished, produced } = world({ outcomes: [failed(failure)] })
+      expect(await run(recordOf({ expires_at: at }))).toEqual({ kind: 'done' })
+      expect(finished).toMatchObject([{ status, reason, outcome: failure }])
+      expect(produced).toHaveLength(status === 'retrying' ? 1 : 0)
+    },
+  )
 
   it('waits for a template that is on its way, but not for one that is gone', async () => {
     const rendered = { kind: 'invalid', detail: 'the template is gone' } as const

@@ -6,6 +6,7 @@ import type { DeliveryStatus } from '../../core/notification/status.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
 import { isDataError } from '../../core/store/store.ts'
+import { endInTime, expire } from './deadline.ts'
 import { type CircuitVerdict, type Decision, decide, type RetryPolicy, shortWait } from './decide.ts'
 import type { DestinationPass } from './destinations.ts'
 import type { RunResult } from './dispatcher.ts'
@@ -124,12 +125,14 @@ export function createDeliver(options: DeliverOptions) {
       return { kind: 'done' }
     }
     const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds, admitted)
-    const recorded = await finish(ref, claim.claim, judged)
+    const decision = endInTime(judged.decision, judged.outcome, timeLeft(envelope))
+    const recorded = await finish(ref, claim.claim, { ...judged, decision })
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
-    count(envelope, recorded.judgement)
-    const { decision } = recorded.judgement
-    if (decision.next === 'release') return { kind: 'park', milliseconds: decision.milliseconds }
-    await followUps.write(record, ref, decision, recorded.dueAt)
+    const { judgement, dueAt } = recorded
+    count(envelope, judgement)
+    if (judgement.decision.next === 'release')
+      return { kind: 'park', milliseconds: judgement.decision.milliseconds }
+    await followUps.write(record, ref, judgement.decision, dueAt)
     return { kind: 'done' }
   }
 
@@ -148,9 +151,7 @@ export function createDeliver(options: DeliverOptions) {
         'an earlier claim ended without an outcome',
       )
     }
-    if (envelope.expires_at !== undefined && clock.now() >= Date.parse(envelope.expires_at)) {
-      return unsent({ next: 'end', status: 'expired', reason: 'expired' })
-    }
+    if (timeLeft(envelope) <= 0) return unsent(expire(claim > 1))
     const state = { attempt: ref.attempt, uncounted, idempotency: options.idempotency }
     const { heldFor } = admitted.destination
     if (heldFor > 0) {
@@ -170,6 +171,11 @@ export function createDeliver(options: DeliverOptions) {
       provider: provider.name,
       detail: outcome.class === 'sent' ? null : outcome.detail,
     }
+  }
+
+  /** Milliseconds until the delivery expires. */
+  function timeLeft({ expires_at: at }: DeliveryEnvelope): number {
+    return at === undefined ? Infinity : Date.parse(at) - clock.now()
   }
 
   /**
