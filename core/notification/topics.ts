@@ -18,6 +18,8 @@ export const requestsTopic = (prefix: string) => `${prefix}.requests`
 export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.dlq`
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
 export const plannerGroup = (prefix: string) => `${prefix}.planner`
+/** A replay reads dead letters from their beginning, whatever others have read. */
+export const replayGroup = (prefix: string, replayId: string) => `${prefix}.replay.${replayId}`
 
 /** How the names of a channel's retry topics begin, also of those whose tier was taken out of the channel. */
 export const retryTopicPrefix = (main: string) => `${main}.retry.`

@@ -1,5 +1,11 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { FailureClass } from '../notification/failure.ts'
+import type {
+  DeadLetterFilter,
+  ReplayPositions,
+  ReplayStatus,
+  SkippedCounts,
+} from '../notification/replay.ts'
 import type { DeliveryStatus, Reason } from '../notification/status.ts'
 import type { UserProfile } from '../notification/user-profile.ts'
 import type { ChannelType } from '../resources/channel-type.ts'
@@ -13,6 +19,8 @@ export interface Database {
   sweeps: SweepTable
   users: UserTable
   inbox: InboxTable
+  dead_letters: DeadLetterTable
+  replays: ReplayTable
   broker_topics: BrokerTopicTable
   broker_partitions: BrokerPartitionTable
   broker_records: BrokerRecordTable
@@ -123,6 +131,42 @@ export interface InboxTable {
   action_url: string | null
   created_at: Timestamp
   read_at: NullableTimestamp
+}
+
+/** Which deliveries are `dead_lettered`: kept by triggers on `deliveries`. */
+export interface DeadLetterTable {
+  delivery_id: string
+  /** Rises with time; a delivery that is dead-lettered again gets a new one. */
+  sequence: Generated<number>
+  tenant: string
+  channel: string
+  dead_lettered_at: Timestamp
+}
+
+/** One replay of dead letters: what was asked for, and how far it is. */
+export interface ReplayTable {
+  id: string
+  sequence: Generated<number>
+  tenant: string
+  filter: JSONColumnType<DeadLetterFilter>
+  /** Records per second. */
+  rate: number
+  max_records: number | null
+  status: ReplayStatus
+  /** Why it is paused or has failed, in words. */
+  reason: string | null
+  /** Dead letters that fitted the filter when it was asked for. */
+  matched: number
+  replayed: Generated<number>
+  skipped: JSONColumnType<SkippedCounts, string | undefined>
+  /** How far each partition, named `topic/partition`, has been read; `null` until the ends are noted. */
+  positions: JSONColumnType<ReplayPositions | null, string | null | undefined, string | null>
+  owner: string | null
+  lease_until: NullableTimestamp
+  created_at: Timestamp
+  started_at: NullableTimestamp
+  updated_at: Timestamp
+  finished_at: NullableTimestamp
 }
 
 /** The embedded broker's log: these four tables are empty where a Kafka is used. */

@@ -34,6 +34,7 @@ import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
 import { Sweeper } from '../../workers/sweeper/sweeper.ts'
+import { startReplayer } from '../../workers/replayer/replayer.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
@@ -170,15 +171,11 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const registry = createMetrics()
   const sourceMetrics = createSourceMetrics(registry)
   const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
+  const forPlanner = { broker, catalog, keys, prefix, clock, metrics: sourceMetrics }
   const planner = await startPlanner({
-    broker,
+    ...forPlanner,
     store: openPlannerStore(db),
-    catalog,
-    keys,
-    prefix,
-    clock,
     logger: component(logger, 'planner'),
-    metrics: sourceMetrics,
   })
   const sweeper = new Sweeper({
     db,
@@ -192,6 +189,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   })
   sweeper.start()
   started.add('sweeper', () => sweeper.stop())
+  const replayer = startReplayer({ ...forPlanner, db, logger: component(logger, 'replayer') })
   const forWorkers = {
     broker,
     prefix,
@@ -219,7 +217,9 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
         providers: openProviders(channel, forProviders),
       }),
   })
-  started.add('planner and workers', () => Promise.all([planner.stop(), workers.stop()]))
+  started.add('planner, replayer and workers', () =>
+    Promise.all([planner.stop(), replayer.stop(), workers.stop()]),
+  )
   await workers.start()
 
   signal.throwIfAborted()

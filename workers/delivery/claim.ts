@@ -51,13 +51,15 @@ export async function claimBatch(
         WHEN in_epoch > replay_epoch AND status IN ('dead_lettered', 'failed', 'unknown', 'expired', 'bounced') THEN 'claim'
         ELSE 'stale'
       END AS verdict,
-      CASE WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN claims + 1 ELSE 1 END AS claim
+      CASE WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN claims + 1 ELSE 1 END AS claim,
+      -- A replay begins anew: the attempts of the epochs before count neither way.
+      CASE WHEN in_epoch > replay_epoch THEN 0 ELSE uncounted END AS left_uncounted
       FROM locked
     ), claimed AS (
       UPDATE deliveries d SET
         status = 'sending', reason = NULL, due_at = NULL, owner = ${workerId},
         cancel_requested_at = CASE WHEN j.in_epoch = d.replay_epoch THEN d.cancel_requested_at END,
-        replay_epoch = j.in_epoch, attempt = j.in_attempt, claims = j.claim,
+        replay_epoch = j.in_epoch, attempt = j.in_attempt, claims = j.claim, uncounted = j.left_uncounted,
         lease_until = clock_timestamp() + j.in_lease * interval '1 millisecond',
         updated_at = clock_timestamp()
       FROM judged j WHERE d.id = j.id AND j.verdict = 'claim'
@@ -73,7 +75,7 @@ export async function claimBatch(
         owner = excluded.owner, claimed_at = excluded.claimed_at,
         finished_at = NULL, outcome = NULL, provider = NULL, code = NULL, detail = NULL
     )
-    SELECT id, verdict, claim, uncounted, status, reason, due_at,
+    SELECT id, verdict, claim, left_uncounted AS uncounted, status, reason, due_at,
       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::int AS wait
     FROM judged`.execute(db)
   const byId = new Map(rows.map((row) => [row.id, row]))

@@ -12,13 +12,14 @@ import { openStore } from '../../core/store/store.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { createSweeperMetrics } from '../sweeper/metrics.ts'
 import { Sweeper } from '../sweeper/sweeper.ts'
-import { openPlannerStore } from './store.ts'
+import { startReplayer } from '../replayer/replayer.ts'
 import { startPlanner } from './planner.ts'
+import { openPlannerStore } from './store.ts'
 
 /** Connections to PostgreSQL. Requests are planned in batches, and a server has 100 by default for all processes. */
 const poolSize = 5
 
-/** `carillon planner`: turns accepted requests into deliveries, until SIGTERM or SIGINT. Throws StartRefused. */
+/** `carillon planner`: turns accepted requests into deliveries and replays dead letters, until SIGTERM or SIGINT. Throws StartRefused. */
 export async function planner(settings: Settings<typeof plannerSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
   const keys = readInstallKey(settings.installKeyFile)
@@ -56,6 +57,8 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
     })
     sweeper.start()
     started.add('sweeper', () => sweeper.stop())
+    const replayer = startReplayer({ ...shared, db: store.db })
+    started.add('replayer', () => replayer.stop())
     return planner
   })
 }

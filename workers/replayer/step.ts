@@ -1,0 +1,70 @@
+import {
+  BrokerError,
+  type ConsumedRecord,
+  type Producer,
+  type RecordToProduce,
+} from '../../core/broker/broker.ts'
+import { sleep, type Timers } from '../../core/clock.ts'
+import type { SkippedCounts, SkipReason } from '../../core/notification/replay.ts'
+import type { createPacer } from './pacer.ts'
+import type { Progress } from './jobs.ts'
+import { advance, isNext } from './positions.ts'
+import type { Replayed } from './failures.ts'
+import { type SelectOptions, selectRecords } from './select.ts'
+
+export interface StepOptions extends SelectOptions {
+  producer: Producer
+  pacer: ReturnType<typeof createPacer>
+  clock: Timers
+  /** Records to replay at the most. */
+  limit: number
+  onReplayed: (replayed: readonly Replayed[]) => void
+}
+
+/**
+ * Takes records that were read: judges them, writes those that are meant when the rate allows, and answers the progress after them. Nothing is
+ * answered before everything is acknowledged, so a step that failed may be repeated.
+ */
+export function createStep({ producer, pacer, clock, limit, onReplayed, ...options }: StepOptions) {
+  return async function step(
+    records: readonly ConsumedRecord[],
+    { positions, replayed, skipped }: Progress,
+    signal: AbortSignal,
+  ): Promise<Progress> {
+    const fresh = records.filter((record) => isNext(positions ?? {}, record))
+    const selection = await selectRecords(fresh, options)
+    const room = limit - replayed
+    const chosen = selection.records.slice(0, room)
+    await sleep(clock, pacer.take(chosen.length), signal)
+    signal.throwIfAborted()
+    const tooLarge = await write(producer, chosen)
+    onReplayed(selection.replayed.slice(0, room))
+    return {
+      replayed: replayed + chosen.length - tooLarge,
+      skipped: addSkipped(addSkipped(skipped, selection.skipped), { too_large: tooLarge }),
+      positions: advance(positions ?? {}, records),
+    }
+  }
+}
+
+/** Answers how many of the records their topic no longer takes: its limit was lowered. */
+async function write(producer: Producer, records: readonly RecordToProduce[]): Promise<number> {
+  if (records.length === 0) return 0
+  try {
+    await producer.produce(records)
+    return 0
+  } catch (error) {
+    if (!(error instanceof BrokerError && error.code === 'record_too_large')) throw error
+    if (records.length === 1) return 1
+    let tooLarge = 0
+    for (const record of records) tooLarge += await write(producer, [record])
+    return tooLarge
+  }
+}
+
+export function addSkipped(before: SkippedCounts, more: SkippedCounts): SkippedCounts {
+  const result = { ...before }
+  for (const [reason, count] of Object.entries(more) as [SkipReason, number][])
+    if (count > 0) result[reason] = (result[reason] ?? 0) + count
+  return result
+}
