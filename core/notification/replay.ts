@@ -22,10 +22,11 @@ export const replayStatuses = ['pending', 'running', 'paused', 'completed', 'can
 export type ReplayStatus = (typeof replayStatuses)[number]
 
 /**
- * Why a dead letter was left where it is: its delivery has `expired`; its channel is gone; its record is `unreadable`, or larger than its topic takes now; or
- * there is `no_record` of it any more: the topic's retention has passed, or it was replayed by somebody else meanwhile.
+ * Why a dead letter was not replayed: its delivery has `expired`; its channel is gone; its record is `unreadable`, or larger than its topic takes now; or
+ * it was `not_found` when its turn came: the topic's retention had passed, or it was replayed already, by another replay or by this
+ * one before a crash.
  */
-export const skipReasons = ['expired', 'channel_deleted', 'unreadable', 'too_large', 'no_record'] as const
+export const skipReasons = ['expired', 'channel_deleted', 'unreadable', 'too_large', 'not_found'] as const
 export type SkipReason = (typeof skipReasons)[number]
 export type SkippedCounts = Partial<Record<SkipReason, number>>
 

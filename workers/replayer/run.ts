@@ -141,7 +141,7 @@ export async function runReplay(
     const { unreadable: _, ...counted } = progress.skipped
     const missing = matched - progress.replayed - sum(Object.values(counted))
     // With a limit, what is left over was not looked at.
-    const skipped = addSkipped(progress.skipped, { no_record: progress.replayed < limit ? missing : 0 })
+    const skipped = addSkipped(progress.skipped, { not_found: progress.replayed < limit ? missing : 0 })
     await hold(() => job.end({ ...progress, skipped }, 'completed'))
     logger.info({ replay: id, replayed: progress.replayed, skipped }, 'Replay completed')
   }
