@@ -62,7 +62,8 @@ let answer: (address: string) => Outcome
 let calls: Map<string, number>
 
 const works = (): Outcome => ({ class: 'sent' })
-const isDown = (): Outcome => ({ class: 'not_sent', detail: 'down' })
+/** Not `not_sent`: that would open the circuit breaker, which keeps what waits from becoming dead letters. */
+const refuses = (): Outcome => ({ class: 'poison', detail: 'cannot take it' })
 
 beforeAll(async () => {
   database = await testDatabase()
@@ -85,6 +86,7 @@ beforeAll(async () => {
           name: 'primary',
           timeout: 5_000,
           idempotency: 'key',
+          maxConcurrent: 50,
           provider: {
             async send(message, { deliveryUuid }) {
               calls.set(deliveryUuid, (calls.get(deliveryUuid) ?? 0) + 1)
@@ -143,9 +145,9 @@ function dyingBroker(dies: 'before' | 'after'): { doomed: Broker; died: Promise<
   return { doomed, died }
 }
 
-/** Sends so many messages while the provider is down, and waits until each is a dead letter. Answers the deliveries' ids. */
+/** Sends so many messages while the provider cannot take them, and waits until each is a dead letter. Answers the deliveries' ids. */
 async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope> = {}): Promise<string[]> {
-  answer = isDown
+  answer = refuses
   const requests = Array.from({ length: howMany }, (): RequestEnvelope => {
     const number = ++count
     return {
