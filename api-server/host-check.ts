@@ -2,8 +2,8 @@ import { BlockList, isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { sendProblem } from './problem.ts'
 
+/** IPv6 has many ways to write one address. */
 const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /**
@@ -25,5 +25,5 @@ function isLoopback(host: string): boolean {
   const name = host.replaceAll(/[[\]]/g, '')
   const family = isIP(name)
   if (family === 0) return name === 'localhost' || name.endsWith('.localhost')
-  return loopback.check(name, family === 4 ? 'ipv4' : 'ipv6')
+  return family === 4 ? name.startsWith('127.') : loopback.check(name, 'ipv6')
 }

@@ -1,10 +1,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiMetrics } from './metrics.ts'
 
+/** By the patterns of the routes, as many as there are. */
+const names = new Map<string, string>()
+
 /** `/v1/users/{id}`: what may stand in logs and labels. The URL may not, since ids and addresses are in it. */
 export function routeOf(request: FastifyRequest): string {
   const { url } = request.routeOptions
-  return url === undefined ? 'unmatched' : url.replaceAll(/:(\w+)/g, '{$1}')
+  if (url === undefined) return 'unmatched'
+  const name = names.get(url) ?? url.replaceAll(/:(\w+)/g, '{$1}')
+  names.set(url, name)
+  return name
 }
 
 /**
