@@ -9,10 +9,12 @@ import { openCatalog } from '../core/catalog/reader.ts'
 import type { Published } from '../core/catalog/records.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
 import { createLogger, type Logger } from '../core/observability/logger.ts'
+import type { NotificationTemplate } from '../core/resources/template.ts'
 import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { applySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
+import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 
 /**
  * `carillon apply`: brings topics and catalog to what a folder of manifests says, and prints a line for each resource. Throws StartRefused
@@ -24,9 +26,19 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
   // Standard output is for the lines of the result.
   const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
   const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-apply', logger })
+  const templates = new TemplateThreads({ logger })
+  const checkTemplate = (template: NotificationTemplate) => templates.check(template)
   try {
     const published = await readCatalog(broker, catalogTopic(prefix), logger)
-    const planned = await planApply({ files, published, admin: broker.admin, kinds, prefix, replicas })
+    const planned = await planApply({
+      files,
+      published,
+      admin: broker.admin,
+      kinds,
+      checkTemplate,
+      prefix,
+      replicas,
+    })
     if (planned.kind === 'refused') {
       throw new StartRefused(['nothing is applied', ...planned.problems].join('\n'))
     }
@@ -35,6 +47,7 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
   } catch (error) {
     throw error instanceof BrokerError ? new StartRefused(error.message, 1, { cause: error }) : error
   } finally {
+    await templates.close()
     await broker.close()
   }
 }

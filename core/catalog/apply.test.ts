@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Broker, RecordToProduce, TopicDescription, TopicSpec } from '../broker/broker.ts'
 import { type ApplyPlanned, carryOut, planApply } from './apply.ts'
 import { kinds } from './kinds.ts'
+import { checkTemplate } from '../template/check.ts'
 import { type Published, readRecord } from './records.ts'
 
 const channel = (name: string, spec = '') => ({
@@ -62,7 +63,15 @@ function setUp() {
     },
   } as unknown as Broker
   const plan = (...files: ReturnType<typeof channel>[]) =>
-    planApply({ files, published, admin: broker.admin, kinds, prefix: 'carillon', replicas: 1 })
+    planApply({
+      files,
+      published,
+      admin: broker.admin,
+      kinds,
+      checkTemplate: async (template) => checkTemplate(template),
+      prefix: 'carillon',
+      replicas: 1,
+    })
   const apply = async (...files: ReturnType<typeof channel>[]) => {
     const planned = await plan(...files)
     if (planned.kind === 'planned')

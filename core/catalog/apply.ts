@@ -38,7 +38,7 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
     [...published].filter(([key, { source }]) => source === 'folder' && !isRevision(key)),
   )
   const served = new Map([...before].map(([key, { resource }]) => [key, { resource, file: 'the catalog' }]))
-  const state = nextState(files, served, options)
+  const state = await nextState(files, served, options)
   const resources = [...state.served.values()].map(({ resource }) => resource).toSorted(byKey)
   const problems = [...state.problems.map(formatManifestProblem), ...foreign(resources, published)]
   if (problems.length > 0) return { kind: 'refused', problems }

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { formatManifestProblem } from '../resources/manifest.ts'
-import { type FolderState, nextState } from './folder-state.ts'
+import { type FolderRules, type FolderState, nextState } from './folder-state.ts'
 import { kinds } from './kinds.ts'
+import { checkTemplate } from '../template/check.ts'
 
-const rules = { kinds, prefix: 'carillon' }
+const rules: FolderRules = {
+  kinds,
+  checkTemplate: async (template) => checkTemplate(template),
+  prefix: 'carillon',
+}
 const empty: FolderState['served'] = new Map()
 
 const channel = (name: string, spec = '') => `apiVersion: carillon.dev/v1alpha1
@@ -24,7 +29,7 @@ spec:
 const topic = (name: string) => `  topic: {name: ${name}}`
 
 /** The files, read after those of `before`. */
-function read(files: Record<string, string>, before = empty): FolderState {
+function read(files: Record<string, string>, before = empty): Promise<FolderState> {
   const list = Object.entries(files).map(([file, text]) => ({ file, text }))
   return nextState(list, before, rules)
 }
@@ -36,8 +41,8 @@ const textOf = ({ served }: FolderState, name: string) => {
 }
 
 describe('a folder', () => {
-  it('serves what is valid and says where the rest is wrong', () => {
-    const state = read({
+  it('serves what is valid and says where the rest is wrong', async () => {
+    const state = await read({
       'a.yaml': `${channel('one')}---\n${channel('two', '  suspended: true')}`,
       'b.yaml': template('hello', '{{ order.id }}'),
     })
@@ -48,8 +53,8 @@ describe('a folder', () => {
     ])
   })
 
-  it('goes on with the last good revision of what is edited wrongly, in each way in which it can be wrong', () => {
-    const good = read({ 'a.yaml': `${template('hello', 'v1')}---\n${template('bye', 'v1')}` })
+  it('goes on with the last good revision of what is edited wrongly, in each way in which it can be wrong', async () => {
+    const good = await read({ 'a.yaml': `${template('hello', 'v1')}---\n${template('bye', 'v1')}` })
     const edits = [
       template('hello', '{{ data.'), // the template
       template('hello', 'v2').replace('spec:', 'spec:\n  colour: red'), // the schema
@@ -57,52 +62,53 @@ describe('a folder', () => {
       template('hello', 'v2').replace('name: hello', 'nam: hello'), // whose it is cannot be read
     ]
     for (const edit of edits) {
-      const state = read({ 'a.yaml': `${template('bye', 'v2')}---\n${edit}` }, good.served)
+      const state = await read({ 'a.yaml': `${template('bye', 'v2')}---\n${edit}` }, good.served)
       expect([textOf(state, 'hello'), textOf(state, 'bye')]).toEqual(['v1', 'v2'])
       expect(state.problems.length).toBeGreaterThan(0)
     }
   })
 
-  it('forgets what is deleted, and what moves from file to file stays', () => {
-    const before = read({ 'a.yaml': `${channel('one')}---\n${channel('two')}` })
-    const after = read({ 'b.yaml': channel('two') }, before.served)
+  it('forgets what is deleted, and what moves from file to file stays', async () => {
+    const before = await read({ 'a.yaml': `${channel('one')}---\n${channel('two')}` })
+    const after = await read({ 'b.yaml': channel('two') }, before.served)
     expect(names(after)).toEqual(['two'])
-    expect(read({}, after.served).served.size).toBe(0)
+    expect((await read({}, after.served)).served.size).toBe(0)
   })
 
-  it('refuses a change that Kubernetes would refuse, until the resource is made anew', () => {
-    const before = read({ 'a.yaml': channel('one') })
+  it('refuses a change that Kubernetes would refuse, until the resource is made anew', async () => {
+    const before = await read({ 'a.yaml': channel('one') })
     const other = { 'a.yaml': channel('one').replace('type: sms', 'type: push') }
-    const state = read(other, before.served)
+    const state = await read(other, before.served)
     expect(problems(state)).toEqual(['a.yaml:5: spec.type: is immutable'])
     expect(state.served.get('NotificationChannel/shop/one')?.resource.spec).toMatchObject({ type: 'sms' })
-    expect(problems(read(other, read({}, state.served).served))).toEqual([])
+    const removed = await read({}, state.served)
+    expect(problems(await read(other, removed.served))).toEqual([])
   })
 
-  it('passes over other kinds and other JSON', () => {
-    const state = read({
+  it('passes over other kinds and other JSON', async () => {
+    const state = await read({
       'users.json': '{"ada": {"email": "a@example.com"}}',
       's.yaml': 'apiVersion: v1\nkind: Secret\n',
     })
     expect(problems(state)).toEqual([])
-    expect(problems(read({ 'x.json': '{"kind": "NotificationChannel"}' }))).not.toEqual([])
+    expect(problems(await read({ 'x.json': '{"kind": "NotificationChannel"}' }))).not.toEqual([])
   })
 
-  it('refuses what no record of the catalog can hold', () => {
+  it('refuses what no record of the catalog can hold', async () => {
     const html = `'${'x'.repeat(250_000)}'`
     const locales = ['de', 'fr', 'es', 'it']
       .map((locale) => `    ${locale}: {email: {html: ${html}}}\n`)
       .join('')
     const big = template('big', 'x').replace('    sms:', '    email: {subject: s, html: x}\n    sms:')
-    expect(problems(read({ 'a.yaml': `${big}  locales:\n${locales}` }))).toEqual([
+    expect(problems(await read({ 'a.yaml': `${big}  locales:\n${locales}` }))).toEqual([
       'a.yaml:1: must be at most 1000000 bytes of JSON',
     ])
   })
 })
 
-describe('one resource in two files', () => {
-  it('is reported in both, and neither is taken', () => {
-    const state = read({ 'a.yaml': channel('one'), 'b.yaml': `---\n${channel('one')}` })
+describe('one resource in two files', async () => {
+  it('is reported in both, and neither is taken', async () => {
+    const state = await read({ 'a.yaml': channel('one'), 'b.yaml': `---\n${channel('one')}` })
     expect(state.served.size).toBe(0)
     expect(problems(state)).toEqual([
       'a.yaml:3: metadata.name: NotificationChannel shop/one is also in b.yaml:4',
@@ -110,9 +116,9 @@ describe('one resource in two files', () => {
     ])
   })
 
-  it('goes on as it was', () => {
-    const before = read({ 'a.yaml': template('hello', 'v1') })
-    const state = read(
+  it('goes on as it was', async () => {
+    const before = await read({ 'a.yaml': template('hello', 'v1') })
+    const state = await read(
       { 'a.yaml': template('hello', 'v1'), 'b.yaml': template('hello', 'v2') },
       before.served,
     )
@@ -120,33 +126,36 @@ describe('one resource in two files', () => {
   })
 })
 
-describe('two channels on one topic', () => {
+describe('two channels on one topic', async () => {
   const clash = (a: string, b: string) => ({ 'a.yaml': channel('one', a), 'b.yaml': channel('two', b) })
 
-  it('are refused, whether by name or by what a name stands for', () => {
-    expect(problems(read(clash(topic('mail'), topic('mail'))))).toEqual([
+  it('are refused, whether by name or by what a name stands for', async () => {
+    expect(problems(await read(clash(topic('mail'), topic('mail'))))).toEqual([
       'a.yaml:7: spec.topic.name: topic mail is also that of NotificationChannel shop/two (b.yaml:3)',
       'b.yaml:7: spec.topic.name: topic mail is also that of NotificationChannel shop/one (a.yaml:3)',
     ])
-    expect(read(clash('', topic('carillon.shop.one'))).served.size).toBe(0)
-    expect(read(clash(topic('mail'), topic('mail.dlq'))).served.size).toBe(0)
-    expect(problems(read({ 'a.yaml': channel('one', topic('carillon.requests')) }))).toEqual([
+    expect((await read(clash('', topic('carillon.shop.one')))).served.size).toBe(0)
+    expect((await read(clash(topic('mail'), topic('mail.dlq')))).served.size).toBe(0)
+    expect(problems(await read({ 'a.yaml': channel('one', topic('carillon.requests')) }))).toEqual([
       'a.yaml:7: spec.topic.name: topic carillon.requests is also that of the install itself',
     ])
   })
 
-  it('leave the one alone that was there first', () => {
-    const before = read({ 'a.yaml': channel('one', topic('mail')) })
-    const state = read(clash(topic('mail'), topic('mail')), before.served)
+  it('leave the one alone that was there first', async () => {
+    const before = await read({ 'a.yaml': channel('one', topic('mail')) })
+    const state = await read(clash(topic('mail'), topic('mail')), before.served)
     expect(names(state)).toEqual(['one'])
-    const freed = read({ 'b.yaml': channel('two', topic('mail')) }, state.served)
+    const freed = await read({ 'b.yaml': channel('two', topic('mail')) }, state.served)
     expect(names(freed)).toEqual(['two'])
   })
 
-  it('never share one through a last good revision', () => {
+  it('never share one through a last good revision', async () => {
     // One wants to leave topic x but may not, so two may not have it.
-    const before = read({ 'a.yaml': channel('one', topic('x')), 'c.yaml': channel('three', topic('y')) })
-    const state = read(
+    const before = await read({
+      'a.yaml': channel('one', topic('x')),
+      'c.yaml': channel('three', topic('y')),
+    })
+    const state = await read(
       {
         'a.yaml': channel('one', topic('y')),
         'b.yaml': channel('two', topic('x')),
@@ -160,8 +169,8 @@ describe('two channels on one topic', () => {
     })
   })
 
-  it('may exchange their topics', () => {
-    const before = read(clash(topic('x'), topic('y')))
-    expect(problems(read(clash(topic('y'), topic('x')), before.served))).toEqual([])
+  it('may exchange their topics', async () => {
+    const before = await read(clash(topic('x'), topic('y')))
+    expect(problems(await read(clash(topic('y'), topic('x')), before.served))).toEqual([])
   })
 })

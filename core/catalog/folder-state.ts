@@ -1,7 +1,8 @@
 import { channelTopicSpecs, installTopicSpecs } from '../broker/topic-specs.ts'
 import { changeProblems } from '../resources/change.ts'
 import { type Manifest, type ManifestProblem, parseManifests } from '../resources/manifest.ts'
-import { checkTemplate } from '../template/check.ts'
+import type { NotificationTemplate } from '../resources/template.ts'
+import type { TemplateProblem } from '../template/check.ts'
 import type { kinds as allKinds } from './kinds.ts'
 import { keyOf, type Resource } from './records.ts'
 
@@ -27,6 +28,8 @@ export interface FolderState {
 
 export interface FolderRules {
   kinds: Kinds
+  /** Proves a template: its parts and its samples. */
+  checkTemplate: (template: NotificationTemplate) => Promise<TemplateProblem[]>
   /** Prefix of the install's topics: decides whether two channels would share one. */
   prefix: string
 }
@@ -35,14 +38,14 @@ export interface FolderRules {
 const maxSize = 1_000_000
 
 /**
- * What a folder says, given what it said before. Pure. A resource with a problem goes on with its last good revision, or is absent
+ * What a folder says, given what it said before. A resource with a problem goes on with its last good revision, or is absent
  * when it never had one. A file of which some document cannot be used takes nothing away: the missing resource may be that document.
  */
-export function nextState(
+export async function nextState(
   files: readonly ManifestFile[],
   before: FolderState['served'],
   rules: FolderRules,
-): FolderState {
+): Promise<FolderState> {
   const problems: ManifestProblem[] = []
   const troubled = new Set<string>()
   const found: Found[] = []
@@ -57,7 +60,7 @@ export function nextState(
   const good = new Map<string, Found>()
   for (const [key, same] of named) {
     const [first] = same
-    const wrong = same.length > 1 ? duplicates(same) : ownProblems(first!, before.get(key), rules.kinds)
+    const wrong = same.length > 1 ? duplicates(same) : await ownProblems(first!, before.get(key), rules)
     problems.push(...wrong)
     if (wrong.length === 0) good.set(key, first!)
   }
@@ -80,12 +83,16 @@ function isData(file: string, text: string): boolean {
   return /\.json$/i.test(file) && !/"(apiVersion|kind)"\s*:/.test(text)
 }
 
-function ownProblems(found: Found, before: Served | undefined, kinds: Kinds): ManifestProblem[] {
+async function ownProblems(
+  found: Found,
+  before: Served | undefined,
+  { kinds, checkTemplate }: FolderRules,
+): Promise<ManifestProblem[]> {
   const { resource } = found
   if (Buffer.byteLength(JSON.stringify(resource)) > maxSize)
     return [found.problem({ path: [], message: `must be at most ${maxSize} bytes of JSON` })]
   const changes = before ? changeProblems(kinds[resource.kind], before.resource, resource) : []
-  const content = resource.kind === 'NotificationTemplate' ? checkTemplate(resource) : []
+  const content = resource.kind === 'NotificationTemplate' ? await checkTemplate(resource) : []
   return [...changes, ...content].map((problem) => found.problem(problem))
 }
 

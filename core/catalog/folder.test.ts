@@ -6,6 +6,7 @@ import { createLogger } from '../observability/logger.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
 import { type Folder, type FolderContent, openFolder } from './folder.ts'
 import { kinds } from './kinds.ts'
+import { checkTemplate } from '../template/check.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const wait = { timeout: 5_000, interval: 20 }
@@ -27,6 +28,7 @@ async function open(path = directory): Promise<void> {
   folder = await openFolder({
     directory: path,
     kinds,
+    checkTemplate: async (template) => checkTemplate(template),
     prefix: 'carillon',
     logger,
     onChange: (content) => contents.push(content),

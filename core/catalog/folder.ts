@@ -45,7 +45,7 @@ export async function openFolder(options: FolderOptions): Promise<Folder> {
   let closed = false
 
   const read = async () => {
-    state = nextState(await readManifestFiles(directory), state.served, options)
+    state = await nextState(await readManifestFiles(directory), state.served, options)
   }
   /** Every event only says that the whole is to be read: what is on the disk decides, not what was told about it. */
   const refresh = async () => {

@@ -15,8 +15,6 @@ export const maxPartLength = 262_144
 const maxSteps = 100_000
 /** Characters and list items that one text may make on its way. */
 const maxMemory = 4_194_304
-/** Milliseconds. Only ends what the counted limits do not see, such as many searches in a long list. */
-const maxRenderTime = 2_000
 
 /** What is left of the limits of one part, which may consist of many texts. */
 export interface Budget {
@@ -53,7 +51,6 @@ export function createEngine(escaping: Escaping): Liquid {
     locale: 'en',
     parseLimit: maxPartLength,
     memoryLimit: maxMemory,
-    renderLimit: maxRenderTime,
     ...(escaping !== 'none' && { outputEscape: escapers[escaping] }),
   })
   for (const name of Object.keys(builtinTags)) if (!allowedTags.has(name)) delete engine.tags[name]

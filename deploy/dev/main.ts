@@ -25,6 +25,7 @@ import { StartRefused } from '../../core/settings/start-refused.ts'
 import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
 import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
+import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { openLedger } from '../../workers/delivery/ledger.ts'
 import { openProviders } from '../../workers/delivery/providers.ts'
@@ -118,6 +119,8 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const topic = catalogTopic(prefix)
   const catalog = await openCatalog({ broker, topic, logger: component(logger, 'catalog') })
   started.add('catalog', () => catalog.close())
+  const templates = new TemplateThreads({ logger: component(logger, 'templates') })
+  started.add('templates', () => templates.close())
 
   const mailbox = new Mailbox(clock)
   mailbox.onCaught((caught) => reportCaught(caught, terminal))
@@ -154,6 +157,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     const folder = await openFolder({
       directory: existingFolder(settings.manifests),
       kinds,
+      checkTemplate: (template) => templates.check(template),
       prefix,
       logger: component(logger, 'folder'),
       onChange({ resources, problems }) {
@@ -194,6 +198,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     broker,
     prefix,
     catalog,
+    templates,
     clock,
     logger: component(logger, 'worker'),
     metrics: createDeliveryMetrics(registry),

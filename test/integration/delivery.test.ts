@@ -17,6 +17,7 @@ import {
 } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { openLedger } from '../../workers/delivery/ledger.ts'
 import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
@@ -62,6 +63,7 @@ const channels = [
 let database: TestDatabase
 let broker: EmbeddedBroker
 let catalog: OpenCatalog
+let templates: TemplateThreads
 let running: Running[] = []
 let registry: Registry
 let count = 0
@@ -71,7 +73,7 @@ async function startAll(): Promise<void> {
   const metrics = createDeliveryMetrics(registry)
   const sourceMetrics = createSourceMetrics(registry)
   const { db } = database
-  const shared = { broker, catalog, prefix, logger, clock: systemClock }
+  const shared = { broker, catalog, templates, prefix, logger, clock: systemClock }
   running = await Promise.all([
     startPlanner({ ...shared, store: openPlannerStore(db), keys, metrics: sourceMetrics }),
     ...channels.map((channel) =>
@@ -107,10 +109,12 @@ beforeAll(async () => {
     published: new Map(),
   })
   catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
+  templates = new TemplateThreads({ logger })
   await startAll()
 }, 30_000)
 afterAll(async () => {
   await stopAll()
+  await templates.close()
   await catalog.close()
   await broker.close()
   await database.close()

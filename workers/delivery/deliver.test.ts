@@ -123,7 +123,7 @@ function world({
     }),
     enterDestination: () => setup.destination ?? new Destinations({ clock }).enter(undefined),
     send: createSend({ enterAfter: (permit) => admission.enterAfter(permit), clock, metrics, channel }),
-    render: () =>
+    render: async () =>
       setup.rendered ?? {
         kind: 'ok',
         message: { type: 'email', to: envelope.address, subject: 'Hi', text: 'Hello' },

@@ -24,7 +24,7 @@ export interface DeliverOptions {
   send: ReturnType<typeof createSend>
   /** Leave to call the destination of a delivery, as far as it has one of its own. */
   enterDestination: (envelope: DeliveryEnvelope) => DestinationPass
-  render: (envelope: DeliveryEnvelope) => Rendered
+  render: (envelope: DeliveryEnvelope) => Promise<Rendered>
   /** Whether the template is at hand. */
   canRender: (envelope: DeliveryEnvelope) => boolean
   policy: RetryPolicy
@@ -41,7 +41,11 @@ export interface DeliverOptions {
   channel: { namespace: string; channel: string }
 }
 
-export type Rendered = { kind: 'ok'; message: Message } | { kind: 'invalid'; detail: string }
+export type Rendered =
+  | { kind: 'ok'; message: Message }
+  | { kind: 'invalid'; detail: string }
+  /** Too much waits to be rendered. */
+  | { kind: 'busy' }
 
 /** What an attempt came to. `outcome` is null where no provider was asked. */
 interface Judgement {
@@ -108,9 +112,13 @@ export function createDeliver(options: DeliverOptions) {
     return { kind: 'done' }
   }
 
-  async function attempt({ record, envelope, ref }: DeliveryWork, admitted: Admitted): Promise<RunResult> {
+  async function attempt(work: DeliveryWork, admitted: Admitted): Promise<RunResult> {
+    const { record, envelope, ref } = work
     const isYoung = clock.now() - Date.parse(envelope.accepted_at) < catalogDelay
     if (isYoung && !options.canRender(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
+    // Before the claim, whose lease covers the call and not a wait for others' templates.
+    const rendered = await options.render(envelope)
+    if (rendered.kind === 'busy') return { kind: 'park', milliseconds: holdMilliseconds }
     const claimedAt = clock.monotonic()
     const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
     if (claim.kind === 'busy') return { kind: 'park', milliseconds: claim.milliseconds }
@@ -124,7 +132,8 @@ export function createDeliver(options: DeliverOptions) {
       metrics.duplicatesSuppressed.inc(channel)
       return { kind: 'done' }
     }
-    const judged = await judge(envelope, ref, claim, claimedAt + options.leaseMilliseconds, admitted)
+    const leaseEnd = claimedAt + options.leaseMilliseconds
+    const judged = await judge(work, rendered, claim, leaseEnd, admitted)
     const decision = endInTime(judged.decision, judged.outcome, timeLeft(envelope))
     const recorded = await finish(ref, claim.claim, { ...judged, decision })
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
@@ -137,8 +146,8 @@ export function createDeliver(options: DeliverOptions) {
   }
 
   async function judge(
-    envelope: DeliveryEnvelope,
-    ref: AttemptRef,
+    { envelope, ref }: DeliveryWork,
+    rendered: Exclude<Rendered, { kind: 'busy' }>,
     { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
     admitted: Admitted,
@@ -158,7 +167,6 @@ export function createDeliver(options: DeliverOptions) {
       const circuit: CircuitVerdict = { blame: 'outage', openFor: heldFor, of: 'destination' }
       return unsent(decide(heldBack, options.policy, { ...state, circuit }), heldBack.detail)
     }
-    const rendered = options.render(envelope)
     if (rendered.kind === 'invalid') {
       return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
     }

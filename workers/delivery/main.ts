@@ -13,6 +13,7 @@ import type { workerSettings } from '../../core/settings/roles.ts'
 import { openSecretsFolder, type SecretReader } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { openStore } from '../../core/store/store.ts'
+import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { ChannelWorkers } from './channel-workers.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { createDeliveryMetrics } from './metrics.ts'
@@ -42,10 +43,13 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
     const topic = catalogTopic(prefix)
     const catalog = await awaitBroker(() => openCatalog({ broker, topic, logger }), { logger, signal })
     started.add('catalog', () => catalog.close())
+    const templates = new TemplateThreads({ logger })
+    started.add('templates', () => templates.close())
 
     const shared = {
       broker,
       catalog,
+      templates,
       prefix,
       clock,
       logger,

@@ -1,13 +1,15 @@
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import { messageFromContent } from '../../core/template/content.ts'
-import { createRenderer } from '../../core/template/render.ts'
+import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import type { Rendered } from './deliver.ts'
 
 /** Renders deliveries from the revision of the template that their request named, or from the content that it brought. */
-export function createRender(catalog: Catalog): (envelope: DeliveryEnvelope) => Rendered {
-  const renderer = createRenderer()
-  return ({ template, content, ...envelope }) => {
+export function createRender(
+  catalog: Catalog,
+  templates: Pick<TemplateThreads, 'render'>,
+): (envelope: DeliveryEnvelope) => Promise<Rendered> {
+  return async ({ template, content, ...envelope }) => {
     if (content !== undefined) {
       const made = messageFromContent(envelope.channel_type, envelope.address, content)
       return made.ok
@@ -16,7 +18,7 @@ export function createRender(catalog: Catalog): (envelope: DeliveryEnvelope) => 
     }
     const entry = templateOf(catalog, { ...envelope, template })
     if (entry === undefined) return { kind: 'invalid', detail: 'the template is gone' }
-    return renderer.render({
+    return templates.render({
       template: entry.resource,
       revision: entry.revision,
       channelType: envelope.channel_type,

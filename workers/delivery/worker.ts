@@ -6,6 +6,7 @@ import { channelTopics } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
+import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
@@ -29,6 +30,8 @@ export interface DeliveryWorkerOptions {
   broker: Broker
   /** For the templates that deliveries name. */
   catalog: Catalog
+  /** Renders them. */
+  templates: Pick<TemplateThreads, 'render'>
   /** Opened for this worker alone. */
   ledger: Ledger
   /** Those of the channel, in failover order. The worker closes them. */
@@ -43,7 +46,7 @@ export interface DeliveryWorkerOptions {
 
 /** Of one partition: beyond this it is paused, and this much is read again at the worst after a crash. */
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
-/** Beyond the providers' time-outs a lease covers rendering, the ledger's round trips and a pause of the process. */
+/** Beyond the providers' time-outs a lease covers the ledger's round trips and a pause of the process. */
 const leaseMargin = 5_000
 /** Milliseconds that a drain waits for a store that does not take the outcomes of what was sent. */
 const drainPatience = 10_000
@@ -81,7 +84,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       channel: labels,
     }),
     enterDestination: ({ address }) => destinations.enter(providers[0]!.destination?.(address)),
-    render: createRender(options.catalog),
+    render: createRender(options.catalog, options.templates),
     canRender: (envelope) => knowsTemplate(options.catalog, envelope),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),

@@ -25,6 +25,7 @@ import { catalogTopic } from '../../../core/notification/topics.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
 import { createMetrics } from '../../../core/observability/metrics.ts'
 import { startEmbeddedPostgres } from '../../../core/store/embedded.ts'
+import { checkTemplate } from '../../../core/template/check.ts'
 import { migrate } from '../../../core/store/migrate.ts'
 import { openStore } from '../../../core/store/store.ts'
 import { serve } from './serve.ts'
@@ -73,7 +74,14 @@ async function openSamples(broker: Broker) {
   const catalog = await openCatalog({ broker, topic, logger })
   const { promise, resolve } = Promise.withResolvers<readonly Resource[]>()
   const onChange = ({ resources }: { resources: readonly Resource[] }) => resolve(resources)
-  const folder = await openFolder({ directory: samples, kinds, prefix, logger, onChange })
+  const folder = await openFolder({
+    directory: samples,
+    kinds,
+    checkTemplate: async (template) => checkTemplate(template),
+    prefix,
+    logger,
+    onChange,
+  })
   const resources = await promise
   await folder.close()
   await publishCatalog({
