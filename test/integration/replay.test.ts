@@ -32,6 +32,7 @@ import { runReplay } from '../../workers/replayer/run.ts'
 import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
+import { renderOnLoop } from '../harness/render-on-loop.ts'
 
 /** Dead letters and their way back, through planner, workers and replayer, on a real database and the embedded broker. */
 
@@ -74,7 +75,7 @@ beforeAll(async () => {
   await publishCatalog({ producer, topic, source: 'folder', resources: [channel], published: new Map() })
   catalog = await openCatalog({ broker, topic, logger })
   const metrics = createSourceMetrics(new Registry())
-  const shared = { broker, catalog, prefix, logger, clock: systemClock }
+  const shared = { broker, catalog, templates: renderOnLoop(), prefix, logger, clock: systemClock }
   running = await Promise.all([
     startPlanner({ ...shared, store: openPlannerStore(database.db), keys, metrics }),
     startDeliveryWorker({
