@@ -13,12 +13,13 @@ import { part } from '../harness/parts.ts'
 import { accept } from './accept.ts'
 import { dev } from './dev.ts'
 import { latency } from './latency.ts'
+import { mail } from './mail.ts'
 import { compare } from './report.ts'
 import { roles } from './roles.ts'
 import type { BenchContext, Section } from './section.ts'
 import type { Spread } from './statistics.ts'
 
-const sections: readonly Section<unknown>[] = [accept, latency, roles, dev]
+const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, dev]
 
 /** Where a section was measured, and what it came to. */
 interface Measured {
