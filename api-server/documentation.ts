@@ -24,6 +24,7 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
       servers: [{ url: '/' }],
       tags: [
         { name: 'notifications', description: 'Send, and read what became of it.' },
+        { name: 'dead letters', description: 'What could not be delivered, and its way back.' },
         { name: 'users', description: 'People, their addresses and their inbox.' },
         {
           name: 'compatibility',

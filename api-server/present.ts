@@ -16,7 +16,7 @@ import type {
 type Present<T> = { [K in keyof T]: Exclude<T[K], null | undefined> }
 
 /** Leaves out what has no value: the API has no nulls. */
-function present<T extends object>(fields: T): Partial<Present<T>> {
+export function present<T extends object>(fields: T): Partial<Present<T>> {
   const entries = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
   return Object.fromEntries(entries) as Partial<Present<T>>
 }

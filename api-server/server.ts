@@ -17,11 +17,13 @@ import { createApiMetrics } from './metrics.ts'
 import { observeRequests, routeOf } from './observe.ts'
 import { poolRandomBytes } from './random-pool.ts'
 import { cancelNotification } from './routes/cancel-notification.ts'
+import { deadLetters } from './routes/dead-letters.ts'
 import { getInbox } from './routes/get-inbox.ts'
 import { getNotification } from './routes/get-notification.ts'
 import { health } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { postNotification } from './routes/post-notification.ts'
+import { replays } from './routes/replays.ts'
 import { seedApiV1 } from './routes/seed-api-v1.ts'
 import { seedNotify } from './routes/seed-notify.ts'
 import { seedSendNotification } from './routes/seed-send-notification.ts'
@@ -101,6 +103,8 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   postNotification(app, { send, keys })
   getNotification(app, { db, keys })
   cancelNotification(app, { db, keys })
+  deadLetters(app, { db, keys })
+  replays(app, { db, keys, catalog })
   users(app, { db, clock })
   getInbox(app, { db })
   seedSendNotification(app, { send, catalog, keys })

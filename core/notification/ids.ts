@@ -10,6 +10,7 @@ import { mac, type MacKey, macKey } from './mac.ts'
 const macBytes = 5
 const publicNotification = /^ntf_[0-9a-hjkmnp-tv-z]{34}$/
 const publicDelivery = /^dlv_[0-9a-hjkmnp-tv-z]{26}$/
+const publicReplay = /^rpl_[0-9a-hjkmnp-tv-z]{26}$/
 /** Namespace of uuidv5 ids, itself a random uuid that is part of the format and never changes. */
 const idempotencyNamespace = Buffer.from('6f2b6f0a3c6b4f0d9d0c5d1a9f3e7b42', 'hex')
 
@@ -71,6 +72,15 @@ export function formatDeliveryId(id: string): string {
 /** The uuid inside, or `undefined` for a text of another form. */
 export function parseDeliveryId(text: string): string | undefined {
   return publicDelivery.test(text) ? toUuidText(fromBase32(text.slice(4), 16)) : undefined
+}
+
+export function formatReplayId(id: string): string {
+  return `rpl_${base32(uuidBytes(id))}`
+}
+
+/** The uuid inside, or `undefined` for a text of another form. */
+export function parseReplayId(text: string): string | undefined {
+  return publicReplay.test(text) ? toUuidText(fromBase32(text.slice(4), 16)) : undefined
 }
 
 /** The key of a record: equal for equal tenant and recipient, and no way back to the address. */

@@ -6,7 +6,6 @@ import type { Database, ReplayTable } from './schema.ts'
 export type Replay = Selectable<ReplayTable>
 
 export interface NewReplay {
-  id: string
   tenant: string
   filter: DeadLetterFilter
   /** Records per second. */
@@ -20,7 +19,7 @@ export interface NewReplay {
  */
 export async function createReplay(
   db: Kysely<Database>,
-  { id, tenant, filter, rate, maxRecords }: NewReplay,
+  { tenant, filter, rate, maxRecords }: NewReplay,
 ): Promise<Replay> {
   const clock = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(db)
   // A Date has milliseconds only: what came in the last of them belongs to it.
@@ -31,7 +30,7 @@ export async function createReplay(
   return db
     .insertInto('replays')
     .values({
-      id,
+      id: sql<string>`gen_random_uuid()`,
       tenant,
       filter: JSON.stringify(bounded),
       rate,

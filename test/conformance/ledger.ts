@@ -169,6 +169,20 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       expect(await ledger.claim({ ...ref(sent, 1, 1), ...lease })).toEqual({ kind: 'stale' })
     })
 
+    it('gives a replay the whole budget of attempts, and not what rate limits left uncounted before', async () => {
+      const id = await newDelivery()
+      const ledger = worker('a')
+      await ledger.claim({ ...ref(id), ...lease })
+      await ledger.finish(outcome(id, { status: 'retrying', outcome: 'rate_limited', uncounted: true }))
+      await ledger.claim({ ...ref(id, 2), ...lease })
+      await ledger.finish(outcome(id, { attempt: 2, status: 'dead_lettered', outcome: 'not_sent' }))
+      expect(await ledger.claim({ ...ref(id, 1, 1), ...lease })).toMatchObject({ claim: 1, uncounted: 0 })
+      await ledger.finish(
+        outcome(id, { ...ref(id, 1, 1), status: 'retrying', outcome: 'auth', uncounted: true }),
+      )
+      expect(await ledger.claim({ ...ref(id, 2, 1), ...lease })).toMatchObject({ claim: 1, uncounted: 1 })
+    })
+
     it('commits what goes with an outcome together with it, or not at all', async () => {
       const [id, lost, bad] = await Promise.all([newDelivery(), newDelivery(), newDelivery()])
       const ledger = worker('a')

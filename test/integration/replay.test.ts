@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Broker, Consumer } from '../../core/broker/broker.ts'
@@ -193,7 +192,6 @@ async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope>
 
 const ask = (change: Partial<NewReplay> = {}) =>
   createReplay(database.db, {
-    id: randomUUID(),
     tenant,
     filter: {},
     rate: 1_000,

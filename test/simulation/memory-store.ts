@@ -101,6 +101,7 @@ export class MemoryStore {
       due_at: null,
       owner: workerId,
       cancel_requested_at: ref.replayEpoch === row.replay_epoch ? row.cancel_requested_at : null,
+      uncounted: ref.replayEpoch === row.replay_epoch ? row.uncounted : 0,
       replay_epoch: ref.replayEpoch,
       attempt: ref.attempt,
       claims: claim,
