@@ -1,7 +1,6 @@
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
-import { header, numberHeader } from '../../core/notification/envelope.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
@@ -14,13 +13,14 @@ import { Admission } from './admission.ts'
 import { createDeliver } from './deliver.ts'
 import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { DueQueue } from './due-queue.ts'
 import { createFollowUps } from './follow-ups.ts'
+import { FormerTiers } from './former-tiers.ts'
 import { Lane, type ProviderHealth } from './lane.ts'
 import type { Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { createRender, knowsTemplate } from './render.ts'
+import { RetrySource } from './retry-source.ts'
 import { createSend } from './send.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
 import { readWork } from './work.ts'
@@ -107,7 +107,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   })
   metrics.slots.set(labels, dispatcher.concurrency)
 
-  function dispatch(source: Source, record: ConsumedRecord, handle: Handle): void {
+  function dispatch(source: Pick<Source, 'hold'>, record: ConsumedRecord, handle: Handle): void {
     const work = readWork(record)
     if (work.kind === 'unknown_version') {
       logger.error(
@@ -145,42 +145,32 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
 
-  const waiting = new Map<string, DueQueue>()
-  const retries: Source | undefined =
-    topics.retries.length === 0
-      ? undefined
-      : new Source({
-          broker,
-          group: topics.retryGroup,
-          topics: topics.retries.map(({ topic }) => topic),
-          clock,
-          logger,
-          metrics: options.sourceMetrics,
-          bounds,
-          onRevoked: forgetWaiting,
-          onRecord: (record, handle) => {
-            const partition = `${record.topic}/${record.partition}`
-            const queue = waiting.get(partition) ?? new DueQueue(clock)
-            waiting.set(partition, queue)
-            queue.add(numberHeader(record.headers, header.due, 0) ?? 0, () => {
-              if (!handle.abandoned()) dispatch(retries!, record, handle)
-            })
-          },
-        })
-
-  function forgetWaiting(): void {
-    for (const queue of waiting.values()) queue.close()
-    waiting.clear()
-    dispatcher.dropAbandoned()
+  const openRetries = (retryTopics: readonly string[]): RetrySource => {
+    const retrySource: RetrySource = new RetrySource({
+      broker,
+      group: topics.retryGroup,
+      topics: retryTopics,
+      clock,
+      logger,
+      metrics: options.sourceMetrics,
+      bounds,
+      onRevoked: () => dispatcher.dropAbandoned(),
+      onDue: (record, handle) => dispatch(retrySource, record, handle),
+    })
+    return retrySource
   }
+  const retries =
+    topics.retries.length === 0 ? undefined : openRetries(topics.retries.map(({ topic }) => topic))
+  const formerTiers = new FormerTiers({ admin: broker.admin, topics, open: openRetries, clock, logger })
 
   async function stop(): Promise<void> {
-    forgetWaiting()
+    retries?.forget()
+    formerTiers.forget()
     admission.stop()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
     await dispatcher.drain()
     callOff()
-    await Promise.all([source.stop(), retries?.stop()])
+    await Promise.all([source.stop(), retries?.stop(), formerTiers.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)
     metrics.slotsBusy.remove(labels)
@@ -193,6 +183,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     await stop()
     throw refused.reason
   }
+  formerTiers.start()
   return {
     ready: () => source.healthy && (retries?.healthy ?? true),
     failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
