@@ -100,6 +100,11 @@ export class Source {
     return this.#healthy
   }
 
+  /** Partitions that it has at present. */
+  get partitions(): number {
+    return this.#partitions.size
+  }
+
   /** Resolves when the consumer is down and will not come back. */
   get failed(): Promise<Error> {
     return this.#failed.promise

@@ -12,6 +12,7 @@ import {
   loopbackAddress,
   path,
   port,
+  redisUrl,
   saslMechanisms,
   securityProtocols,
 } from './values.ts'
@@ -83,6 +84,12 @@ export const settings = {
     schema: z
       .string({ error: 'must be set: postgresql://user:password@host/database' })
       .regex(/^postgres(ql)?:\/\/./, 'must begin with postgresql://'),
+  }),
+  redisUrl: define({
+    env: 'REDIS_URL',
+    description:
+      'Redis in which workers share rate limits: redis://host:6379 (none: each keeps to its own share)',
+    schema: redisUrl.optional(),
   }),
   kafkaBootstrapServers: define({
     env: 'KAFKA_BOOTSTRAP_SERVERS',
@@ -193,7 +200,13 @@ export const settings = {
 }
 
 /** Variables of ours that are read before this program starts, or by its tests. */
-const toolVariables = ['CARILLON_CACHE', 'CARILLON_KAFKA', 'CARILLON_POSTGRES_BIN', 'CARILLON_REQUIRE']
+const toolVariables = [
+  'CARILLON_CACHE',
+  'CARILLON_KAFKA',
+  'CARILLON_POSTGRES_BIN',
+  'CARILLON_REDIS',
+  'CARILLON_REQUIRE',
+]
 
 export const knownVariables: ReadonlySet<string> = new Set([
   ...Object.values(settings).map((setting) => setting.env),

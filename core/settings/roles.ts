@@ -51,6 +51,7 @@ export const workerSettings = {
   healthListen,
   ...kafka,
   databaseUrl,
+  redisUrl: settings.redisUrl,
   secretsDir: settings.secretsDir,
   logLevel,
 }

@@ -92,6 +92,14 @@ export const hostName = z
   .max(253)
   .regex(/^[a-zA-Z0-9]([a-zA-Z0-9.:-]*[a-zA-Z0-9])?$/, 'must be a host name or an address')
 
+/** Redis' own form of addresses (https://www.iana.org/assignments/uri-schemes/prov/redis); `rediss` is with TLS. It may hold a password. */
+export const redisUrl = z.string().refine((text) => {
+  const url = URL.parse(text)
+  return (
+    /^rediss?:$/.test(url?.protocol ?? '') && url?.hostname !== '' && /^\/?\d*$/.test(url?.pathname ?? '')
+  )
+}, 'must be redis://host:port or rediss://user:password@host:port/database')
+
 function isLoopback(host: string): boolean {
   const family = isIP(host)
   return family === 0 ? host === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')

@@ -43,9 +43,10 @@ const definitions = {
     missing: 'no initdb and postgres in $CARILLON_POSTGRES_BIN or /usr/lib/postgresql/*/bin',
     install: () => installDebianPackages(['postgresql']),
   },
+  /** The path is the program, or the address of a server that runs elsewhere: `redis://…`. */
   redis: {
-    find: () => firstExecutable(['/usr/bin/redis-server']),
-    missing: 'no /usr/bin/redis-server',
+    find: (env) => env['CARILLON_REDIS'] || firstExecutable(['/usr/bin/redis-server']),
+    missing: 'no server at $CARILLON_REDIS, and no /usr/bin/redis-server',
     install: () => installDebianPackages(['redis-server']),
   },
 } satisfies Record<string, PartDefinition>

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import { freePorts } from './free-ports.ts'
 export interface TestRedis {
   /** `redis://127.0.0.1:…` */
   url: string
-  /** Ends it as a crash does: what it held is gone. */
+  /** Ends it as a crash does: what it held is gone, if it is a process of the test. */
   kill(): Promise<void>
   /** Starts it again on the same port. */
   restart(): Promise<void>
@@ -19,8 +19,15 @@ export interface TestRedis {
 
 const startDeadline = 30_000
 
-/** Starts a Redis on a free port of loopback that keeps nothing on disk; `program` is the path of the part `redis`. */
-export async function startRedis(program: string): Promise<TestRedis> {
+/**
+ * Starts a Redis on a free port of loopback that keeps nothing on disk. `path` is that of the part `redis`: where it is the address of a server,
+ * that one is reached through a port that can be shut, and keeps what it holds.
+ */
+export async function startRedis(path: string): Promise<TestRedis> {
+  return path.includes('://') ? reachRedis(new URL(path)) : startProgram(path)
+}
+
+async function startProgram(program: string): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-redis-'))
   const [port] = (await freePorts(1)) as [number]
   let server = await startServer(program, folder, port)
@@ -40,6 +47,33 @@ export async function startRedis(program: string): Promise<TestRedis> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function reachRedis(address: URL): Promise<TestRedis> {
+  const sockets = new Set<Socket>()
+  const listen = async (port: number) => {
+    const door = createServer((client) => {
+      const server = connect(Number(address.port || 6379), address.hostname)
+      for (const [one, other] of [[client, server] as const, [server, client] as const]) {
+        sockets.add(one)
+        one.on('error', () => other.destroy()).on('close', () => (sockets.delete(one), other.destroy()))
+        one.pipe(other)
+      }
+    }).listen(port, '127.0.0.1')
+    await once(door, 'listening')
+    return door
+  }
+  let door = await listen(0)
+  const { port } = door.address() as AddressInfo
+  const shut = async () => {
+    if (!door.listening) return
+    door.close()
+    for (const socket of sockets) socket.destroy()
+    await once(door, 'close')
+  }
+  const url = new URL(address)
+  url.host = `127.0.0.1:${port}`
+  return { url: url.href, kill: shut, restart: async () => void (door = await listen(port)), stop: shut }
 }
 
 async function startServer(program: string, folder: string, port: number) {

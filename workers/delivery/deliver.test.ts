@@ -65,6 +65,7 @@ interface Setup {
   /** How long claiming takes on the monotonic clock. */
   claimTakes?: number
   destination?: DestinationPass
+  admitted?: boolean
   produce?: () => Promise<void>
 }
 
@@ -121,6 +122,7 @@ function world({
       tiers,
       clock,
     }),
+    admitRecipient: async () => setup.admitted ?? true,
     enterDestination: () => setup.destination ?? new Destinations({ clock }).enter(undefined),
     send: createSend({ enterAfter: (permit) => admission.enterAfter(permit), clock, metrics, channel }),
     render: async () =>
@@ -342,5 +344,40 @@ describe('deliver', () => {
       kind: 'unknown_version',
       version: '2',
     })
+  })
+
+  it('gives its claim back after a short wait that a provider asks for, and sends nothing on', async () => {
+    const { run, finished, produced } = world({
+      outcomes: [{ class: 'rate_limited', code: '429', detail: '', retryAfter: 2_000 }],
+    })
+    expect(await run()).toEqual({ kind: 'park', milliseconds: 2_000 })
+    expect(finished).toMatchObject([{ status: 'queued', reason: 'throttled', uncounted: false }])
+    expect(produced).toEqual([])
+  })
+
+  it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
+    const held = (heldFor: number) => ({
+      heldFor,
+      settle: () => ({ blame: 'delivery' as const, openFor: 0 }),
+      release: () => {},
+    })
+    const short = world({ destination: held(2_000) })
+    expect(await short.run()).toEqual({ kind: 'park', milliseconds: 2_000 })
+    expect(short.finished).toEqual([])
+    const long = world({ destination: held(60_000) })
+    expect(await long.run()).toEqual({ kind: 'done' })
+    expect(long.finished).toMatchObject([{ status: 'retrying', uncounted: true, outcome: null }])
+    expect(long.produced).toMatchObject([{ topic: topics.retries[1]!.topic }])
+    expect([...short.sends, ...long.sends]).toEqual([])
+  })
+
+  it('skips what is above the limit of its recipient on the first attempt only, and gives its permit back', async () => {
+    const { run, finished, sends, admission } = world({ admitted: false })
+    expect(await run()).toEqual({ kind: 'done' })
+    expect(finished).toMatchObject([{ status: 'skipped', reason: 'throttled' }])
+    for (let index = 0; index < 50; index++) await run()
+    expect(admission.canEnter()).toBe(true)
+    await run(recordOf({}, { [header.attempt]: '2' }))
+    expect(sends).toEqual(['provider-0'])
   })
 })

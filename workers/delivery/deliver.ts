@@ -2,17 +2,17 @@ import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { Message } from '../../core/notification/message.ts'
-import type { DeliveryStatus } from '../../core/notification/status.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { Idempotency, Outcome } from '../../core/providers/provider.ts'
+import type { Idempotency } from '../../core/providers/provider.ts'
 import { isDataError } from '../../core/store/store.ts'
 import { endInTime, expire } from './deadline.ts'
-import { type CircuitVerdict, type Decision, decide, type RetryPolicy, shortWait } from './decide.ts'
+import { type CircuitVerdict, decide, type RetryPolicy, shortWait } from './decide.ts'
 import type { DestinationPass } from './destinations.ts'
 import type { RunResult } from './dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
+import { type Judgement, recordable, toEntry, unsent } from './judgement.ts'
 import type { Permit } from './lane.ts'
-import type { AttemptRef, ClaimResult, FinishEntry, Ledger } from './ledger.ts'
+import type { AttemptRef, ClaimResult, Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import type { createSend } from './send.ts'
 import { traceStatus } from './trace-delivery.ts'
@@ -22,6 +22,8 @@ export interface DeliverOptions {
   ledger: Ledger
   followUps: FollowUps
   send: ReturnType<typeof createSend>
+  /** Whether a first attempt is within the limit of its recipient, who is named without being told. */
+  admitRecipient: (envelope: DeliveryEnvelope, recipient: string) => Promise<boolean>
   /** Leave to call the destination of a delivery, as far as it has one of its own. */
   enterDestination: (envelope: DeliveryEnvelope) => DestinationPass
   render: (envelope: DeliveryEnvelope) => Promise<Rendered>
@@ -46,14 +48,6 @@ export type Rendered =
   | { kind: 'invalid'; detail: string }
   /** Too much waits to be rendered. */
   | { kind: 'busy' }
-
-/** What an attempt came to. `outcome` is null where no provider was asked. */
-interface Judgement {
-  decision: Decision
-  outcome: Outcome | null
-  provider: string | null
-  detail: string | null
-}
 
 /** Claims of one attempt without an outcome after which the record counts as one that kills its worker. */
 const maxClaims = 3
@@ -146,7 +140,7 @@ export function createDeliver(options: DeliverOptions) {
   }
 
   async function judge(
-    { envelope, ref }: DeliveryWork,
+    { record, envelope, ref }: DeliveryWork,
     rendered: Exclude<Rendered, { kind: 'busy' }>,
     { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
@@ -161,18 +155,26 @@ export function createDeliver(options: DeliverOptions) {
       )
     }
     if (timeLeft(envelope) <= 0) return unsent(expire(claim > 1))
+    if (rendered.kind === 'invalid') {
+      return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
+    }
+    // What was admitted once is not refused later: a retry, or a replay that somebody asked for.
+    const first = ref.attempt === 1 && ref.replayEpoch === 0
+    if (first && !(await options.admitRecipient(envelope, record.key ?? ref.id))) {
+      metrics.limits.throttled.inc({ ...channel, by: 'recipient' })
+      return unsent({ next: 'end', status: 'skipped', reason: 'throttled' }, 'the limit of the recipient')
+    }
     const state = { attempt: ref.attempt, uncounted, idempotency: options.idempotency }
     const { heldFor } = admitted.destination
     if (heldFor > 0) {
+      metrics.limits.throttled.inc({ ...channel, by: 'destination' })
       const circuit: CircuitVerdict = { blame: 'outage', openFor: heldFor, of: 'destination' }
       return unsent(decide(heldBack, options.policy, { ...state, circuit }), heldBack.detail)
-    }
-    if (rendered.kind === 'invalid') {
-      return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)
     }
     const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd, admitted)
     const { outcome, provider, verdict: circuit } = result
     const { idempotency } = provider
+    if (outcome.class === 'rate_limited') metrics.limits.throttled.inc({ ...channel, by: 'provider' })
     return {
       decision: decide(outcome, options.policy, { ...state, idempotency, circuit }),
       outcome,
@@ -215,58 +217,5 @@ export function createDeliver(options: DeliverOptions) {
     if (outcome?.class === 'sent') {
       metrics.latency.observe(channel, (clock.now() - Date.parse(envelope.accepted_at)) / 1000)
     }
-  }
-}
-
-/** What the store can surely hold of a judgement it refused: for one that comes with a write of its own, that it is poison. */
-function recordable(judgement: Judgement): Judgement {
-  const { outcome } = judgement
-  if (outcome === null) return { ...judgement, detail: null }
-  if (outcome.class !== 'sent')
-    return { ...judgement, outcome: { class: outcome.class, detail: '' }, detail: null }
-  if (outcome.commitWith === undefined) return { ...judgement, outcome: { class: 'sent' } }
-  return unsent({ next: 'dead_letter', reason: 'poison' }, 'the store refuses the message')
-}
-
-function unsent(decision: Decision, detail: string | null = null): Judgement {
-  return { decision, outcome: null, provider: null, detail }
-}
-
-function statusOf(decision: Decision): DeliveryStatus {
-  switch (decision.next) {
-    case 'end':
-      return decision.status
-    case 'release':
-      return 'queued'
-    case 'retry':
-      return 'retrying'
-    case 'dead_letter':
-      return 'dead_lettered'
-  }
-}
-
-function toEntry(
-  ref: AttemptRef,
-  claim: number,
-  { decision, outcome, provider, detail }: Judgement,
-  now: number,
-): FinishEntry {
-  const retry = decision.next === 'retry' ? decision : undefined
-  const later = decision.next === 'release' ? decision : retry
-  const sent = outcome?.class === 'sent' ? outcome : undefined
-  const failed = outcome !== null && outcome.class !== 'sent' ? outcome : undefined
-  return {
-    ...ref,
-    claim,
-    status: statusOf(decision),
-    reason: decision.reason,
-    dueAt: later ? new Date(now + later.milliseconds) : null,
-    uncounted: retry?.uncounted ?? false,
-    outcome: outcome?.class ?? null,
-    provider,
-    providerMessageId: sent?.providerMessageId ?? null,
-    code: failed?.code ?? null,
-    detail,
-    commitWith: sent?.commitWith,
   }
 }

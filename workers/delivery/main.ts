@@ -16,6 +16,7 @@ import { openStore } from '../../core/store/store.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { ChannelWorkers } from './channel-workers.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
+import { openRedisLimits } from './limits/redis-limits.ts'
 import { createDeliveryMetrics } from './metrics.ts'
 import { openLedger } from './ledger.ts'
 import { openProviders } from './providers.ts'
@@ -46,14 +47,28 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
     const templates = new TemplateThreads({ logger })
     started.add('templates', () => templates.close())
 
+    const deliveryMetrics = createDeliveryMetrics(metrics)
+    const sharedLimits =
+      settings.redisUrl === undefined
+        ? undefined
+        : openRedisLimits({
+            url: settings.redisUrl,
+            prefix,
+            clock,
+            logger,
+            shared: deliveryMetrics.limits.rateLimitShared,
+          })
+    started.add('Redis', async () => sharedLimits?.close())
+
     const shared = {
+      sharedLimits,
       broker,
       catalog,
       templates,
       prefix,
       clock,
       logger,
-      metrics: createDeliveryMetrics(metrics),
+      metrics: deliveryMetrics,
       sourceMetrics: createSourceMetrics(metrics),
     }
     const readSecret = secretReader(settings.secretsDir)

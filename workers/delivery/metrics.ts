@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { createLimitMetrics } from './limits/metrics.ts'
 
 export type DeliveryMetrics = ReturnType<typeof createDeliveryMetrics>
 
@@ -8,6 +9,7 @@ const channel = ['namespace', 'channel'] as const
 export function createDeliveryMetrics(registry: Registry) {
   const registers = [registry]
   return {
+    limits: createLimitMetrics(registry),
     deliveries: new Counter({
       name: 'carillon_deliveries_total',
       help: 'Attempts at deliveries, by provider and what became of them: a status, or retry, dead_letter.',

@@ -3,6 +3,7 @@ import type { Idempotency, Provider, ProviderOptions } from '../../core/provider
 import { providerByType } from '../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
+import type { Rate } from './limits/shared-limits.ts'
 
 /** Reads a key of a Secret by the name in `secretRef`. */
 export type ReadSecret = (secretName: string, key: string) => string | undefined
@@ -20,6 +21,8 @@ export interface OpenedProvider {
   timeout: number
   /** Sends that may be in flight. */
   maxConcurrent: number
+  /** Messages that it may be given, over all workers. */
+  rate?: Rate | undefined
   idempotency: Idempotency
   /** The party that a message to an address is for, where that is not the provider itself: it is to blame for failures. */
   destination?: ((address: string) => string | undefined) | undefined
@@ -39,6 +42,10 @@ export function openProviders(
       name: entry.name,
       timeout: parseDuration(entry.timeout),
       maxConcurrent: entry.maxConcurrent,
+      rate: entry.rateLimit && {
+        limit: entry.rateLimit.limit,
+        interval: parseDuration(entry.rateLimit.interval),
+      },
       idempotency: definition.idempotency,
       destination: definition.destination,
       provider: definition.open({

@@ -36,6 +36,11 @@ export function knowsTemplate(catalog: Catalog, envelope: DeliveryEnvelope): boo
   return envelope.content !== undefined || templateOf(catalog, envelope) !== undefined
 }
 
+/** Whether the template says that nothing may hold its messages back. */
+export function isCritical(catalog: Catalog, envelope: DeliveryEnvelope): boolean {
+  return templateOf(catalog, envelope)?.resource.spec.critical ?? false
+}
+
 function templateOf(catalog: Catalog, { tenant, template }: Pick<DeliveryEnvelope, 'tenant' | 'template'>) {
   return template && catalog.templateRevision(tenant, template.name, template.revision)
 }

@@ -9,17 +9,17 @@ import type { TemplateThreads } from '../../core/template/threads/template-threa
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
-import { Admission } from './admission.ts'
+import { type BackPressure, createBackPressure } from './back-pressure.ts'
 import { createDeliver } from './deliver.ts'
-import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createFollowUps } from './follow-ups.ts'
 import { FormerTiers } from './former-tiers.ts'
-import { Lane, type ProviderHealth } from './lane.ts'
+import type { ProviderHealth } from './lane.ts'
 import type { Ledger } from './ledger.ts'
+import type { SharedLimits } from './limits/shared-limits.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import { type OpenedProvider, weakestIdempotency } from './providers.ts'
-import { createRender, knowsTemplate } from './render.ts'
+import { createRender, isCritical, knowsTemplate } from './render.ts'
 import { RetrySource } from './retry-source.ts'
 import { createSend } from './send.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
@@ -36,6 +36,8 @@ export interface DeliveryWorkerOptions {
   ledger: Ledger
   /** Those of the channel, in failover order. The worker closes them. */
   providers: readonly OpenedProvider[]
+  /** Rate limits that all workers of the install share; without, each keeps to its own share. */
+  sharedLimits?: SharedLimits | undefined
   /** Prefix of the install's topics. */
   prefix: string
   clock: Clock & Timers
@@ -66,24 +68,30 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   const tiers = delivery.retryTiers.map((tier) => ({ tier, milliseconds: parseDuration(tier) }))
   const leaseMilliseconds = providers.reduce((sum, { timeout }) => sum + timeout, leaseMargin)
 
-  const admission = new Admission({
-    lanes: providers.map((provider) => new Lane({ provider, clock, limiter: undefined })),
+  const pressure: BackPressure = createBackPressure({
+    channel,
+    providers,
+    shared: options.sharedLimits,
+    share: () => Math.max(1, source.partitions) / Math.max(channel.spec.topic.partitions, source.partitions),
+    isCritical: (envelope) => isCritical(options.catalog, envelope),
     clock,
+    logger,
+    metrics,
     onOpening: () => dispatcher.wake(),
   })
-  const destinations = new Destinations({ clock })
 
   const giveUp = new AbortController()
   const deliver = createDeliver({
     ledger,
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
     send: createSend({
-      enterAfter: (permit) => admission.enterAfter(permit),
+      enterAfter: pressure.enterAfter,
       clock,
       metrics,
       channel: labels,
     }),
-    enterDestination: ({ address }) => destinations.enter(providers[0]!.destination?.(address)),
+    admitRecipient: pressure.admitRecipient,
+    enterDestination: pressure.enterDestination,
     render: createRender(options.catalog, options.templates),
     canRender: (envelope) => knowsTemplate(options.catalog, envelope),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
@@ -103,7 +111,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       Math.max(...providers.map(({ maxConcurrent }) => maxConcurrent)),
     ),
     clock,
-    mayStart: () => admission.canEnter(),
+    mayStart: pressure.canEnter,
   })
   metrics.slots.set(labels, dispatcher.concurrency)
 
@@ -123,10 +131,11 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       abandoned: handle.abandoned,
       run: async () => {
         metrics.slotsBusy.set(labels, dispatcher.running)
-        const permit = admission.enter()!
+        const permit = pressure.enter()!
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
         const result = await inDeliverySpan(work, group, () => deliver(work, permit))
         metrics.slotsBusy.set(labels, dispatcher.running - 1)
+        pressure.observe()
         if (result.kind === 'done') handle.done()
         return result
       },
@@ -166,10 +175,10 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   async function stop(): Promise<void> {
     retries?.forget()
     formerTiers.forget()
-    admission.stop()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
     await dispatcher.drain()
     callOff()
+    pressure.stop()
     await Promise.all([source.stop(), retries?.stop(), formerTiers.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)
@@ -188,6 +197,6 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     ready: () => source.healthy && (retries?.healthy ?? true),
     failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
     stop,
-    providerHealth: () => admission.health,
+    providerHealth: pressure.health,
   }
 }
