@@ -20,8 +20,11 @@ export interface Catalog {
     revision: string,
   ): CatalogEntry<NotificationTemplate> | undefined
   templates(namespace?: string): CatalogEntry<NotificationTemplate>[]
-  /** Calls back after each change of a channel or template, and once when it becomes synced. Returns a function that stops it. */
-  onChange(listener: () => void): () => void
+  /**
+   * Calls back after each change of a channel or template, with the key of its record, and once without when it becomes synced. Returns
+   * a function that stops it.
+   */
+  onChange(listener: (key?: string) => void): () => void
 }
 
 /** A resource in the catalog. `revision` changes exactly when its spec does. */

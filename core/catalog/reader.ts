@@ -23,7 +23,7 @@ export async function openCatalog({
   logger: Logger
 }): Promise<OpenCatalog> {
   const entries = new Map<string, Published>()
-  const listeners = new Set<() => void>()
+  const listeners = new Set<(key?: string) => void>()
   let synced = false
 
   function apply(record: ConsumedRecord): void {
@@ -44,7 +44,8 @@ export async function openCatalog({
         entries.set(key, { source, revision, resource })
       }
     }
-    for (const listener of listeners) listener()
+    const key = read.kind === 'synced' ? undefined : read.key
+    for (const listener of listeners) listener(key)
   }
 
   const follower = await broker.follow(topic, apply)

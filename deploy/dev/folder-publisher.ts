@@ -62,7 +62,7 @@ export class FolderPublisher {
     const deadline = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(patience)])
     while (!saysSo(this.#options.catalog, resources)) {
       const { promise, resolve } = Promise.withResolvers<void>()
-      const unsubscribe = this.#options.catalog.onChange(resolve)
+      const unsubscribe = this.#options.catalog.onChange(() => resolve())
       deadline.addEventListener('abort', () => resolve(), { once: true })
       await promise
       unsubscribe()
