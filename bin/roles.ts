@@ -4,6 +4,7 @@ import {
   applySettings,
   devSettings,
   migrateSettings,
+  operatorSettings,
   plannerSettings,
   workerSettings,
 } from '../core/settings/roles.ts'
@@ -53,6 +54,11 @@ export const roles: Record<string, Role> = {
     'deliver what is on one channel',
     workerSettings,
     async () => (await import('../workers/delivery/main.ts')).worker,
+  ),
+  operator: role(
+    'turn channels and templates of a Kubernetes cluster into topics and workers',
+    operatorSettings,
+    async () => (await import('../operator/main.ts')).operator,
   ),
   migrate: role(
     'bring the tables of a database up to this version',

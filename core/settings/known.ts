@@ -10,6 +10,8 @@ import {
   hostName,
   logLevels,
   loopbackAddress,
+  namespaceName,
+  namespaceNames,
   path,
   port,
   redisUrl,
@@ -164,6 +166,32 @@ export const settings = {
       .regex(/^([1-9]|10)$/, 'must be 1 to 10')
       .transform(Number)
       .prefault('3'),
+  }),
+  kubeconfig: define({
+    env: 'KUBECONFIG',
+    flag: 'kubeconfig',
+    description: 'file that says where the cluster is (in a cluster: the service account of the pod)',
+    schema: path.optional(),
+  }),
+  image: define({
+    env: 'CARILLON_IMAGE',
+    flag: 'image',
+    description: 'image of the worker pods: that of the release',
+    schema: z
+      .string({ error: 'must be set: the image of the worker pods' })
+      .regex(/^\S{1,500}$/, 'must be the name of an image'),
+  }),
+  namespace: define({
+    env: 'CARILLON_NAMESPACE',
+    flag: 'namespace',
+    description: 'namespace of the release, in which the workers run',
+    schema: namespaceName,
+  }),
+  watchNamespaces: define({
+    env: 'CARILLON_WATCH_NAMESPACES',
+    flag: 'watch-namespaces',
+    description: 'namespaces to serve, separated by commas (all)',
+    schema: namespaceNames.optional().transform((names) => names ?? []),
   }),
   emailHost: define({
     env: 'EMAIL_HOST',

@@ -56,6 +56,18 @@ export const workerSettings = {
   logLevel,
 }
 
+export const operatorSettings = {
+  kubeconfig: settings.kubeconfig,
+  namespace: settings.namespace,
+  watchNamespaces: settings.watchNamespaces,
+  image: settings.image,
+  topicReplicas: settings.topicReplicas,
+  healthListen,
+  ...kafka,
+  databaseUrl,
+  logLevel,
+}
+
 export const applySettings = {
   manifestsToApply: settings.manifestsToApply,
   dryRun: settings.dryRun,

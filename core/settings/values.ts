@@ -62,6 +62,16 @@ export const bootstrapServers = z
 /** One word of a name in Kubernetes (RFC 1123 label). */
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
 
+export const namespaceName = z
+  .string({ error: 'must be set: the namespace of the release' })
+  .regex(new RegExp(`^${label}$`), 'must be the name of a namespace')
+
+/** Names with commas between them; empty text is none. */
+export const namespaceNames = z
+  .string()
+  .regex(new RegExp(`^${label}( *, *${label})*$`), 'must be names of namespaces, separated by commas')
+  .transform((text) => text.split(',').map((name) => name.trim()))
+
 export interface ChannelName {
   namespace: string
   name: string

@@ -1,0 +1,150 @@
+import type { Broker } from '../../core/broker/broker.ts'
+import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
+import type { Logger } from '../../core/observability/logger.ts'
+import type { CatalogWriter } from '../catalog-writer.ts'
+import { Children } from '../children.ts'
+import { channels, deployments, disruptionBudgets, secrets } from '../kinds.ts'
+import type { Platform } from '../platform.ts'
+import type { Api } from '../runtime/api.ts'
+import { Controller } from '../runtime/controller.ts'
+import type { RecordEvent } from '../runtime/events.ts'
+import type { createControllerMetrics } from '../runtime/metrics.ts'
+import { keyOf, type KubernetesObject, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
+import type { Watches } from '../watches.ts'
+import type { SecretObject } from './children/credentials.ts'
+import type { DeploymentObject } from './children/deployment.ts'
+import { channelOf, managedSelector } from './names.ts'
+import { createChannelReconciler } from './reconcile.ts'
+import { type ChannelObject, createStatusWriter } from './status.ts'
+
+export interface ChannelControllerOptions {
+  api: Api
+  broker: Broker
+  catalog: OpenCatalog
+  writer: CatalogWriter
+  watches: Watches
+  watchNamespaces: readonly string[]
+  platform: Platform
+  maxReplicas: number
+  recordEvent: RecordEvent
+  clock: Clock & Timers
+  logger: Logger
+  metrics: ReturnType<typeof createControllerMetrics>
+}
+
+const workers = 4
+/** Milliseconds between looks for what belongs to channels that are gone, or were changed by a leader that was frozen. */
+const sweepInterval = 300_000
+
+/** Watches channels and what was made for them, and reconciles the channel that a change concerns. */
+export function startChannelController(options: ChannelControllerOptions) {
+  const { api, broker, catalog, writer, watches, watchNamespaces, platform, clock, logger } = options
+  const own = [platform.namespace]
+  const managed = { labelSelector: managedSelector }
+  const cache = {
+    channels: watches.add<ChannelObject>(channels, watchNamespaces),
+    deployments: watches.add<DeploymentObject>(deployments, own, managed),
+    budgets: watches.add<KubernetesObject>(disruptionBudgets, own, managed),
+    credentials: watches.add<SecretObject>(secrets, own, managed),
+    // Only that they changed: what is in them is read when it is needed, and not kept.
+    tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
+  }
+  const reconcile = createChannelReconciler({
+    ...options,
+    admin: broker.admin,
+    channels: cache.channels,
+    deployments: new Children(api, deployments, cache.deployments),
+    budgets: new Children(api, disruptionBudgets, cache.budgets),
+    credentials: new Children(api, secrets, cache.credentials),
+    observation: () => undefined,
+    writeStatus: createStatusWriter(options),
+  })
+  const controller = new Controller({
+    name: 'notificationchannel',
+    reconcile,
+    workers,
+    clock,
+    logger,
+    metrics: options.metrics('notificationchannel', workers),
+  })
+  const enqueue = (name: ObjectName | undefined) => name && controller.queue.add(keyOf(name))
+  let callOffSweep = () => {}
+  let unsubscribe = () => {}
+
+  function watch(): void {
+    cache.channels.onChange((object, previous) => {
+      // Its own status is no reason to look at a channel again.
+      if (previous?.metadata.generation === object.metadata.generation && cache.channels.get(nameOf(object)))
+        return
+      enqueue(nameOf(object))
+      for (const other of cache.channels.list()) if (isRefused(other)) enqueue(nameOf(other))
+    })
+    for (const children of [cache.deployments, cache.budgets, cache.credentials])
+      children.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
+    cache.tenantSecrets.onChange(({ metadata }) => {
+      for (const channel of cache.channels.list()) {
+        if (channel.metadata.namespace === metadata.namespace && names(channel, metadata.name))
+          enqueue(nameOf(channel))
+      }
+    })
+    unsubscribe = catalog.onChange((key) => enqueue(key === undefined ? undefined : channelOfKey(key)))
+  }
+
+  /** What was deleted while nobody watched is known from labels and from the catalog. */
+  function sweep(): void {
+    const known = [
+      ...[...cache.deployments.list(), ...cache.budgets.list(), ...cache.credentials.list()].map(
+        ({ metadata }) => channelOf(metadata.labels),
+      ),
+      ...[...catalog.published()].map(([key, { source }]) =>
+        source === 'kubernetes' ? channelOfKey(key) : undefined,
+      ),
+    ]
+    for (const name of known) {
+      if (name !== undefined && isWatched(name) && cache.channels.get(name) === undefined) enqueue(name)
+    }
+    callOffSweep = clock.after(sweepInterval, sweep)
+  }
+
+  const isWatched = ({ namespace }: ObjectName) =>
+    watchNamespaces.length === 0 || watchNamespaces.includes(namespace)
+
+  watch()
+  return {
+    channels: cache.channels,
+    /** To be called once the caches hold whole lists. */
+    async start(): Promise<void> {
+      for (const channel of cache.channels.list()) enqueue(nameOf(channel))
+      sweep()
+      controller.start()
+      await writer.markSynced()
+    },
+    async stop(): Promise<void> {
+      callOffSweep()
+      unsubscribe()
+      await controller.stop()
+    },
+  }
+}
+
+function isRefused({ status }: ChannelObject): boolean {
+  return (
+    status?.conditions?.some(({ type, reason }) => type === 'Accepted' && reason === 'TopicConflict') ?? false
+  )
+}
+
+function names({ spec }: ChannelObject, secret: string): boolean {
+  const providers = spec['providers']
+  return (
+    Array.isArray(providers) &&
+    providers.some((entry) => (entry as { secretRef?: { name?: string } } | null)?.secretRef?.name === secret)
+  )
+}
+
+function channelOfKey(key: string): ObjectName | undefined {
+  const [kind, namespace, name] = key.split('/')
+  return kind === 'NotificationChannel' && namespace !== undefined && name !== undefined
+    ? { namespace, name }
+    : undefined
+}

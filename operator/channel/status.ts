@@ -1,0 +1,61 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Condition } from '../../core/resources/condition.ts'
+import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
+import type { Clock } from '../../core/clock.ts'
+import { channels } from '../kinds.ts'
+import type { Api } from '../runtime/api.ts'
+import { nextConditions, transitions } from '../runtime/conditions.ts'
+import type { RecordEvent } from '../runtime/events.ts'
+import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import { type ChannelFindings, channelConditionTexts } from './conditions.ts'
+import { manager } from './names.ts'
+
+/** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
+export interface ChannelObject extends KubernetesObject {
+  spec: { suspend?: boolean } & Record<string, unknown>
+  status?: NotificationChannelStatus
+}
+
+export interface StatusWriterOptions {
+  api: Api
+  clock: Clock
+  recordEvent: RecordEvent
+}
+
+/** What a look at a channel adds to its status beside the conditions. */
+export type ChannelFacts = Omit<NotificationChannelStatus, 'conditions' | 'observedGeneration'>
+
+/** Writes the status of a channel if it says anything new, and tells transitions of conditions as Events. */
+export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOptions) {
+  return async (
+    object: ChannelObject,
+    findings: ChannelFindings,
+    facts: ChannelFacts,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const generation = object.metadata.generation ?? 0
+    const before = object.status?.conditions ?? []
+    const texts = channelConditionTexts(findings, { suspend: object.spec.suspend === true })
+    const conditions = nextConditions(before, texts, { generation, now: clock.now() })
+    const status: NotificationChannelStatus = { observedGeneration: generation, conditions, ...facts }
+    if (isDeepStrictEqual(status, object.status)) return
+    const { apiVersion, kind, metadata } = object
+    const { name, namespace = '' } = metadata
+    await api.apply(
+      channels,
+      { apiVersion, kind, metadata: { name, namespace }, status } as KubernetesObject,
+      { fieldManager: manager, subresource: 'status' },
+      signal,
+    )
+    for (const condition of transitions(before, conditions)) recordEvent(object, eventOf(condition))
+  }
+}
+
+function eventOf({ type, status, reason, message }: Condition) {
+  return {
+    type: status === 'False' ? ('Warning' as const) : ('Normal' as const),
+    reason,
+    action: type,
+    note: `${type}=${status}: ${message}`,
+  }
+}

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { openKafkaBroker } from '../core/broker/kafka.ts'
+import { systemClock as clock } from '../core/clock.ts'
+import { awaitBroker } from '../core/process/await-parts.ts'
+import { runProcess } from '../core/process/run-process.ts'
+import { kafkaConnection } from '../core/settings/kafka.ts'
+import type { operatorSettings } from '../core/settings/roles.ts'
+import type { Settings } from '../core/settings/setting.ts'
+import { type RunningOperator, startOperator } from './operator.ts'
+import { leaseName } from './release/names.ts'
+import { Api } from './runtime/api.ts'
+import { Connection } from './runtime/connection.ts'
+import { loadKubeConfig } from './runtime/kube-config.ts'
+import { Leader } from './runtime/leader.ts'
+import { createControllerMetrics } from './runtime/metrics.ts'
+import { workerPlatform } from './worker-settings.ts'
+
+/**
+ * `carillon operator`: turns channels and templates into topics, catalog and workers, until SIGTERM or SIGINT. Of several replicas one leads, the
+ * others wait; one that loses the lead ends, and is started again by its supervisor. Throws StartRefused.
+ */
+export async function operator(settings: Settings<typeof operatorSettings>): Promise<void> {
+  const kafka = kafkaConnection(settings)
+  const config = loadKubeConfig(settings.kubeconfig)
+  const platform = workerPlatform(settings)
+  const identity = `${hostname()}_${randomUUID()}`
+
+  await runProcess({ role: 'operator', ...settings }, async ({ logger, metrics, started, signal }) => {
+    const connection = new Connection(config, clock)
+    started.add('connection to the API server', () => connection.close())
+    const api = new Api(connection)
+    const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-operator', logger })
+    started.add('broker', () => broker.close())
+    const controllerMetrics = createControllerMetrics(metrics, clock)
+    const lease = { namespace: settings.namespace, name: leaseName }
+    const leader = new Leader({ api, lease, identity, clock, logger })
+    started.add('leader election', () => leader.stop())
+    leader.start()
+
+    let running: RunningOperator | undefined
+    started.add('controllers', async () => running?.stop())
+    const lead = async () => {
+      await leader.led
+      const start = () =>
+        startOperator({
+          api,
+          broker,
+          platform,
+          watchNamespaces: settings.watchNamespaces,
+          maxReplicas: settings.topicReplicas,
+          identity,
+          clock,
+          logger,
+          metrics: controllerMetrics,
+        })
+      running = await awaitBroker(start, { logger, signal })
+    }
+    const refused = lead().then(
+      () => new Promise<never>(() => {}),
+      (error: unknown) =>
+        error instanceof Error ? error : new Error('the operator cannot start', { cause: error }),
+    )
+    return {
+      // A replica that waits for its turn is as ready as one that leads: a rollout must not wait for it to lead.
+      ready: () => !leader.leading || running?.ready() === true,
+      failed: Promise.race([leader.lost, refused]),
+    }
+  })
+}

@@ -1,0 +1,76 @@
+import { applyTopicChanges, planTopics } from '../core/broker/reconcile-topics.ts'
+import type { Broker } from '../core/broker/broker.ts'
+import { installTopicSpecs } from '../core/broker/topic-specs.ts'
+import { type OpenCatalog, openCatalog } from '../core/catalog/reader.ts'
+import type { Clock, Timers } from '../core/clock.ts'
+import { catalogTopic } from '../core/notification/topics.ts'
+import type { Logger } from '../core/observability/logger.ts'
+import { CatalogWriter } from './catalog-writer.ts'
+import { startChannelController } from './channel/controller.ts'
+import type { Platform } from './platform.ts'
+import { ensureRelease } from './release/ensure.ts'
+import type { Api } from './runtime/api.ts'
+import { createEventRecorder } from './runtime/events.ts'
+import type { createControllerMetrics } from './runtime/metrics.ts'
+import { Watches } from './watches.ts'
+
+export interface OperatorOptions {
+  api: Api
+  broker: Broker
+  platform: Omit<Platform, 'secretVersion'>
+  /** All of them when empty. */
+  watchNamespaces: readonly string[]
+  /** The most copies that a topic can have: the brokers of the cluster. */
+  maxReplicas: number
+  /** Names this replica in Events. */
+  identity: string
+  clock: Clock & Timers
+  logger: Logger
+  metrics: ReturnType<typeof createControllerMetrics>
+}
+
+export interface RunningOperator {
+  ready(): boolean
+  stop(): Promise<void>
+}
+
+/** Does the work of the leading operator until it is stopped. Rejects while Kafka or the API server is away: whoever starts it tries again. */
+export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
+  const { api, broker, clock, logger } = options
+  const { topicPrefix: prefix } = options.platform
+  const started: (() => Promise<unknown>)[] = []
+  const stop = async () => {
+    for (const end of started.splice(0).toReversed()) await end()
+  }
+  try {
+    await ensureInstallTopics(broker, prefix, options.maxReplicas)
+    const catalog: OpenCatalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
+    started.push(() => catalog.close())
+    const platform = await ensureRelease(api, options.platform)
+    const watches = new Watches({ api, clock, logger })
+    const writer = new CatalogWriter({ producer: broker.producer, topic: catalogTopic(prefix), catalog })
+    const channelController = startChannelController({
+      ...options,
+      platform,
+      catalog,
+      writer,
+      watches,
+      recordEvent: createEventRecorder({ api, instance: options.identity, clock, logger }),
+    })
+    watches.start()
+    started.push(() => watches.stop())
+    await watches.synced()
+    await channelController.start()
+    started.push(() => channelController.stop())
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { ready: () => started.length > 0, stop }
+}
+
+async function ensureInstallTopics({ admin }: Broker, prefix: string, replicas: number): Promise<void> {
+  const specs = installTopicSpecs(prefix, replicas)
+  const found = await admin.describeTopics(specs.map(({ name }) => name))
+  await applyTopicChanges(admin, planTopics(specs, found).changes)
+}

@@ -1,0 +1,50 @@
+import type { Clock, Timers } from '../core/clock.ts'
+import type { Logger } from '../core/observability/logger.ts'
+import type { Api, ListOptions } from './runtime/api.ts'
+import { Cache } from './runtime/cache.ts'
+import { Reflector } from './runtime/reflector.ts'
+import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
+
+export interface WatchesOptions {
+  api: Api
+  clock: Clock & Timers
+  logger: Logger
+}
+
+/** The watches of one process, started and stopped together. */
+export class Watches {
+  readonly #options: WatchesOptions
+  readonly #reflectors: Reflector<KubernetesObject>[] = []
+
+  constructor(options: WatchesOptions) {
+    this.#options = options
+  }
+
+  /** A cache of a kind in some namespaces, or in all of them when none is named. */
+  add<T extends KubernetesObject>(
+    kind: ResourceKind,
+    namespaces: readonly string[],
+    options: Omit<ListOptions, 'namespace'> = {},
+  ): Cache<T> {
+    const cache = new Cache<T>()
+    const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
+    for (const scope of scopes) {
+      const reflector = new Reflector<T>({ ...this.#options, ...options, ...scope, kind, cache })
+      this.#reflectors.push(reflector as unknown as Reflector<KubernetesObject>)
+    }
+    return cache
+  }
+
+  start(): void {
+    for (const reflector of this.#reflectors) reflector.start()
+  }
+
+  /** Resolves once every cache holds a whole list. */
+  async synced(): Promise<void> {
+    await Promise.all(this.#reflectors.map(({ synced }) => synced))
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()))
+  }
+}
