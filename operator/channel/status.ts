@@ -47,8 +47,14 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
       { fieldManager: manager, subresource: 'status' },
       signal,
     )
-    for (const condition of transitions(before, conditions)) recordEvent(object, eventOf(condition))
+    for (const condition of transitions(before, conditions).filter(isNews))
+      recordEvent(object, eventOf(condition))
   }
+}
+
+/** That all is as it should be is told once, by `Ready`. */
+function isNews({ type, status }: Condition): boolean {
+  return status === 'False' || type === 'Ready'
 }
 
 function eventOf({ type, status, reason, message }: Condition) {

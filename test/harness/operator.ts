@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import { type KafkaCluster, startKafka } from './kafka.ts'
+import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts'
+import { until } from './load.ts'
+import { type RoleProcess, startRole } from './role.ts'
+
+/** A cluster with Carillon's kinds, a Kafka, and what it takes to start operators on them. */
+export interface OperatorCluster {
+  control: ControlPlane
+  kafka: KafkaCluster
+  /** What every process of this install is told. */
+  settings: Readonly<Record<string, string>>
+  startOperator(): RoleProcess
+  /** Applies a manifest; throws what kubectl says when it is refused. */
+  apply(manifest: string): Promise<void>
+  /** One object as the API server has it, or undefined. */
+  get<T>(kind: string, name: string, namespace?: string): Promise<T | undefined>
+  /** Waits until the condition of a channel or template has a status, and answers it. */
+  condition(resource: string, type: string, status: string): Promise<{ reason: string; message: string }>
+  stop(): Promise<void>
+}
+
+export const releaseNamespace = 'carillon-system'
+
+interface Conditioned {
+  metadata: { generation: number }
+  status?: {
+    conditions?: {
+      type: string
+      status: string
+      reason: string
+      message: string
+      observedGeneration: number
+    }[]
+  }
+}
+
+/** @param parts the paths of the parts `kubernetes` and `kafka` */
+export async function startOperatorCluster(
+  parts: { kubernetes: string; kafka: string },
+  databaseUrl: string,
+): Promise<OperatorCluster> {
+  const [control, kafka] = await Promise.all([
+    startControlPlane({ binaries: parts.kubernetes }),
+    startKafka({ jars: parts.kafka }),
+  ])
+  const settings = {
+    KUBECONFIG: control.kubeconfig,
+    KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join(','),
+    DATABASE_URL: databaseUrl,
+    CARILLON_TOPIC_PREFIX: `run-${randomBytes(3).toString('hex')}`,
+    CARILLON_TOPIC_REPLICAS: '1',
+    CARILLON_IMAGE: 'carillon:test',
+    CARILLON_NAMESPACE: releaseNamespace,
+  }
+  const kubectl = async (args: readonly string[], input?: string) => {
+    const { code, stdout, stderr } = await control.kubectl(args, input)
+    if (code !== 0) throw new Error(stderr.trim())
+    return stdout
+  }
+  await kubectl(['apply', '-f', 'crds'])
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  for (const namespace of [releaseNamespace, 'shop']) await kubectl(['create', 'namespace', namespace])
+
+  const get = async <T>(kind: string, name: string, namespace = 'shop') => {
+    const text = await kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
+    return text === '' ? undefined : (JSON.parse(text) as T)
+  }
+  return {
+    control,
+    kafka,
+    settings,
+    startOperator: () => startRole(['operator'], settings),
+    apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
+    get,
+    async condition(resource, type, status) {
+      const [kind, name] = resource.split('/') as [string, string]
+      let found: { reason: string; message: string } | undefined
+      await until(async () => {
+        const object = await get<Conditioned>(kind, name)
+        found = object?.status?.conditions?.find(
+          (condition) =>
+            condition.type === type &&
+            condition.status === status &&
+            condition.observedGeneration === object.metadata.generation,
+        )
+        return found !== undefined
+      }, `${resource} says ${type}=${status}`)
+      return found!
+    },
+    async stop() {
+      await Promise.all([control.stop(), kafka.stop()])
+    },
+  }
+}
