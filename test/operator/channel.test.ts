@@ -141,7 +141,6 @@ describePart('kubernetes', (kubernetes) => {
 
     it('repairs what is edited or deleted by hand, but leaves the number of replicas to the autoscaler', async () => {
       const name = childName({ namespace: 'shop', name: 'email' })
-      const before = await deploymentOf('email')
       await kubectl('scale', 'deployment', name, '-n', releaseNamespace, '--replicas=2')
       await kubectl('set', 'image', `deployment/${name}`, 'worker=evil:1', '-n', releaseNamespace)
       await until(
@@ -150,12 +149,16 @@ describePart('kubernetes', (kubernetes) => {
         'the image is ours again',
       )
       expect((await deploymentOf('email'))?.spec.replicas).toBe(2)
+      const uidOf = async (kind: string) =>
+        (await cluster.get<Deployment>(kind, name, releaseNamespace))?.metadata.uid
+      const isReplaced = async (kind: string, uid: string | undefined) => {
+        const now = await uidOf(kind)
+        return now !== undefined && now !== uid
+      }
       for (const kind of ['deployment', 'secret', 'poddisruptionbudget']) {
+        const uid = await uidOf(kind)
         await kubectl('delete', kind, name, '-n', releaseNamespace, '--wait=false')
-        await until(async () => {
-          const object = await cluster.get<Deployment>(kind, name, releaseNamespace)
-          return object !== undefined && object.metadata.uid !== before?.metadata.uid
-        }, `a new ${kind}`)
+        await until(() => isReplaced(kind, uid), `a new ${kind}`)
       }
     }, 120_000)
 
