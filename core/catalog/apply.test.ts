@@ -5,7 +5,7 @@ import { kinds } from './kinds.ts'
 import { checkTemplate } from '../template/check.ts'
 import { type Published, readRecord } from './records.ts'
 
-const channel = (name: string, spec = '') => ({
+const channel = (name: string, spec = '', tiers = '5s') => ({
   file: `${name}.yaml`,
   text: `apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel
@@ -13,7 +13,7 @@ metadata: {name: ${name}, namespace: shop}
 spec:
   type: sms
   providers: [{name: one, type: sandbox}]
-  delivery: {retryTiers: [5s]}
+  delivery: {retryTiers: [${tiers}]}
 ${spec}`,
 })
 
@@ -26,6 +26,8 @@ function setUp() {
     admin: {
       describeTopics: (names: readonly string[]) =>
         Promise.resolve(names.flatMap((name) => topics.get(name) ?? [])),
+      listTopics: (prefix: string) =>
+        Promise.resolve([...topics.keys()].filter((name) => name.startsWith(prefix))),
       createTopics: (specs: readonly TopicSpec[]) => {
         for (const spec of specs) topics.set(spec.name, spec)
         return Promise.resolve()
@@ -132,6 +134,16 @@ test('grows a topic, repairs a setting that drifted, and takes back what is gone
   })
   expect([...published.keys()]).toEqual(['NotificationChannel/shop/sms'])
   expect(topics.has('carillon.shop.other')).toBe(true)
+})
+
+test('the topic of a tier that is taken out stays with what is on it, and goes with the channel', async () => {
+  const { topics, apply } = setUp()
+  await apply(channel('sms', '', '5s, 5m'))
+  expect(await apply(channel('sms'))).toEqual(['NotificationChannel shop/sms configured'])
+  expect(topics.has('carillon.shop.sms.retry.5m')).toBe(true)
+  await apply(channel('sms', '  topic: {deletionPolicy: Delete}'), channel('other'))
+  await apply(channel('other'))
+  expect([...topics.keys()].filter((name) => name.startsWith('carillon.shop.sms'))).toEqual([])
 })
 
 test('topics of a removed channel go only when it says so, and after the catalog', async () => {

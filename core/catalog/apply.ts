@@ -1,7 +1,7 @@
 import type { Admin, Broker } from '../broker/broker.ts'
 import { applyTopicChanges, planTopics, type TopicChange } from '../broker/reconcile-topics.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../broker/topic-specs.ts'
-import { catalogTopic } from '../notification/topics.ts'
+import { catalogTopic, channelTopics, retryTopicPrefix } from '../notification/topics.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
 import { type FolderRules, type ManifestFile, nextState } from './folder-state.ts'
 import { publishCatalog } from './publisher.ts'
@@ -11,7 +11,7 @@ export interface ApplyOptions extends FolderRules {
   files: readonly ManifestFile[]
   /** What the catalog says now. */
   published: ReadonlyMap<string, Published>
-  admin: Pick<Admin, 'describeTopics'>
+  admin: Pick<Admin, 'describeTopics' | 'listTopics'>
   /** Copies of the install's own topics, and the most that a channel gets. */
   replicas: number
 }
@@ -52,11 +52,9 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
 
   const changed = new Set(topics.changes.map(topicOf))
   const removed = [...before].filter(([key]) => !state.served.has(key)).map(([, { resource }]) => resource)
-  const topicsToDelete = removed.flatMap((resource) =>
-    resource.kind === 'NotificationChannel' && resource.spec.topic.deletionPolicy === 'Delete'
-      ? topicsOf(resource, options).map(({ name }) => name)
-      : [],
-  )
+  const topicsToDelete = (
+    await Promise.all(removed.map((resource) => doomedTopics(resource, options)))
+  ).flat()
   const lines = [
     ...topics.changes.map(describeChange),
     ...resources.map((resource) => {
@@ -95,6 +93,15 @@ function foreign(resources: readonly Resource[], published: ReadonlyMap<string, 
 
 function topicsOf(resource: Resource, { prefix, replicas }: Pick<ApplyOptions, 'prefix' | 'replicas'>) {
   return resource.kind === 'NotificationChannel' ? channelTopicSpecs(prefix, resource, replicas) : []
+}
+
+/** All topics of a channel that goes with them, those of tiers that it had before among them. */
+async function doomedTopics(resource: Resource, options: ApplyOptions): Promise<string[]> {
+  if (resource.kind !== 'NotificationChannel' || resource.spec.topic.deletionPolicy !== 'Delete') return []
+  const { metadata, spec } = resource
+  const { main } = channelTopics(options.prefix, metadata, spec.topic.name, [])
+  const retries = await options.admin.listTopics(retryTopicPrefix(main))
+  return [...new Set([...topicsOf(resource, options).map(({ name }) => name), ...retries])]
 }
 
 function topicOf(change: TopicChange): string {

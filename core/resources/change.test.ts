@@ -23,6 +23,13 @@ test('a channel keeps its type', () => {
   expect(told({}, { type: 'sms' })).toEqual(['spec.type: is immutable'])
 })
 
+test('a channel keeps its topic, and with it what is still to be delivered', () => {
+  const immutable = 'spec.topic.name: is immutable: what is on the old topics would never be delivered'
+  expect(told({}, { topic: { name: 'mail' } })).toEqual([immutable])
+  expect(told({ topic: { name: 'mail' } }, {})).toEqual([immutable])
+  expect(told({ topic: { name: 'mail' } }, { topic: { name: 'mail', partitions: 9 } })).toEqual([])
+})
+
 test('partitions grow and never shrink, whether written or by default', () => {
   expect(told({ topic: { partitions: 6 } }, { topic: { partitions: 5 } })).toEqual([
     'spec.topic.partitions: may grow, never shrink',

@@ -3,7 +3,7 @@ import { duration } from './duration.ts'
 import { map } from './resource.ts'
 import { withChangeRule, withRules } from './rule.ts'
 
-const name = withRules(z.string().max(200), [
+const nameText = withRules(z.string().max(200), [
   {
     // Kafka: 249 of these characters, neither `.` nor `..` (org.apache.kafka.common.internals.Topic); 49 are left for `.retry.<delay>`.
     cel: "self.matches('^[a-zA-Z0-9._-]*$') && self != '.' && self != '..'",
@@ -11,6 +11,12 @@ const name = withRules(z.string().max(200), [
     holds: (text) => /^[a-zA-Z0-9._-]*$/.test(text) && text !== '.' && text !== '..',
   },
 ])
+
+const name = withChangeRule(nameText, {
+  cel: 'self == oldSelf',
+  message: 'is immutable: what is on the old topics would never be delivered',
+  allows: (before, after) => before === after,
+})
 
 const partitions = withChangeRule(z.int().min(1).max(1000), {
   cel: 'self >= oldSelf',
@@ -33,7 +39,7 @@ export const topic = z
     name: name
       .default('')
       .describe(
-        'Name of the main topic. Empty means <prefix>.<namespace>.<name>. Retry and dead letter topics append to it.',
+        'Name of the main topic. Empty means <prefix>.<namespace>.<name>. Retry and dead letter topics append to it. Immutable.',
       ),
     partitions: partitions
       .default(3)

@@ -105,6 +105,7 @@ describePart('kubernetes', (binaries) => {
 
     it.each([
       ['the type', before.replace('type: email', 'type: sms'), 'is immutable'],
+      ['the topic', before.replace('partitions: 6', 'name: other, partitions: 6'), 'is immutable'],
       ['fewer partitions', before.replace('partitions: 6', 'partitions: 3'), 'may grow, never shrink'],
     ])('refuses %s', async (_what, after, message) => {
       await expect(submit(after)).rejects.toThrow(message)
