@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { openKafkaBroker } from '../core/broker/kafka.ts'
 import { openCatalog } from '../core/catalog/reader.ts'
 import { systemClock as clock } from '../core/clock.ts'
-import { catalogTopic } from '../core/notification/topics.ts'
+import { catalogTopic, workersTopic } from '../core/notification/topics.ts'
+import { LiveWorkers } from '../core/heartbeat/live-workers.ts'
+import { registerLiveWorkers } from '../core/observability/live-workers.ts'
 import { awaitBroker, awaitDatabase } from '../core/process/await-parts.ts'
 import { runProcess } from '../core/process/run-process.ts'
 import { readInstallKey } from '../core/settings/install-key.ts'
@@ -36,6 +38,9 @@ export async function api(settings: Settings<typeof apiSettings>): Promise<void>
     const topic = catalogTopic(prefix)
     const catalog = await awaitBroker(() => openCatalog({ broker, topic, logger }), { logger, signal })
     started.add('catalog', () => catalog.close())
+    const workers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
+    started.add('heartbeats', () => workers.close())
+    registerLiveWorkers({ registry: metrics, workers, catalog })
     const server = await buildApi({
       catalog,
       broker,

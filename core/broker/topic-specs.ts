@@ -3,6 +3,7 @@ import {
   channelTopics,
   requestsDeadLettersTopic,
   requestsTopic,
+  workersTopic,
 } from '../notification/topics.ts'
 import type { NotificationChannel } from '../resources/channel.ts'
 import { parseDuration } from '../resources/duration.ts'
@@ -11,8 +12,11 @@ import type { TopicSpec } from './broker.ts'
 /** Partitions of the requests topic: how many planners can share the work. It can grow, and never shrinks. */
 const requestPartitions = 6
 const requestRetention = '168h'
+/** A heartbeat is of no use after seconds. Kafka cleans whole segments only, so these are short, and what remains of killed workers goes by its age. */
+const heartbeatRetention = '1h'
+const heartbeatSegment = '10m'
 
-/** The topics that an install has whatever its channels: requests, those that cannot be read, and the compacted catalog. */
+/** The topics that an install has whatever its channels: requests, those that cannot be read, the compacted catalog and the heartbeats. */
 export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[] {
   const log = {
     ...durable(replicas),
@@ -20,10 +24,17 @@ export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[]
     'retention.ms': milliseconds(requestRetention),
   }
   const compacted = { ...durable(replicas), 'cleanup.policy': 'compact' }
+  const heartbeats = {
+    ...durable(replicas),
+    'cleanup.policy': 'compact,delete',
+    'retention.ms': milliseconds(heartbeatRetention),
+    'segment.ms': milliseconds(heartbeatSegment),
+  }
   return [
     { name: requestsTopic(prefix), partitions: requestPartitions, replicas, config: log },
     { name: requestsDeadLettersTopic(prefix), partitions: 1, replicas, config: log },
     { name: catalogTopic(prefix), partitions: 1, replicas, config: compacted },
+    { name: workersTopic(prefix), partitions: 1, replicas, config: heartbeats },
   ]
 }
 

@@ -92,6 +92,7 @@ test('makes topics and catalog from nothing, with no more copies than there are 
     'Topic carillon.requests created',
     'Topic carillon.requests.dlq created',
     'Topic carillon.catalog created',
+    'Topic carillon.workers created',
     'Topic carillon.shop.sms created',
     'Topic carillon.shop.sms.retry.5s created',
     'Topic carillon.shop.sms.dlq created',

@@ -17,6 +17,8 @@ export const requestsTopic = (prefix: string) => `${prefix}.requests`
 /** Requests that cannot be planned, as they came. */
 export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.dlq`
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
+/** Heartbeats of the delivery workers. */
+export const workersTopic = (prefix: string) => `${prefix}.workers`
 export const plannerGroup = (prefix: string) => `${prefix}.planner`
 /** A replay reads dead letters from their beginning, whatever others have read. */
 export const replayGroup = (prefix: string, replayId: string) => `${prefix}.replay.${replayId}`

@@ -13,7 +13,9 @@ import type { Resource } from '../../core/catalog/records.ts'
 import { systemClock as clock } from '../../core/clock.ts'
 import type { Message } from '../../core/notification/message.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
-import { catalogTopic } from '../../core/notification/topics.ts'
+import { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
+import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
+import { catalogTopic, workersTopic } from '../../core/notification/topics.ts'
 import type { SendContext } from '../../core/providers/provider.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
@@ -27,6 +29,7 @@ import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import { withHeartbeats } from '../../workers/delivery/heartbeat.ts'
 import { openLedger } from '../../workers/delivery/ledger.ts'
 import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
@@ -214,18 +217,26 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     catalog,
     clock,
     logger: component(logger, 'worker'),
-    start: (channel) =>
-      startDeliveryWorker({
+    async start(channel) {
+      const workerId = `dev-${randomUUID()}`
+      const worker = await startDeliveryWorker({
         ...forWorkers,
         channel,
-        ledger: openLedger({ db, workerId: `dev-${randomUUID()}` }),
+        ledger: openLedger({ db, workerId }),
         providers: openProviders(channel, forProviders),
-      }),
+      })
+      return withHeartbeats(worker, { ...forWorkers, channel, workerId })
+    },
   })
   started.add('planner, replayer and workers', () =>
     Promise.all([planner.stop(), replayer.stop(), workers.stop()]),
   )
   await workers.start()
+
+  const heartbeats = { broker, topic: workersTopic(prefix), clock, logger: component(logger, 'heartbeats') }
+  const liveWorkers = LiveWorkers.open(heartbeats)
+  started.add('heartbeats', () => liveWorkers.close())
+  registerLiveWorkers({ registry, workers: liveWorkers, catalog })
 
   signal.throwIfAborted()
   const api = await buildApi({

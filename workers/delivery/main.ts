@@ -18,6 +18,7 @@ import { ChannelWorkers } from './channel-workers.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { openRedisLimits } from './limits/redis-limits.ts'
 import { createDeliveryMetrics } from './metrics.ts'
+import { withHeartbeats } from './heartbeat.ts'
 import { openLedger } from './ledger.ts'
 import { openProviders } from './providers.ts'
 import { startDeliveryWorker } from './worker.ts'
@@ -76,13 +77,16 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
       catalog: only(catalog, settings.channel),
       clock,
       logger,
-      start: (channel) =>
-        startDeliveryWorker({
+      async start(channel) {
+        const workerId = `${hostname()}-${randomUUID()}`
+        const worker = await startDeliveryWorker({
           ...shared,
           channel,
-          ledger: openLedger({ db: store.db, workerId: `${hostname()}-${randomUUID()}` }),
+          ledger: openLedger({ db: store.db, workerId }),
           providers: openProviders(channel, { readSecret, clock, capture: undefined }),
-        }),
+        })
+        return withHeartbeats(worker, { ...shared, channel, workerId })
+      },
     })
     started.add('worker', () => workers.stop())
     await workers.start()

@@ -22,6 +22,7 @@ import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { createRender, isCritical, knowsTemplate } from './render.ts'
 import { RetrySource } from './retry-source.ts'
 import { createSend } from './send.ts'
+import { Throughput, type ThroughputSample } from './throughput.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
 import { readWork } from './work.ts'
 
@@ -56,6 +57,8 @@ const drainPatience = 10_000
 export interface DeliveryWorker extends Running {
   /** Of the channel's providers, in failover order. */
   providerHealth(): ProviderHealth[]
+  /** How it did since it was last asked. */
+  throughput(): ThroughputSample
 }
 
 /** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
@@ -114,6 +117,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     mayStart: pressure.canEnter,
   })
   metrics.slots.set(labels, dispatcher.concurrency)
+  const throughput = new Throughput({ slots: dispatcher.concurrency, clock })
 
   function dispatch(source: Pick<Source, 'hold'>, record: ConsumedRecord, handle: Handle): void {
     const work = readWork(record)
@@ -131,10 +135,12 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       abandoned: handle.abandoned,
       run: async () => {
         metrics.slotsBusy.set(labels, dispatcher.running)
+        throughput.begin()
         const permit = pressure.enter()!
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
         const result = await inDeliverySpan(work, group, () => deliver(work, permit))
         metrics.slotsBusy.set(labels, dispatcher.running - 1)
+        throughput.end(result.kind === 'done')
         pressure.observe()
         if (result.kind === 'done') handle.done()
         return result
@@ -198,5 +204,6 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
     stop,
     providerHealth: pressure.health,
+    throughput: () => throughput.sample(),
   }
 }
