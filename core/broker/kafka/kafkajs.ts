@@ -8,7 +8,7 @@ import { AssignerProtocol, type SASLOptions } from 'kafkajs'
 // says why.
 
 export interface Protocol {
-  request: unknown
+  request: object
   response: { decode: (raw: Buffer) => Promise<unknown>; parse: (decoded: unknown) => Promise<unknown> }
 }
 
@@ -89,8 +89,12 @@ export interface RawMessage {
   headers: Readonly<Record<string, Buffer | Buffer[] | null>>
 }
 
-interface Encoder {
+export interface Encoder {
+  readonly buffer: Buffer
   writeInt8(value: number): Encoder
+  writeInt16(value: number): Encoder
+  writeInt32(value: number): Encoder
+  writeBuffer(value: Buffer): Encoder
   writeString(value: string | null): Encoder
   writeBoolean(value: boolean): Encoder
   writeArray(values: readonly Encoder[]): Encoder
@@ -131,7 +135,8 @@ export const Batch = require('kafkajs/src/consumer/batch.js') as new (
   fetchedOffset: string,
   partition: object,
 ) => Batch
-export const Encoder = require('kafkajs/src/protocol/encoder.js') as new () => Encoder
+export const Encoder = require('kafkajs/src/protocol/encoder.js') as new (initialSize?: number) => Encoder
+export const crc32C = require('kafkajs/src/protocol/recordBatch/crc32C/index.js') as (bytes: Buffer) => number
 export const Decoder = require('kafkajs/src/protocol/decoder.js') as new (raw: Buffer) => Decoder
 export const apiKeys = require('kafkajs/src/protocol/requests/apiKeys.js') as Readonly<Record<string, number>>
 export const { requests } = require('kafkajs/src/protocol/requests/index.js') as {

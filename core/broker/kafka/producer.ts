@@ -4,6 +4,7 @@ import { Calls } from './calls.ts'
 import { KafkaError, moreTelling, toBrokerError } from './kafka-error.ts'
 import { Lane, type Outgoing, sizeOf } from './outbox.ts'
 import { PATIENCE_MS, pauseAfter, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
+import type { ProduceRequest } from './produce-request.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -179,12 +180,12 @@ export class KafkaProducer implements Producer {
   async #send(leader: number, shipment: Shipment): Promise<void> {
     this.#busyLeaders.add(leader)
     try {
-      const answer = await this.#wire.ask<ProduceAnswer>(leader, 'Produce', {
+      const request: ProduceRequest = {
         acks: -1,
         timeout: REPLICATION_TIMEOUT_MS,
-        compression: 0,
         topicData: toTopicData(shipment),
-      })
+      }
+      const answer = await this.#wire.ask<ProduceAnswer>(leader, 'Produce', request)
       this.#trouble = undefined
       this.#settle(shipment, answer)
     } catch (error) {
@@ -304,13 +305,10 @@ export class KafkaProducer implements Producer {
   }
 }
 
-function toTopicData(shipment: Shipment) {
+function toTopicData(shipment: Shipment): ProduceRequest['topicData'] {
   const topics = Map.groupBy(shipment, ([{ topic }]) => topic)
   return [...topics].map(([topic, lanes]) => ({
     topic,
-    partitions: lanes.map(([{ partition }, records]) => ({
-      partition,
-      messages: records.map(({ key, value, headers }) => ({ key, value, headers })),
-    })),
+    partitions: lanes.map(([{ partition }, messages]) => ({ partition, messages })),
   }))
 }

@@ -15,6 +15,7 @@ import {
   requests,
   type SASLOptions,
 } from './kafkajs.ts'
+import { encodeProduce, type ProduceRequest } from './produce-request.ts'
 import { stopTimerLoop } from './timer-loop.ts'
 
 export interface WireOptions {
@@ -200,13 +201,20 @@ async function send(
   args: object,
   channel: Channel = 'asking',
 ): Promise<unknown> {
-  const protocol: Protocol =
-    api === 'IncrementalAlterConfigs'
-      ? incrementalAlterConfigs(args as Parameters<typeof incrementalAlterConfigs>[0])
-      : broker.lookupRequest(apiKeys[api]!, requests[api]!)(args)
+  const protocol = protocolOf(broker, api, args)
   const connection = await broker.connectionPool.getConnection(channel === 'reading' ? 1 : 0)
   return await connection.send({
     ...protocol,
     response: { decode: protocol.response.decode, parse: (decoded) => Promise.resolve(decoded) },
   })
+}
+
+function protocolOf(broker: BrokerConnection, api: Api | 'Metadata', args: object): Protocol {
+  if (api === 'IncrementalAlterConfigs') {
+    return incrementalAlterConfigs(args as Parameters<typeof incrementalAlterConfigs>[0])
+  }
+  const protocol = broker.lookupRequest(apiKeys[api]!, requests[api]!)(args)
+  if (api !== 'Produce') return protocol
+  const encode = () => Promise.resolve(encodeProduce(args as ProduceRequest, Date.now()))
+  return { ...protocol, request: { ...protocol.request, encode } }
 }
