@@ -67,9 +67,6 @@ try {
 const measured = sections.filter(({ name }) => results[name] !== undefined)
 for (const { name, describe } of measured) print(`\n${describe(results[name]!.result)}`)
 print(`\n${compare(ratiosOf(before), ratiosOf(results))}`)
-await mkdir(dirname(resultFile), { recursive: true })
-await write(resultFile, results)
-if (values.save) await write(baselineFile, { ...before, ...results })
 
 async function measure({ name, parts, measure }: Section<unknown>): Promise<void> {
   const whole = only.length === 0 || only.includes(name)
@@ -86,6 +83,10 @@ async function measure({ name, parts, measure }: Section<unknown>): Promise<void
     seconds,
     result,
   }
+  // At once: a run takes minutes, and what comes later may fail.
+  await mkdir(dirname(resultFile), { recursive: true })
+  await write(resultFile, results)
+  if (values.save) await write(baselineFile, { ...before, ...results })
 }
 
 async function kafka(): Promise<string | undefined> {
