@@ -54,20 +54,24 @@ test('a channel may name its topic, say how many copies there are, and set more'
   })
 })
 
-test('the catalog is compacted, and nothing of it is ever dropped for its age', () => {
+test('the catalog is compacted, and nothing of it is ever dropped for its age; all else is', () => {
   const specs = installTopicSpecs('c1', 3)
   expect(specs.map(({ name }) => name)).toEqual([
     'c1.requests',
     'c1.requests.dlq',
+    'c1.events',
     'c1.catalog',
     'c1.workers',
   ])
-  expect(specs[2]).toMatchObject({ partitions: 1, config: { 'cleanup.policy': 'compact' } })
-  expect(specs[2]?.config).not.toHaveProperty('retention.ms')
+  expect(specs[3]).toMatchObject({ partitions: 1, config: { 'cleanup.policy': 'compact' } })
+  expect(specs[3]?.config).not.toHaveProperty('retention.ms')
+  for (const { config } of specs.slice(0, 3)) {
+    expect(config).toMatchObject({ 'cleanup.policy': 'delete', 'retention.ms': '604800000' })
+  }
 })
 
 test('heartbeats are compacted, and those of killed workers go by their age', () => {
-  expect(installTopicSpecs('c1', 3)[3]).toMatchObject({
+  expect(installTopicSpecs('c1', 3)[4]).toMatchObject({
     partitions: 1,
     config: { 'cleanup.policy': 'compact,delete', 'retention.ms': '3600000', 'segment.ms': '600000' },
   })

@@ -1,6 +1,7 @@
 import {
   catalogTopic,
   channelTopics,
+  eventsTopic,
   requestsDeadLettersTopic,
   requestsTopic,
   workersTopic,
@@ -11,17 +12,23 @@ import type { TopicSpec } from './broker.ts'
 
 /** Partitions of the requests topic: how many planners can share the work. It can grow, and never shrinks. */
 const requestPartitions = 6
-const requestRetention = '168h'
+/** How long planners, or somebody who reads events, may be away. */
+const logRetention = '168h'
+/** Enough for consumers of some thousand events a second, with room for more: it grows. */
+const eventPartitions = 6
 /** A heartbeat is of no use after seconds. Kafka cleans whole segments only, so these are short, and what remains of killed workers goes by its age. */
 const heartbeatRetention = '1h'
 const heartbeatSegment = '10m'
 
-/** The topics that an install has whatever its channels: requests, those that cannot be read, the compacted catalog and the heartbeats. */
+/**
+ * The topics that an install has whatever its channels: requests, those that cannot be read, events, the compacted catalog and the
+ * heartbeats.
+ */
 export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[] {
   const log = {
     ...durable(replicas),
     'cleanup.policy': 'delete',
-    'retention.ms': milliseconds(requestRetention),
+    'retention.ms': milliseconds(logRetention),
   }
   const compacted = { ...durable(replicas), 'cleanup.policy': 'compact' }
   const heartbeats = {
@@ -33,6 +40,7 @@ export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[]
   return [
     { name: requestsTopic(prefix), partitions: requestPartitions, replicas, config: log },
     { name: requestsDeadLettersTopic(prefix), partitions: 1, replicas, config: log },
+    { name: eventsTopic(prefix), partitions: eventPartitions, replicas, config: log },
     { name: catalogTopic(prefix), partitions: 1, replicas, config: compacted },
     { name: workersTopic(prefix), partitions: 1, replicas, config: heartbeats },
   ]

@@ -91,6 +91,7 @@ test('makes topics and catalog from nothing, with no more copies than there are 
   expect(await apply(channel('sms'))).toEqual([
     'Topic carillon.requests created',
     'Topic carillon.requests.dlq created',
+    'Topic carillon.events created',
     'Topic carillon.catalog created',
     'Topic carillon.workers created',
     'Topic carillon.shop.sms created',

@@ -16,6 +16,8 @@ export interface ChannelTopics {
 export const requestsTopic = (prefix: string) => `${prefix}.requests`
 /** Requests that cannot be planned, as they came. */
 export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.dlq`
+/** What became of deliveries, for whoever wants to know. */
+export const eventsTopic = (prefix: string) => `${prefix}.events`
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
 /** Heartbeats of the delivery workers. */
 export const workersTopic = (prefix: string) => `${prefix}.workers`

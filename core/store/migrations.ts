@@ -3,6 +3,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { embeddedBroker } from './migrations/0002-embedded-broker.ts'
 import { deadlines } from './migrations/0003-deadlines.ts'
 import { replays } from './migrations/0004-replays.ts'
+import { untoldChanges } from './migrations/0005-untold-changes.ts'
 
 /** Every migration in the order in which they run. A released one never changes. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   '0002-embedded-broker': embeddedBroker,
   '0003-deadlines': deadlines,
   '0004-replays': replays,
+  '0005-untold-changes': untoldChanges,
 }

@@ -17,6 +17,7 @@ export interface Database {
   attempts: AttemptTable
   cancellations: CancellationTable
   sweeps: SweepTable
+  untold_changes: UntoldChangeTable
   users: UserTable
   inbox: InboxTable
   dead_letters: DeadLetterTable
@@ -78,6 +79,15 @@ export interface DeliveryTable {
   cancel_requested_at: NullableTimestamp
   created_at: Timestamp
   updated_at: Timestamp
+}
+
+/** A change of a delivery that is still to be told as an event; the database itself notes it. */
+export interface UntoldChangeTable {
+  delivery_id: string
+  replay_epoch: number
+  attempt: number
+  status: DeliveryStatus
+  reason: Reason | null
 }
 
 /** One claim of a delivery. A row whose `outcome` stays empty is a worker that died or froze: it explains a duplicate. */

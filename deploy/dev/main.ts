@@ -187,6 +187,8 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const sweeper = new Sweeper({
     db,
     admin: broker.admin,
+    producer: broker.producer,
+    keys,
     catalog,
     prefix,
     retention: settings.historyRetention,

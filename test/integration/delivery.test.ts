@@ -8,10 +8,11 @@ import { publishCatalog } from '../../core/catalog/publisher.ts'
 import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
 import { systemClock } from '../../core/clock.ts'
 import { encodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
-import { deriveInstallKeys, newNotificationId } from '../../core/notification/ids.ts'
+import { deriveInstallKeys, formatDeliveryId, newNotificationId } from '../../core/notification/ids.ts'
 import {
   catalogTopic,
   channelTopics,
+  eventsTopic,
   requestsDeadLettersTopic,
   requestsTopic,
 } from '../../core/notification/topics.ts'
@@ -45,6 +46,7 @@ const channels = [
             { match: '+15550001', class: 'not_sent', times: 1 },
             { match: '+15550002', class: 'not_sent' },
             { match: '+15550003', class: 'rejected', code: '21211' },
+            { match: '+15550004', class: 'not_sent', times: 1 },
           ],
         },
       },
@@ -228,6 +230,23 @@ describe('the way of a delivery', () => {
     const gone = await send({ channels: ['fax'] })
     await settled(gone, 'failed')
     expect(await deliveriesOf(gone)).toMatchObject([{ reason: 'channel_deleted' }])
+  })
+
+  it('is told change by change, without the address', async () => {
+    const [retried, skipped] = [
+      await send({ to: [{ phone: '+15550004' }] }),
+      await send({ to: [{ user_id: 'nobody' }] }),
+    ]
+    const eventsOf = async (notification: string) => {
+      const ids = (await deliveriesOf(notification)).map(({ id }) => formatDeliveryId(id))
+      const records = (await readAll(eventsTopic(prefix))).filter(({ key }) => ids.includes(key!))
+      for (const { value } of records) expect(value!.toString()).not.toContain('+1555')
+      return records.map(({ headers }) => headers['ce_id']!.split('/').slice(1).join('/'))
+    }
+    const eventually = (notification: string) =>
+      expect.poll(() => eventsOf(notification).then((events) => events.toSorted()), { timeout: 20_000 })
+    await eventually(retried).toEqual(['0/0/queued', '0/1/retrying', '0/2/simulated'])
+    await eventually(skipped).toEqual(['0/0/skipped'])
   })
 
   it('sets aside what nobody can read, and goes on', async () => {

@@ -10,17 +10,19 @@ import { type CircuitVerdict, decide, type RetryPolicy, shortWait } from './deci
 import type { DestinationPass } from './destinations.ts'
 import type { RunResult } from './dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
-import { type Judgement, recordable, toEntry, unsent } from './judgement.ts'
+import { type Judgement, recordable, statusOf, toEntry, unsent } from './judgement.ts'
 import type { Permit } from './lane.ts'
 import type { AttemptRef, ClaimResult, Ledger } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import type { createSend } from './send.ts'
+import type { Tell } from './tell.ts'
 import { traceStatus } from './trace-delivery.ts'
 import type { Work } from './work.ts'
 
 export interface DeliverOptions {
   ledger: Ledger
   followUps: FollowUps
+  tell: Tell
   send: ReturnType<typeof createSend>
   /** Whether a first attempt is within the limit of its recipient, who is named without being told. */
   admitRecipient: (envelope: DeliveryEnvelope, recipient: string) => Promise<boolean>
@@ -71,7 +73,7 @@ interface Admitted {
  * with it.
  */
 export function createDeliver(options: DeliverOptions) {
-  const { ledger, followUps, logger, metrics, clock, channel } = options
+  const { ledger, followUps, tell, logger, metrics, clock, channel } = options
 
   return async function deliver(
     work: Exclude<Work, { kind: 'unknown_version' }>,
@@ -121,9 +123,11 @@ export function createDeliver(options: DeliverOptions) {
       await ledger.restore(envelope)
       return { kind: 'park', milliseconds: 0 }
     }
-    if (claim.kind === 'settled') await followUps.repeat(record, ref, claim)
     if (claim.kind !== 'claimed') {
       metrics.duplicatesSuppressed.inc(channel)
+      if (claim.kind === 'stale') return { kind: 'done' }
+      await tell(envelope, { ...ref, ...claim })
+      await followUps.repeat(record, ref, claim)
       return { kind: 'done' }
     }
     const leaseEnd = claimedAt + options.leaseMilliseconds
@@ -132,11 +136,14 @@ export function createDeliver(options: DeliverOptions) {
     const recorded = await finish(ref, claim.claim, { ...judged, decision })
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
     const { judgement, dueAt } = recorded
+    const { decision: next } = judgement
     count(envelope, judgement)
-    if (judgement.decision.next === 'release')
-      return { kind: 'park', milliseconds: judgement.decision.milliseconds }
-    await followUps.write(record, ref, judgement.decision, dueAt)
-    return { kind: 'done' }
+    if (next.next === 'release') return { kind: 'park', milliseconds: next.milliseconds }
+    const told = tell(envelope, { ...ref, status: statusOf(next), reason: next.reason })
+    // Before the next attempt can begin: after that, and a crash, nobody would know any more what this one came to.
+    if (next.next !== 'end') await told
+    await followUps.write(record, ref, next, dueAt)
+    return { kind: 'done', told }
   }
 
   async function judge(

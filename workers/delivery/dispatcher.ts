@@ -1,7 +1,9 @@
 import type { Timers } from '../../core/clock.ts'
 
 /** What became of one run: finished, or to be run again after a while while everything else of the same key waits. */
-export type RunResult = { kind: 'done' } | { kind: 'park'; milliseconds: number }
+export type RunResult =
+  /** `told`: what else must be over before the record counts as finished. It holds no slot and no other task. */
+  { kind: 'done'; told?: Promise<void> } | { kind: 'park'; milliseconds: number }
 
 export interface Task {
   /** Tasks of one key run one after another, in the order in which they came. */

@@ -26,7 +26,8 @@ export function unsent(decision: Decision, detail: string | null = null): Judgem
   return { decision, outcome: null, provider: null, detail }
 }
 
-function statusOf(decision: Decision): DeliveryStatus {
+/** The status that a delivery gets by a decision. */
+export function statusOf(decision: Decision): DeliveryStatus {
   switch (decision.next) {
     case 'end':
       return decision.status

@@ -1,6 +1,7 @@
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
+import { createEventPublisher } from '../../core/events/publisher.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
@@ -22,6 +23,7 @@ import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { createRender, isCritical, knowsTemplate } from './render.ts'
 import { RetrySource } from './retry-source.ts'
 import { createSend } from './send.ts'
+import { createTell } from './tell.ts'
 import { Throughput, type ThroughputSample } from './throughput.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
 import { readWork } from './work.ts'
@@ -84,8 +86,17 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   })
 
   const giveUp = new AbortController()
+  const events = createEventPublisher({
+    producer: broker.producer,
+    prefix,
+    clock,
+    logger,
+    metrics: options.sourceMetrics.events,
+    signal: giveUp.signal,
+  })
   const deliver = createDeliver({
     ledger,
+    tell: createTell(events),
     followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
     send: createSend({
       enterAfter: pressure.enterAfter,
@@ -142,7 +153,8 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
         metrics.slotsBusy.set(labels, dispatcher.running - 1)
         throughput.end(result.kind === 'done')
         pressure.observe()
-        if (result.kind === 'done') handle.done()
+        // Untold when the wait for it was given up: then the record is read again.
+        if (result.kind === 'done') void Promise.resolve(result.told).then(handle.done, () => {})
         return result
       },
     })
@@ -183,6 +195,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     formerTiers.forget()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
     await dispatcher.drain()
+    await events.idle()
     callOff()
     pressure.stop()
     await Promise.all([source.stop(), retries?.stop(), formerTiers.stop()])

@@ -52,6 +52,7 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
       ...shared,
       db: store.db,
       admin: broker.admin,
+      producer: broker.producer,
       retention: settings.historyRetention,
       metrics: createSweeperMetrics(metrics),
     })

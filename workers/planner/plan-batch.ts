@@ -1,10 +1,12 @@
 import type { Broker, ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { EventPublisher } from '../../core/events/publisher.ts'
 import { encodeDelivery, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { failureName } from '../../core/observability/tracing.ts'
+import { changesOf } from './changes.ts'
 import { expand } from './expand.ts'
 import type { PlannedRequest } from './record.ts'
 import type { PlannerStore } from './store.ts'
@@ -17,6 +19,7 @@ export interface PlanBatchOptions {
   keys: InstallKeys
   prefix: string
   clock: Pick<Clock, 'now'>
+  events: Pick<EventPublisher, 'publish'>
 }
 
 /** A request and the record that it came in. */
@@ -28,15 +31,19 @@ export interface PlannableRequest {
 /** Records and bytes that are written at once. */
 const maxChunk = { records: 1_000, bytes: 4 * 1024 * 1024 }
 
-/** Records the requests and their deliveries, then writes a record per delivery. Safe to repeat: the ids are the same. */
+/**
+ * Records the requests and their deliveries, then writes a record per delivery. Safe to repeat: the ids are the same. `told` resolves
+ * when the world knows of the deliveries, without which the requests are not done.
+ */
 export async function planBatch(
   options: PlanBatchOptions,
   batch: readonly PlannableRequest[],
-): Promise<void> {
+): Promise<{ told: Promise<unknown> }> {
   const planTrace = startPlanTrace(options.prefix, batch)
   try {
-    await plan(options, batch, planTrace)
+    const told = await plan(options, batch, planTrace)
     planTrace.end()
+    return told
   } catch (error) {
     planTrace.end(failureName(error))
     throw error
@@ -44,10 +51,10 @@ export async function planBatch(
 }
 
 async function plan(
-  { broker, store, catalog, keys, prefix, clock }: PlanBatchOptions,
+  { broker, store, catalog, keys, prefix, clock, events }: PlanBatchOptions,
   batch: readonly PlannableRequest[],
   planTrace: PlanTrace,
-): Promise<void> {
+): Promise<{ told: Promise<unknown> }> {
   const users = await findUsers(store, batch)
   const planned: PlannedRequest[] = batch.map(({ record, request }) => ({
     request,
@@ -61,8 +68,13 @@ async function plan(
     }),
   }))
   const accepted = await store.record(planned)
+  const changes = accepted.flatMap((request) => changesOf(request, keys))
+  const told = Promise.all(changes.map((change) => events.publish(change)))
+  // A batch that is planned again is told of again.
+  told.catch(() => {})
   // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
   for (const chunk of chunksOf(keys, accepted, planTrace)) await broker.producer.produce(chunk)
+  return { told }
 }
 
 /** The records of what is to be sent, in pieces: encoded all at once, one wide fan-out would fill the memory. */

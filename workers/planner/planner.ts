@@ -1,5 +1,6 @@
 import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
+import { createEventPublisher } from '../../core/events/publisher.ts'
 import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
@@ -9,8 +10,8 @@ import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
-export interface PlannerOptions extends PlanBatchOptions {
-  clock: Pick<Clock, 'now'> & Timers
+export interface PlannerOptions extends Omit<PlanBatchOptions, 'events'> {
+  clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
 }
@@ -24,6 +25,8 @@ const maxBatch = 200
 /** Bytes of what a batch may become: a request is copied for each recipient and channel. */
 const maxBatchBytes = 8 * 1024 * 1024
 const holdMilliseconds = 1_000
+/** Milliseconds that a stop waits for a broker that does not take the events. */
+const drainPatience = 10_000
 const topicMilliseconds = 5_000
 
 /** Turns accepted requests into deliveries: records them, then writes one record per delivery to its channel's topic. */
@@ -31,6 +34,15 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   const { broker, prefix, clock, logger } = options
   const waiting: Taken[] = []
   const stopping = new AbortController()
+  const giveUp = new AbortController()
+  const events = createEventPublisher({
+    producer: broker.producer,
+    prefix,
+    clock,
+    logger,
+    metrics: options.metrics.events,
+    signal: giveUp.signal,
+  })
   /** What calls off the waits of requests for a topic. */
   const aside = new Set<() => void>()
   const hold = () => sleep(clock, holdMilliseconds, stopping.signal)
@@ -75,8 +87,12 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   async function planUntilDone(batch: readonly Taken[]): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        await planBatch(options, batch)
-        for (const { work } of batch) work.done()
+        const { told } = await planBatch({ ...options, events }, batch)
+        // Untold when the wait for it was given up: then the requests are read again.
+        void told.then(
+          () => batch.forEach(({ work }) => work.done()),
+          () => {},
+        )
         return
       } catch (error) {
         const fault = faultOf(error)
@@ -134,7 +150,10 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     async stop() {
       stopping.abort()
       for (const callOff of aside) callOff()
+      const callOffGiveUp = clock.after(drainPatience, () => giveUp.abort())
       await working
+      await events.idle()
+      callOffGiveUp()
       await source.stop()
     },
   }

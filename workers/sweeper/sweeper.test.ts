@@ -5,6 +5,7 @@ import { BrokerError } from '../../core/broker/broker.ts'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { systemClock } from '../../core/clock.ts'
+import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import { channelTopics, requestsTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
@@ -50,6 +51,8 @@ function sweeper(change: Partial<SweeperOptions> = {}): Sweeper {
   return new Sweeper({
     db: database.db,
     admin: broker.admin,
+    producer: broker.producer,
+    keys: deriveInstallKeys(Buffer.alloc(32, 1)),
     catalog,
     prefix,
     retention: 30 * day,

@@ -4,9 +4,10 @@ import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
 import type { SweeperMetrics } from './metrics.ts'
 import { type Note, sweepOverdue } from './overdue.ts'
+import { tellUntold, type TellOptions } from './tell.ts'
 import { StrandedWalk, type StrandedWalkOptions } from './stranded.ts'
 
-export interface SweeperOptions extends Omit<StrandedWalkOptions, 'patience'> {
+export interface SweeperOptions extends Omit<StrandedWalkOptions, 'patience'>, Omit<TellOptions, 'clock'> {
   db: Kysely<Database>
   clock: StrandedWalkOptions['clock'] & Timers
   /** Milliseconds that notifications are kept after they were accepted. */
@@ -27,7 +28,8 @@ const defaultPatience = 3_600_000
 const lockKey = '7161130679611977582'
 
 /**
- * Sees to it that every delivery ends, whatever became of its record and its worker, and deletes what is older than the history is kept.
+ * Sees to it that every delivery ends, whatever became of its record and its worker, tells of what ended so, and deletes what is older than the
+ * history is kept.
  * Any number may run on one database: one works at a time, and the others would do no harm.
  */
 export class Sweeper {
@@ -67,6 +69,7 @@ export class Sweeper {
         await this.#stranded.sweep(connection, note, signal)
         const forgotten = await this.#forget(connection, signal)
         count('forgotten', forgotten)
+        await tellUntold(connection, this.#options, signal)
       })
     } finally {
       if (done.size > 0) logger.info(Object.fromEntries(done), 'Swept')
