@@ -31,6 +31,38 @@ describe('Tracker', () => {
     )
   })
 
+  it('is always just behind the finished records at the head, however receiving and finishing mix', () => {
+    const step = fc.oneof(
+      fc.record({ add: fc.integer({ min: 1, max: 5 }) }),
+      // Which of the unfinished ones, counted from the oldest.
+      fc.record({ finish: fc.nat(1_000) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
+        const tracker = new Tracker()
+        const records: { offset: number; done: boolean }[] = []
+        for (const next of steps) {
+          if ('add' in next) {
+            const offset = (records.at(-1)?.offset ?? 100) + next.add
+            records.push({ offset, done: false })
+            tracker.add(offset, 3)
+          } else {
+            const open = records.filter(({ done }) => !done)
+            const chosen = open[next.finish % open.length]
+            if (chosen === undefined) continue
+            chosen.done = true
+            tracker.done(chosen.offset)
+          }
+          const first = records.findIndex(({ done }) => !done)
+          const finished = first < 0 ? records.length : first
+          expect(tracker.watermark).toBe(finished === 0 ? undefined : records[finished - 1]!.offset + 1)
+          expect(tracker.span).toBe(records.length - finished)
+          expect(tracker.bytes).toBe(3 * records.filter(({ done }) => !done).length)
+        }
+      }),
+    )
+  })
+
   it('reaches the end once everything is finished, across gaps and in any order', () => {
     fc.assert(
       fc.property(history, ({ offsets, finished }) => {

@@ -1,11 +1,66 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../core/clock.ts'
+import { manualClock } from '../../test/harness/manual-clock.ts'
 import { Dispatcher, type RunResult } from './dispatcher.ts'
 
 const done: RunResult = { kind: 'done' }
 
 describe('Dispatcher', () => {
+  it('runs every task to its end once, in the order of its key, however often it is parked; what is abandoned it drops', async () => {
+    const task = fc.record({
+      key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      parks: fc.array(fc.nat(50), { maxLength: 3 }),
+      /** After how many runs nobody wants it any more. */
+      wantedFor: fc.option(fc.nat(3), { nil: Infinity }),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(task, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (tasks, concurrency) => {
+          const manual = manualClock()
+          const dispatcher = new Dispatcher({ concurrency, clock: manual })
+          const runs = tasks.map(() => 0)
+          const finished: number[] = []
+          const active = new Set<string>()
+          for (const [index, { key, parks, wantedFor }] of tasks.entries()) {
+            dispatcher.enqueue({
+              key,
+              abandoned: () => runs[index]! >= wantedFor,
+              run: async () => {
+                expect(active.has(key)).toBe(false)
+                active.add(key)
+                expect(active.size).toBeLessThanOrEqual(concurrency)
+                await Promise.resolve()
+                active.delete(key)
+                const milliseconds = parks[runs[index]!++]
+                if (milliseconds !== undefined) return { kind: 'park', milliseconds }
+                finished.push(index)
+                return done
+              },
+            })
+          }
+          for (let round = 0; round < 400; round++) {
+            for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+            manual.advance(50)
+          }
+          const wanted = tasks.flatMap(({ parks, wantedFor }, index) =>
+            parks.length < wantedFor ? [index] : [],
+          )
+          expect(finished.toSorted((left, right) => left - right)).toEqual(wanted)
+          for (const key of ['a', 'b', 'c', 'd', 'e']) {
+            const order = finished.filter((index) => tasks[index]!.key === key)
+            expect(order).toEqual(order.toSorted((left, right) => left - right))
+          }
+          for (const [index, { parks, wantedFor }] of tasks.entries())
+            expect(runs[index]).toBe(Math.min(parks.length + 1, wantedFor))
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
   it('keeps the order of each key and never runs two of one key, or more than its slots, at once', async () => {
     await fc.assert(
       fc.asyncProperty(

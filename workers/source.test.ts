@@ -1,0 +1,64 @@
+import { Registry } from 'prom-client'
+import { expect, it } from 'vitest'
+import { BrokerError, type ConsumerHandlers } from '../core/broker/broker.ts'
+import { createLogger } from '../core/observability/logger.ts'
+import { manualClock } from '../test/harness/manual-clock.ts'
+import { scriptedBroker } from '../test/harness/scripted-broker.ts'
+import { Source } from './source.ts'
+import { createSourceMetrics } from './source-metrics.ts'
+
+const partition = { topic: 't', partition: 0 }
+const away = new BrokerError('unavailable', 'away')
+
+async function startSource(): Promise<{ source: Source; handlers: ConsumerHandlers }> {
+  const { broker, consumers } = scriptedBroker()
+  const source = new Source({
+    broker,
+    group: 'g',
+    topics: ['t'],
+    clock: manualClock(),
+    logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
+    metrics: createSourceMetrics(new Registry()),
+    bounds: { records: 100, bytes: 100_000 },
+    onRecord: (_record, { done }) => done(),
+  })
+  await source.start()
+  const handlers = consumers.get('g')!
+  handlers.onAssigned({ epoch: 1, partitions: [partition] })
+  return { source, handlers }
+}
+
+it('is ready again by itself after trouble, by what it brings or by a new assignment', async () => {
+  const { source, handlers } = await startSource()
+  expect(source.healthy).toBe(true)
+  handlers.onError(away, false)
+  expect(source.healthy).toBe(false)
+  const record = { ...partition, offset: 0, key: null, value: null, headers: {}, timestamp: 0 }
+  handlers.onRecords({ ...partition, epoch: 1, records: [record] })
+  expect(source.healthy).toBe(true)
+  handlers.onError(away, false)
+  handlers.onRevoked(1)
+  expect(source.healthy).toBe(false)
+  handlers.onAssigned({ epoch: 2, partitions: [partition] })
+  expect(source.healthy).toBe(true)
+  await source.stop()
+  expect(source.healthy).toBe(false)
+})
+
+it('is not made ready by what an epoch brings that is over', async () => {
+  const { source, handlers } = await startSource()
+  handlers.onRevoked(1)
+  handlers.onError(away, false)
+  handlers.onRecords({ ...partition, epoch: 1, records: [] })
+  expect(source.healthy).toBe(false)
+  await source.stop()
+})
+
+it('tells the first failure from which there is no return', async () => {
+  const { source, handlers } = await startSource()
+  handlers.onError(away, false)
+  handlers.onError(new BrokerError('unauthorized', 'no'), true)
+  await expect(source.failed).resolves.toMatchObject({ code: 'unauthorized' })
+  expect(source.healthy).toBe(false)
+  await source.stop()
+})
