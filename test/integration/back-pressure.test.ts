@@ -280,6 +280,25 @@ describePart('redis', (path) => {
     }
   }, 120_000)
 
+  it('a worker starts and delivers without it, and tells nobody the password when it is refused', async () => {
+    const { start, deliver, all } = await makeChannel({
+      send: () => ({ class: 'sent' }),
+      rate: { limit: 1_000, interval: 1_000 },
+    })
+    const nobody = await start('redis://someone:s3cret@127.0.0.1:1')
+    const refused = new URL(redis.url)
+    refused.password = 's3cret'
+    refused.username = 'nobody'
+    const stranger = await start(refused.href)
+    await deliver(addresses(50))
+    await all('sent', 50)
+    for (const { log } of [nobody, stranger]) {
+      await until(() => log().includes('Redis is out of reach'), 'it says so')
+      expect(log()).not.toContain('s3cret')
+      expect(log()).not.toContain('shared through Redis')
+    }
+  }, 60_000)
+
   it('a recipient has one limit over all workers, and a repeat of a delivery counts once', async () => {
     const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
     const open = () =>

@@ -73,6 +73,17 @@ describe('Admission', () => {
     expect(admission.enterAfter(last)).toBeUndefined()
   })
 
+  it('fails over also what the ramp of the next provider would let start later', () => {
+    const clock = manualClock()
+    const names = ['first', 'second']
+    const lanes = names.map((name) => new Lane({ provider: provider(name, 8), clock, limiter: undefined }))
+    const admission = new Admission({ lanes, clock, onOpening: () => {} })
+    for (let count = 0; count < 7; count++) admission.enter()!.settle(sent)
+    const permits = Array.from({ length: 8 }, () => admission.enter()!)
+    const moved = permits.map((permit) => (permit.settle(down), admission.enterAfter(permit)))
+    expect(moved.map((permit) => permit?.provider.name)).toEqual(Array(8).fill('second'))
+  })
+
   it('starts with a part of what a provider may have in flight, and after an outage with one; each success adds one', () => {
     const { clock, admission, fail } = world(['only'])
     const fill = () => {

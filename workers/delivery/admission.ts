@@ -38,7 +38,7 @@ export class Admission {
   enterAfter(permit: Permit): Permit | undefined {
     const index = this.#lanes.findIndex(({ provider }) => provider === permit.provider)
     for (const lane of this.#lanes.slice(index + 1)) {
-      const next = lane.enter()
+      const next = lane.enterAtOnce()
       if (next !== undefined) return next
     }
     return undefined

@@ -101,6 +101,12 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
     }
   }
 
+  if (shared === undefined && limiters.size > 0) {
+    logger.info(
+      labels,
+      'Without REDIS_URL each worker keeps to the share of the rate limits that its partitions are',
+    )
+  }
   observe()
   return {
     canEnter: () => admission.canEnter(),

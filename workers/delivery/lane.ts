@@ -80,7 +80,16 @@ export class Lane {
 
   /** Leave for one call, or `undefined`. */
   enter(): Permit | undefined {
-    const ticket = this.canEnter() ? this.circuit.enter() : undefined
+    return this.canEnter() ? this.#enter() : undefined
+  }
+
+  /** The same for a delivery that another provider did not take. It is under way already, so the ramp does not turn it away. */
+  enterAtOnce(): Permit | undefined {
+    return (this.#limiter?.has() ?? true) ? this.#enter() : undefined
+  }
+
+  #enter(): Permit | undefined {
+    const ticket = this.circuit.enter()
     if (ticket === undefined) return undefined
     this.#limiter?.take()
     this.#inFlight++

@@ -145,9 +145,11 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       key: delivery.ordering === 'PerRecipient' ? (record.key ?? own) : own,
       abandoned: handle.abandoned,
       run: async () => {
+        const permit = pressure.enter()
+        // A token that was there when it was asked for may have lapsed since.
+        if (permit === undefined) return { kind: 'park', milliseconds: 0 }
         metrics.slotsBusy.set(labels, dispatcher.running)
         throughput.begin()
-        const permit = pressure.enter()!
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
         const result = await inDeliverySpan(work, group, () => deliver(work, permit))
         metrics.slotsBusy.set(labels, dispatcher.running - 1)

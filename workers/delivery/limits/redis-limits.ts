@@ -88,10 +88,16 @@ export function openRedisLimits(options: RedisLimitsOptions): SharedLimits {
     else
       logger.warn({ reason }, 'Redis is out of reach: each worker keeps to its own share of the rate limits')
   }
-  redis.on('ready', () => note(true))
+  // Whoever may connect need not be allowed in.
+  redis.on('ready', () => void redis.ping().then(() => note(true), fail))
   // The error itself is not logged: it holds the command that failed, and that may be the password.
   redis.on('error', (error: Error) => note(false, error.message))
   redis.on('close', () => note(false, 'the connection ended'))
+
+  function fail(error: Error): void {
+    awayUntil = clock.monotonic() + pause
+    note(false, error.message)
+  }
 
   const reachable = () => redis.status === 'ready' && clock.monotonic() >= awayUntil
 
@@ -101,8 +107,7 @@ export function openRedisLimits(options: RedisLimitsOptions): SharedLimits {
       note(true)
       return answer
     } catch (error) {
-      awayUntil = clock.monotonic() + pause
-      note(false, (error as Error).message)
+      fail(error as Error)
       throw error
     }
   }
@@ -111,11 +116,13 @@ export function openRedisLimits(options: RedisLimitsOptions): SharedLimits {
     reachable,
     tokens(name, { limit, interval }) {
       let known = ''
+      // Parts of another length would not be told from ours.
+      const key = `${name}/${interval}`
       return {
         reachable,
         async lease({ tokens, unshared, used }): Promise<Lease> {
           const width = interval / parts
-          const answer = await ask(leaseScript, name, limit, width, tokens, unshared, used, known)
+          const answer = await ask(leaseScript, key, limit, width, tokens, unshared, used, known)
           const [granted, wait, id] = answer as [number, number, string]
           known = id
           return { tokens: granted, wait }
