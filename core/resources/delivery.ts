@@ -44,7 +44,9 @@ export const delivery = z
     concurrency: z.int().min(1).max(1000).default(50).describe('Deliveries in flight per worker.'),
     perRecipientLimit: rateLimit()
       .optional()
-      .describe('Messages that one recipient may be sent in an interval. Unlimited when absent.'),
+      .describe(
+        'Messages that one recipient may be sent in an interval; what is above ends as skipped, unless its template is critical. Unlimited when absent.',
+      ),
   })
   .prefault({})
   .describe('How a message is delivered: retries, order, expiry, limits.')
