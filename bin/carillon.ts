@@ -39,7 +39,7 @@ function usage(name: string): string {
   const { description, settings } = find(name)
   const lines = Object.values(settings).map(({ flag, short, env, description }) => {
     const flags = [short && `-${short}`, flag && `--${flag}`].filter(Boolean)
-    const names = [...flags, env].join(', ')
+    const names = [...flags, env].filter(Boolean).join(', ')
     return `  ${names.padEnd(56)}${description}`
   })
   return `carillon ${name}: ${description}\n\nSettings, each a flag or an environment variable:\n${lines.join('\n')}`

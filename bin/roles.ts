@@ -6,6 +6,7 @@ import {
   migrateSettings,
   operatorSettings,
   plannerSettings,
+  replaySettings,
   workerSettings,
 } from '../core/settings/roles.ts'
 import { readSettings, type Setting } from '../core/settings/setting.ts'
@@ -69,5 +70,10 @@ export const roles: Record<string, Role> = {
     'bring topics and catalog to what a folder of manifests says',
     applySettings,
     async () => (await import('./apply.ts')).apply,
+  ),
+  replay: role(
+    'hand dead letters to the workers once more, through the API',
+    replaySettings,
+    async () => (await import('./replay.ts')).replay,
   ),
 }

@@ -3,11 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Setting } from './setting.ts'
 import {
+  alone,
   anyAddress,
   bootstrapServers,
   channelName,
   historyRetention,
   hostName,
+  httpUrl,
   logLevels,
   loopbackAddress,
   namespaceName,
@@ -54,11 +56,15 @@ export const settings = {
     flag: 'dry-run',
     switch: true,
     description: 'say what would change, and change nothing',
-    schema: z
-      .enum(['true', 'false'], { error: 'must be true or false' })
-      .prefault('false')
-      .transform((text) => text === 'true'),
+    schema: alone,
   }),
+  api: define({
+    env: 'CARILLON_API',
+    flag: 'api',
+    description: 'URL of the API to ask (http://127.0.0.1:8080)',
+    schema: httpUrl.prefault('http://127.0.0.1:8080'),
+  }),
+  yes: define({ flag: 'yes', short: 'y', switch: true, description: 'do not ask before', schema: alone }),
   secretsDir: define({
     env: 'CARILLON_SECRETS_DIR',
     flag: 'secrets-dir',
@@ -237,7 +243,7 @@ const toolVariables = [
 ]
 
 export const knownVariables: ReadonlySet<string> = new Set([
-  ...Object.values(settings).map((setting) => setting.env),
+  ...Object.values(settings).flatMap((setting) => setting.env ?? []),
   ...toolVariables,
 ])
 

@@ -1,4 +1,5 @@
 import { settings } from './known.ts'
+import { replayFlags } from './replay-flags.ts'
 
 /** Which settings each role reads. Here, and not beside its code, so that `--help` loads none of that. */
 
@@ -77,3 +78,10 @@ export const applySettings = {
 }
 
 export const migrateSettings = { databaseUrl, logLevel }
+
+export const replaySettings = {
+  api: settings.api,
+  ...replayFlags,
+  dryRun: settings.dryRun,
+  yes: settings.yes,
+}

@@ -3,9 +3,9 @@ import type { z } from 'zod'
 import { suggestion } from '../resources/problem.ts'
 import { StartRefused } from './start-refused.ts'
 
-/** One setting: an environment variable and, unless it is a secret, a flag. */
+/** One setting: an environment variable and, unless it is a secret, a flag. What is said anew with every command is a flag alone. */
 export interface Setting<T> {
-  env: string
+  env?: string
   /** Without the dashes. Absent for secrets: a command line can be read by everyone on the machine. */
   flag?: string
   /** One letter for the flag, without its dash. */
@@ -61,10 +61,11 @@ function readSetting(
   env: SettingSources['env'],
 ): unknown {
   const flag = setting.flag === undefined ? undefined : flags.get(setting.flag)
-  const text = flag ?? (env[setting.env] === '' ? undefined : env[setting.env])
+  const variable = setting.env && env[setting.env]
+  const text = flag ?? (variable === '' ? undefined : variable)
   const parsed = setting.schema.safeParse(text)
   if (parsed.success) return parsed.data
-  const name = flag === undefined ? setting.env : `--${setting.flag}`
+  const name = flag === undefined && setting.env ? setting.env : `--${setting.flag}`
   const got = text === undefined || setting.flag === undefined ? '' : `, got ${JSON.stringify(text)}`
   throw new StartRefused(`${name}: ${parsed.error.issues[0]?.message ?? 'is wrong'}${got}`, 2)
 }

@@ -39,6 +39,37 @@ export const port = z
   )
   .transform(Number)
 
+/** A flag that stands alone. */
+export const alone = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .prefault('false')
+  .transform((text) => text === 'true')
+
+/** Without a slash at its end. */
+export const httpUrl = z
+  .string()
+  .regex(/^https?:\/\/[^/?#\s]+[^?#\s]*$/, 'must be a URL such as http://127.0.0.1:8080')
+  .transform((text) => text.replace(/\/+$/, ''))
+
+/** Several values, separated by commas. */
+export const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((value) => value.trim())
+    .filter((value) => value !== ''),
+)
+
+/** A point in time (RFC 3339), or how long ago it was. Read as milliseconds since the epoch. */
+export const pointInTime = z.string().transform((text, context): number => {
+  const at = durationPattern.test(text) ? Date.now() - parseDuration(text) : Date.parse(text)
+  if (/^\d{4}-\d\d-\d\dT|^[\d.]+(ms|s|m|h)/.test(text) && !Number.isNaN(at)) return at
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago',
+  })
+  return z.NEVER
+})
+
 export const path = z.string().transform((text) => resolve(text))
 
 /** The levels of LOG_LEVEL, least urgent first. */

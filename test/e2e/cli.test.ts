@@ -17,12 +17,12 @@ test.each<[string[], Record<string, string>, string]>([
   [
     ['serve'],
     {},
-    'carillon: "serve": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n',
+    'carillon: "serve": no such role; there are dev, api, planner, worker, migrate, apply, replay, help, version\n',
   ],
   [
     ['constructor'],
     {},
-    'carillon: "constructor": no such role; there are dev, api, planner, worker, migrate, apply, help, version\n',
+    'carillon: "constructor": no such role; there are dev, api, planner, worker, migrate, apply, replay, help, version\n',
   ],
   [
     ['dev', '--listen', '0.0.0.0:8080'],
@@ -54,6 +54,17 @@ test.each<[string[], Record<string, string>, string]>([
     { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
     'carillon: --filename: /nowhere cannot be read: ENOENT\n',
   ],
+  [
+    ['replay', '--api', 'here'],
+    {},
+    'carillon: --api: must be a URL such as http://127.0.0.1:8080, got "here"\n',
+  ],
+  [
+    ['replay', '--since', 'yesterday'],
+    {},
+    'carillon: --since: must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago, got "yesterday"\n',
+  ],
+  [['replay', '--rate', '0'], {}, 'carillon: --rate: must be a whole number from 1 up, got "0"\n'],
 ])('%j %j is refused with one line', (args, env, line) => {
   expect(carillon(args, env)).toEqual({ status: 2, stdout: '', stderr: line })
 })
