@@ -8,6 +8,7 @@ import type { InstallKeys } from '../core/notification/ids.ts'
 import { registerLag } from '../core/observability/lag.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { Database } from '../core/store/schema.ts'
+import { registerDeadLetters } from './dead-letter-metric.ts'
 import { serveDocumentation } from './documentation.ts'
 import { answerErrors, answerFrameworkError } from './errors.ts'
 import { setHeaders } from './headers.ts'
@@ -76,6 +77,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   })
   const apiMetrics = createApiMetrics(registry)
   registerLag({ registry, admin: broker.admin, catalog, prefix, clock, logger })
+  registerDeadLetters({ registry, db, logger })
   const send = createSend({
     catalog,
     producer: broker.producer,

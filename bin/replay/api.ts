@@ -59,8 +59,8 @@ export function openReplayApi(url: string) {
 }
 
 function causeOf(error: unknown): string {
-  const { cause, name } = error as { cause?: { code?: string }; name: string }
-  return cause?.code ?? name
+  const { cause, name } = error as { cause?: { code?: string; message?: string }; name: string }
+  return cause?.code ?? cause?.message ?? name
 }
 
 interface Problem {
@@ -71,7 +71,6 @@ interface Problem {
 function refusal(url: string, status: number, answer: unknown): StartRefused {
   const { detail, errors = [] } = (answer ?? {}) as Problem
   if (status >= 500) return new ApiAway(`${url} answers ${status}: ${detail ?? 'no more is said'}`)
-  if (errors.length === 0)
-    return new StartRefused(detail ?? `${url} answers ${status}: is it a Carillon?`)
+  if (errors.length === 0) return new StartRefused(detail ?? `${url} answers ${status}: is it a Carillon?`)
   return new StartRefused(errors.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('\n'), 2)
 }
