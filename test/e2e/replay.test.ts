@@ -40,8 +40,8 @@ function replay(...args: string[]) {
     env: { PATH: process.env['PATH'] },
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+  const note = (chunk: string) => (output += chunk)
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', note)
   const ended = once(child, 'close').then(() => ({ code: child.exitCode, output }))
   return { child, output: () => output, ended }
 }
