@@ -27,6 +27,12 @@ const probe = { text: 'SELECT 1', query_timeout: 5_000 }
 
 const silenceMargin = 2_000
 
+/**
+ * Milliseconds after which the server ends a transaction whose client says nothing more. Ours never pause; one whose connection was cut
+ * without a word would keep its locks, and everybody who wants the same rows would wait for hours.
+ */
+const idleInTransaction = 10_000
+
 /** Opens the pool; connects at the first query. */
 export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }: StoreOptions): Store {
   const pool = new pg.Pool({
@@ -37,6 +43,7 @@ export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }:
     statement_timeout: queryTimeout,
     // Ours comes a little later than the server's own, which is the kinder one.
     query_timeout: queryTimeout && queryTimeout + silenceMargin,
+    idle_in_transaction_session_timeout: idleInTransaction,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   })

@@ -6,8 +6,14 @@ const delivery = (id: string, status: string, outcomes: (string | null)[]): Ledg
   notification: `n-${id}`,
   status,
   reason: null,
-  attempts: outcomes.map((outcome) => ({ outcome, finished_at: '2026-01-01T00:00:00Z' })),
+  attempts: outcomes.map((outcome, index) => ({
+    attempt: index + 1,
+    outcome,
+    finished_at: '2026-01-01T00:00:00Z',
+  })),
 })
+
+const receipt = (delivery: string) => ({ delivery, to: '/' })
 
 const ledger = [
   delivery('a', 'sent', ['sent']),
@@ -15,7 +21,7 @@ const ledger = [
   delivery('c', 'failed', ['rejected']),
 ]
 const accepted = ledger.map(({ notification }) => ({ notification }))
-const receipts = ['a', 'b', 'b'].map((id) => ({ delivery: id }))
+const receipts = ['a', 'b', 'b'].map((id) => receipt(id))
 
 describe('balance', () => {
   it('is clean when promises, receipts and ledger agree, and names what explains a duplicate', () => {
@@ -32,20 +38,20 @@ describe('balance', () => {
   })
 
   it('reports a duplicate that no claim explains', () => {
-    const result = balance(accepted, [...receipts, { delivery: 'a' }], ledger)
+    const result = balance(accepted, [...receipts, receipt('a')], ledger)
     expect(result.unexplained).toEqual([{ delivery: 'a', receipts: 2, by: [] }])
     expect(isClean(result)).toBe(false)
   })
 
   it('reports a message to a recipient whose delivery failed before it was sent', () => {
-    const result = balance(accepted, [...receipts, { delivery: 'c' }], ledger)
+    const result = balance(accepted, [...receipts, receipt('c')], ledger)
     expect(result.unexplained).toEqual([{ delivery: 'c', receipts: 1, by: [] }])
   })
 
   it('reports what was promised and never planned, what never ended, and what nobody asked for', () => {
     const result = balance(
       [...accepted, { notification: 'n-forgotten' }],
-      [...receipts, { delivery: 'stranger' }],
+      [...receipts, receipt('stranger')],
       [...ledger, delivery('d', 'retrying', ['not_sent'])],
     )
     expect(result).toMatchObject({ unplanned: ['n-forgotten'], unfinished: ['d'], stray: ['stranger'] })

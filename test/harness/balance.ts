@@ -11,6 +11,8 @@ export interface Accepted {
 /** A message that arrived at the provider. */
 export interface Receipt {
   delivery: string
+  /** Where it was sent: the path of a URL. */
+  to: string
 }
 
 /** One delivery as the API shows it. */
@@ -19,7 +21,7 @@ export interface LedgerDelivery {
   notification: string
   status: string
   reason: string | null
-  attempts: readonly { outcome: string | null; finished_at: string | null }[]
+  attempts: readonly { attempt: number; outcome: string | null; finished_at: string | null }[]
 }
 
 export interface Balance {

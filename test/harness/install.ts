@@ -7,10 +7,14 @@ import { type RoleProcess, startRole } from './role.ts'
 /** What an install of separate processes has on its disk. */
 export interface Install {
   folder: string
+  /** Of its topics. */
+  prefix: string
   /** Starts `carillon ROLE …` with the settings of this install. */
   start(...args: string[]): RoleProcess
   /** Writes the one manifest of this install. */
   declare(manifest: string): Promise<void>
+  /** Writes a key of a secret, as a rotation does. */
+  writeSecret(name: string, key: string, value: string): Promise<void>
   /** `carillon apply`: its exit code and all that it printed. */
   apply(...args: string[]): Promise<{ code: number | null; output: string }>
   remove(): Promise<void>
@@ -21,13 +25,17 @@ export async function makeInstall(parts: Readonly<Record<string, string>>): Prom
   const folder = await mkdtemp(join(tmpdir(), 'carillon-install-'))
   const manifests = join(folder, 'manifests')
   await mkdir(manifests)
-  await mkdir(join(folder, 'secrets', 'hooks'), { recursive: true })
-  await writeFile(join(folder, 'secrets', 'hooks', 'secret'), `whsec_${randomBytes(32).toString('base64')}`)
+  const writeSecret = async (name: string, key: string, value: string) => {
+    await mkdir(join(folder, 'secrets', name), { recursive: true })
+    await writeFile(join(folder, 'secrets', name, key), value)
+  }
+  await writeSecret('hooks', 'secret', newSigningSecret())
   await writeFile(join(folder, 'install.key'), randomBytes(32))
+  // Of this run alone: the cluster may be one that lives longer.
+  const prefix = `run-${Date.now().toString(36)}`
   const env = {
     ...parts,
-    // Of this run alone: the cluster may be one that lives longer.
-    CARILLON_TOPIC_PREFIX: `run-${Date.now().toString(36)}`,
+    CARILLON_TOPIC_PREFIX: prefix,
     CARILLON_TOPIC_REPLICAS: '1',
     CARILLON_INSTALL_KEY_FILE: join(folder, 'install.key'),
     CARILLON_SECRETS_DIR: join(folder, 'secrets'),
@@ -35,7 +43,9 @@ export async function makeInstall(parts: Readonly<Record<string, string>>): Prom
   const start = (...args: string[]) => startRole(args, env)
   return {
     folder,
+    prefix,
     start,
+    writeSecret,
     declare: (manifest) => writeFile(join(manifests, 'hooks.yaml'), manifest),
     async apply(...args) {
       const role = start('apply', '-f', manifests, ...args)
@@ -45,7 +55,15 @@ export async function makeInstall(parts: Readonly<Record<string, string>>): Prom
   }
 }
 
-/** A webhook channel `default/hooks`. Its short time-out makes a short lease, so that what a dead worker held is taken over soon. */
+/** A secret as the provider `webhook` takes it. */
+export function newSigningSecret(): string {
+  return `whsec_${randomBytes(32).toString('base64')}`
+}
+
+/**
+ * A webhook channel `default/hooks`. Its short time-out makes a short lease, so that what a dead worker held is taken over soon; and it
+ * has attempts for longer than any fault lasts.
+ */
 export const hooksChannel = (change: { partitions?: number; suspend?: boolean } = {}) => `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel
@@ -58,8 +76,8 @@ spec:
     type: webhook
     webhook: {allowedNetworks: [127.0.0.0/8]}
     secretRef: {name: hooks}
-    timeout: 2s
+    timeout: 8s
     maxConcurrent: 100
-  delivery: {retryTiers: [1s], maxAttempts: 5, concurrency: 100}
+  delivery: {retryTiers: [1s], maxAttempts: 100, concurrency: 100}
   topic: {partitions: ${change.partitions ?? 3}}
 `

@@ -17,10 +17,9 @@ interface RequestDefinition {
   protocol(version: { version: number | string }): (args: object) => Protocol
 }
 
-interface Connection {
-  isConnected(): boolean
-  connect(): Promise<unknown>
-  send(protocol: Protocol): Promise<unknown>
+export interface Connection {
+  send: (protocol: Protocol) => Promise<unknown>
+  readonly socket: Socket | null
 }
 
 export interface BrokerConnection {
@@ -128,6 +127,10 @@ export const { errorCodes } = require('kafkajs/src/protocol/error.js') as { erro
 /** Corrected by `timer-loop.ts`; a test holds the file against the source that the correction was written for. */
 export const requestQueueFile = require.resolve('kafkajs/src/network/requestQueue/index.js')
 export const RequestQueue = require(requestQueueFile) as { prototype: RequestQueue }
+
+/** Corrected by `silent-connections.ts`; held against its source likewise. */
+export const connectionFile = require.resolve('kafkajs/src/network/connection.js')
+export const Connection = require(connectionFile) as { prototype: Connection }
 
 export const Cluster = require('kafkajs/src/cluster/index.js') as new (options: ClusterOptions) => Cluster
 export const Batch = require('kafkajs/src/consumer/batch.js') as new (

@@ -16,6 +16,7 @@ import {
   type SASLOptions,
 } from './kafkajs.ts'
 import { encodeProduce, type ProduceRequest } from './produce-request.ts'
+import { endSilentConnections } from './silent-connections.ts'
 import { stopTimerLoop } from './timer-loop.ts'
 
 export interface WireOptions {
@@ -82,6 +83,7 @@ export class Wire {
 
   constructor({ bootstrapServers, clientId, tls, sasl }: WireOptions) {
     stopTimerLoop()
+    endSilentConnections()
     const createSocket = createSocketFactory()
     this.#cluster = new Cluster({
       brokers: bootstrapServers,

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeBalance } from '../harness/balance.ts'
+import { describePart } from '../harness/describe-part.ts'
+import { allFaults } from './all.ts'
+import { leastInFlight, runFault } from './fault.ts'
+import { startWorld, type World } from './world.ts'
+
+/** Every fault once, under a small load. `make faults` is the long form. */
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+
+describePart('kafka', (path) => {
+  describe.skipIf(path.includes(':'))(`under load (SEED=${seed})`, () => {
+    let world: World
+    beforeAll(async () => {
+      world = await startWorld(path)
+    }, 180_000)
+    afterAll(async () => {
+      await world?.stop()
+    }, 60_000)
+
+    it.each(allFaults(10).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
+      '%s: %s hold',
+      { timeout: 240_000 },
+      async (_name, _guarantees, fault) => {
+        const { inFlight, balance, seconds, problems } = await runFault(world, fault, { seed, messages: 3 })
+        console.log(
+          `${fault.name}: ${inFlight} in flight; ${describeBalance(balance)}; ${seconds.toFixed(1)} s`,
+        )
+        if (problems.length > 0) console.log(world.complaints())
+        expect(problems).toEqual([])
+        expect(inFlight).toBeGreaterThanOrEqual(leastInFlight)
+      },
+    )
+  })
+})
