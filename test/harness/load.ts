@@ -52,7 +52,7 @@ export interface LoadOptions {
   /** Unique among the loads of an install. */
   name: string
   recipients: number
-  /** Messages to each. */
+  /** Messages to each, at least. */
   messages: number
   /** Milliseconds between two messages to one recipient. */
   interval: number
@@ -63,6 +63,8 @@ export interface Load {
   /** What was accepted so far, by recipient, in the order of the messages. */
   accepted: ReadonlyMap<string, readonly Accepted[]>
   count(): number
+  /** From here on each recipient gets one message more, and what it still lacks; until then the load goes on. */
+  finish(): void
   /** Sends nothing more. */
   stop(): void
   /** Resolves when everything that was sent is accepted. */
@@ -74,12 +76,15 @@ export function startLoad({ url, to, name, recipients, messages, interval }: Loa
   const accepted = new Map<string, Accepted[]>()
   let count = 0
   let stopped = false
+  let finishing = false
   async function sendTo(index: number): Promise<void> {
     const recipient = `${name}-${index}`
     const promised: Accepted[] = []
     accepted.set(recipient, promised)
     await sleep((index * interval) / recipients)
-    for (let message = 0; message < messages && !stopped; message++) {
+    let hasLast = false
+    for (let message = 0; !stopped && !(hasLast && message >= messages); message++) {
+      hasLast = finishing
       const key = `${recipient}-${message}`
       const body = { to: [{ webhook_url: `${to}/${recipient}` }], content: { text: `message ${key}` } }
       promised.push(await sendUntilAccepted(url, key, body))
@@ -88,7 +93,14 @@ export function startLoad({ url, to, name, recipients, messages, interval }: Loa
     }
   }
   const done = Promise.all(Array.from({ length: recipients }, (_, index) => sendTo(index)))
-  return { name, accepted, count: () => count, stop: () => (stopped = true), done: done.then(() => {}) }
+  return {
+    name,
+    accepted,
+    count: () => count,
+    finish: () => (finishing = true),
+    stop: () => (stopped = true),
+    done: done.then(() => {}),
+  }
 }
 
 const readers = 8
