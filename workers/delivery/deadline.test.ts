@@ -37,7 +37,7 @@ it('lets every delivery end in time, whatever its provider answers, and retries 
         let counted = 0
         // A worker that finds a delivery expired does not ask a provider.
         while (now < expiresAfter) {
-          const next = outcomes.next().value
+          const next = outcomes.next().value as Outcome
           const decision = endInTime(decide(next, policy, state), next, expiresAfter - now)
           if (decision.next === 'end' || decision.next === 'dead_letter') {
             if (decision.reason === 'expired')
