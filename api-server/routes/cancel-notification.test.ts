@@ -62,6 +62,14 @@ it('makes the notification cancelled when nothing of it was sent, however often 
   expect(second.json()).toEqual(first.json())
 })
 
+it('needs no body, whatever the client declares', async () => {
+  const url = `/v1/notifications/${await record(['queued'])}/cancel`
+  const headers = { 'content-type': 'application/json' }
+  expect((await api.app.inject({ method: 'POST', url, headers })).statusCode).toBe(200)
+  expect((await api.app.inject({ method: 'POST', url, headers, payload: '{}' })).statusCode).toBe(200)
+  expect((await api.app.inject({ method: 'POST', url, headers, payload: '{' })).statusCode).toBe(400)
+})
+
 it('says so when all of it has ended', async () => {
   const response = await cancel(await record(['sent', 'dead_lettered']))
   expect(response.statusCode).toBe(409)

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { type InstallKeys, parseNotificationId } from '../../core/notification/ids.ts'
 import { isTerminal } from '../../core/notification/status.ts'
@@ -48,22 +48,32 @@ export function cancelNotification(
         status: 'accepted',
         deliveries: [],
       }),
-      ...problems(404, 409, 503),
+      ...problems(400, 404, 409, 413, 415, 503),
     },
   }
-  app.post<{ Params: { id: string } }>('/v1/notifications/:id/cancel', { schema }, async (request, reply) => {
-    const tenant = tenantOf(request)
-    const id = parseNotificationId(keys, tenant, request.params.id)
-    if (id === undefined) return sendProblem(reply, notFound('There is no such notification.'))
-    await cancel(db, tenant, id)
-    const history = await readNotification(db, tenant, id)
-    if (history === undefined) {
-      const accepted: NotificationResource = { id: request.params.id, status: 'accepted', deliveries: [] }
-      return reply.code(202).send(accepted)
-    }
-    const tooLate = history.deliveries.every(({ status }) => isTerminal(status) && status !== 'cancelled')
-    return tooLate
-      ? sendProblem(reply, { status: 409, code: 'too_late', detail: 'Every delivery has ended.' })
-      : presentNotification(keys, history)
-  })
+  app.post<{ Params: { id: string } }>(
+    '/v1/notifications/:id/cancel',
+    { schema, onRequest: allowNoBody },
+    async (request, reply) => {
+      const tenant = tenantOf(request)
+      const id = parseNotificationId(keys, tenant, request.params.id)
+      if (id === undefined) return sendProblem(reply, notFound('There is no such notification.'))
+      await cancel(db, tenant, id)
+      const history = await readNotification(db, tenant, id)
+      if (history === undefined) {
+        const accepted: NotificationResource = { id: request.params.id, status: 'accepted', deliveries: [] }
+        return reply.code(202).send(accepted)
+      }
+      const tooLate = history.deliveries.every(({ status }) => isTerminal(status) && status !== 'cancelled')
+      return tooLate
+        ? sendProblem(reply, { status: 409, code: 'too_late', detail: 'Every delivery has ended.' })
+        : presentNotification(keys, history)
+    },
+  )
+}
+
+/** Some clients declare JSON on every POST, also where there is no body to declare. */
+async function allowNoBody({ headers }: FastifyRequest): Promise<void> {
+  const length = headers['content-length'] ?? '0'
+  if (length === '0' && headers['transfer-encoding'] === undefined) delete headers['content-type']
 }
