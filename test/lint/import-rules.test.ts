@@ -40,6 +40,9 @@ const forbidden: [file: string, imported: string][] = [
   ['workers/delivery/mail.ts', 'nodemailer'],
   ['core/resources/kubernetes.ts', '@kubernetes/client-node'],
   ['workers/kubernetes.ts', '@kubernetes/client-node'],
+  ['workers/delivery/cache.ts', 'ioredis'],
+  ['core/store/cache.ts', 'ioredis'],
+  ['api-server/cache.ts', 'ioredis'],
 ]
 
 const allowed: [file: string, imported: string][] = [
@@ -47,6 +50,7 @@ const allowed: [file: string, imported: string][] = [
   ['core/notification/recipient.ts', '../resources/channel-type.ts'],
   ['core/notification/envelope.ts', './ids.ts'],
   ['core/store/ledger.ts', 'kysely'],
+  ['workers/delivery/limits/redis-limits.ts', 'ioredis'],
   ['core/store/embedded/server.ts', 'pg'],
   ['core/broker/embedded-log.ts', 'pg'],
   ['core/broker/embedded/log.ts', 'kysely'],

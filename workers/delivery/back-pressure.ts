@@ -41,7 +41,7 @@ export interface BackPressure {
   /** Whether a first attempt is within the limit of its recipient. @param recipient names it without saying who it is */
   admitRecipient: (envelope: DeliveryEnvelope, recipient: string) => Promise<boolean>
   health: () => ProviderHealth[]
-  /** Brings the metrics up to date. */
+  /** Says in the log when the circuit of a provider has opened or closed. Cheap: asked after every delivery. */
   observe: () => void
   stop: () => void
 }
@@ -52,19 +52,14 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
   const { channel, providers, shared, clock, logger, metrics } = options
   const { namespace, name } = channel.metadata
   const labels = { namespace, channel: name }
-  const known = new Map<string, CircuitState>(providers.map((provider) => [provider.name, 'closed']))
+  /** Providers whose circuit is known not to be closed. */
+  const out = new Set<string>()
 
   const limiters = new Map(
     providers.flatMap((provider) => (provider.rate ? [[provider, limiterOf(provider, provider.rate)]] : [])),
   )
-  const admission = new Admission({
-    lanes: providers.map((provider) => new Lane({ provider, clock, limiter: limiters.get(provider) })),
-    clock,
-    onOpening: () => {
-      observe()
-      options.onOpening()
-    },
-  })
+  const lanes = providers.map((provider) => new Lane({ provider, clock, limiter: limiters.get(provider) }))
+  const admission = new Admission({ lanes, clock, onOpening: options.onOpening })
   const destinations = new Destinations({ clock })
   const limit = channel.spec.delivery.perRecipientLimit
   const admitRecipient =
@@ -88,16 +83,25 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
     })
   }
 
-  function observe(): void {
+  function report(): void {
     metrics.limits.capacity.set(labels, admission.capacity)
     metrics.limits.destinationsOpen.set(labels, destinations.open)
-    for (const { provider, circuit, lastFailure } of admission.health) {
+    for (const { provider, circuit } of admission.health)
       metrics.limits.breakerState.set({ ...labels, provider }, stateNumbers[circuit])
-      if (known.get(provider) === circuit) continue
-      known.set(provider, circuit)
-      const said = { ...labels, provider, lastFailure }
-      if (circuit === 'open') logger.warn(said, 'The circuit of a provider is open: nothing is sent to it')
-      if (circuit === 'closed') logger.info(said, 'The circuit of a provider is closed again')
+  }
+
+  function observe(): void {
+    for (const { provider, circuit } of lanes) {
+      const isOut = circuit.state !== 'closed'
+      if (out.has(provider.name) === isOut) continue
+      const said = { ...labels, provider: provider.name, lastFailure: circuit.lastFailure }
+      if (isOut) {
+        out.add(provider.name)
+        logger.warn(said, 'The circuit of a provider is open: nothing is sent to it')
+      } else {
+        out.delete(provider.name)
+        logger.info(said, 'The circuit of a provider is closed again')
+      }
     }
   }
 
@@ -107,7 +111,7 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
       'Without REDIS_URL each worker keeps to the share of the rate limits that its partitions are',
     )
   }
-  observe()
+  metrics.limits.observers.add(report)
   return {
     canEnter: () => admission.canEnter(),
     enter: () => admission.enter(),
@@ -121,6 +125,7 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
     observe,
     stop() {
       admission.stop()
+      metrics.limits.observers.delete(report)
       for (const limiter of limiters.values()) limiter.stop()
       for (const gauge of [metrics.limits.capacity, metrics.limits.destinationsOpen]) gauge.remove(labels)
       for (const provider of providers)

@@ -5,24 +5,33 @@ const channel = ['namespace', 'channel'] as const
 /** Metrics of what holds deliveries back: circuits, ramps, rate limits. */
 export function createLimitMetrics(registry: Registry) {
   const registers = [registry]
+  /** Bring the gauges up to date when somebody looks: one for each channel of the process. */
+  const observers = new Set<() => void>()
+  const collect = () => {
+    for (const observe of observers) observe()
+  }
   return {
+    observers,
     capacity: new Gauge({
       name: 'carillon_worker_capacity',
       help: 'Deliveries that a worker may have in flight at present: 0 while every provider is out, 1 while one is probed, less than its slots while it starts again.',
       labelNames: channel,
       registers,
+      collect,
     }),
     breakerState: new Gauge({
       name: 'carillon_breaker_state',
       help: 'Circuit breaker of a provider: 0 closed, 1 half-open (one call probes), 2 open (nothing is sent to it).',
       labelNames: [...channel, 'provider'],
       registers,
+      collect,
     }),
     destinationsOpen: new Gauge({
       name: 'carillon_destinations_open',
       help: 'Destinations of webhooks that keep failing and are left alone for a while.',
       labelNames: channel,
       registers,
+      collect,
     }),
     rateLimitWait: new Histogram({
       name: 'carillon_ratelimit_wait_seconds',
