@@ -43,8 +43,8 @@ describePart('kafka', (path) => {
     })
     store = openStore({ url, logger })
     await install.declare(hooksChannel())
-    expect(await install.start('migrate').ended).toBe(0)
-    expect((await install.apply()).code).toBe(0)
+    await install.start('migrate').ended
+    await install.apply()
     api = install.start('api', '--listen', '127.0.0.1:0')
     running = [api, install.start('worker', '--channel', 'default/hooks')]
     await Promise.all(running.map((role) => role.ready()))
@@ -77,9 +77,17 @@ describePart('kafka', (path) => {
       }
     })
     const now = new Date()
-    const rows = deliveries.map(({ id, notification_id, tenant, channel, channel_type, recipient }) => ({
-      ...{ id, notification_id, tenant, channel, channel_type, recipient },
-      ...{ status: 'sending' as const, attempt: 5, created_at: now, updated_at: now },
+    const rows = deliveries.map(({ id, notification_id, recipient }) => ({
+      id,
+      notification_id,
+      tenant: 'default',
+      channel: 'hooks',
+      channel_type: 'webhook' as const,
+      recipient,
+      status: 'sending' as const,
+      attempt: 5,
+      created_at: now,
+      updated_at: now,
     }))
     await store.db.insertInto('deliveries').values(rows).execute()
     await store.db
