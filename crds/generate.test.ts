@@ -32,6 +32,21 @@ test('editors accept a sample and find a misspelt field', () => {
   expect(check({ ...sample, kind: 'NotificationTemplate' })).toBe(false)
 })
 
+test('the page of metrics names each of them once, with its labels', () => {
+  const page = files.get('docs/reference/metrics.md')!
+  const names = [...page.matchAll(/^\| `(carillon_\w+)` \|/gm)].map(([, name]) => name)
+  expect(new Set(names).size).toBe(names.length)
+  expect(page).toContain('| `carillon_kafka_consumer_lag` | gauge | `group`, `topic`, `partition` |')
+})
+
+test('the schema of events describes the example on their page', () => {
+  const schema = JSON.parse(files.get('docs/reference/schemas/delivery-event.schema.json')!) as object
+  const check = new Ajv2020({ strict: false }).compile(schema)
+  const [, example] = /```json\n([^`]*)```/.exec(files.get('docs/reference/events.md')!)!
+  check(JSON.parse(example!))
+  expect(check.errors).toBeNull()
+})
+
 test('the reference names every field, rule and condition', () => {
   const page = files.get('docs/reference/notificationchannel.md')!
   for (const text of [

@@ -65,6 +65,8 @@ export class Source {
         onAssigned: ({ epoch, partitions }) => {
           this.#epoch = epoch
           this.#healthy = true
+          options.metrics.rebalances.inc({ group: options.group })
+          options.metrics.assigned.inc({ group: options.group }, partitions.length)
           this.#partitions = new Map(
             partitions.map((partition) => [
               nameOf(partition),
@@ -76,7 +78,9 @@ export class Source {
           if (epoch !== this.#epoch) return
           this.#epoch = -1
           this.#releaseHeld()
+          options.metrics.assigned.dec({ group: options.group }, this.#partitions.size)
           this.#partitions = new Map()
+          this.#observe()
           options.onRevoked?.()
         },
         onRecords: ({ epoch, topic, partition, records }) => {
@@ -180,8 +184,31 @@ export class Source {
   #commitRegularly(): void {
     this.#callOffCommit = this.#options.clock.after(commitInterval, () => {
       void this.#commit()
+      this.#observe()
       this.#commitRegularly()
     })
+  }
+
+  /** What the partitions have unfinished, by topic: counted now and then, because counting every record costs more than it tells. */
+  #observe(): void {
+    const { group, topics, metrics } = this.#options
+    const partitions = [...this.#partitions.values()]
+    for (const topic of topics) {
+      const own = partitions.filter((partition) => partition.topic === topic)
+      const sum = (of: (partition: Partition) => number) => own.reduce((total, each) => total + of(each), 0)
+      metrics.paused.set(
+        { group, topic },
+        sum(({ paused }) => Number(paused)),
+      )
+      metrics.inFlight.set(
+        { group, topic },
+        sum(({ tracker }) => tracker.unfinished),
+      )
+      metrics.queueBytes.set(
+        { group, topic },
+        sum(({ tracker }) => tracker.bytes),
+      )
+    }
   }
 
   #commit(): Promise<void> {
@@ -200,11 +227,15 @@ export class Source {
       partition,
       offset: tracker.watermark!,
     }))
+    const { metrics, group } = this.#options
+    const end = metrics.commitSeconds.startTimer({ group })
     try {
       await this.#consumer.commit(epoch, offsets)
+      end()
       moved.forEach((owned, index) => (owned.committed = offsets[index]!.offset))
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'stale_epoch') return
+      metrics.commitFailures.inc({ group })
       this.#options.logger.warn(
         { err: error, group: this.#options.group },
         'Commit failed; it is tried again',

@@ -14,8 +14,7 @@ import { channelTypes } from '../resources/channel-type.ts'
  * There is no event for `sending`: nobody can act on it, it would double the topic, and it would stand in the way of every call.
  */
 export const eventStatuses = {
-  queued:
-    'The planner has recorded the delivery; it waits on its channel. Again after a replay, with a higher `replay`.',
+  queued: 'The planner has recorded the delivery; it waits on its channel.',
   sent: 'The provider took the message.',
   simulated: 'A sandbox took the message; nothing left the house.',
   retrying: 'The attempt failed for now; the next one is due later.',
@@ -23,7 +22,7 @@ export const eventStatuses = {
   skipped: 'Nothing was to be sent; the reason says why.',
   cancelled: 'Cancelled before it was sent.',
   expired: 'It was not sent in time.',
-  unknown: 'Nobody knows whether it was sent, and the channel says `onUnknown: Hold`.',
+  unknown: 'Nobody knows whether it was sent; and the channel says `onUnknown: Hold`, or no time is left.',
   dead_lettered: 'All attempts are spent, or the message cannot be used; its record is on the dead letters.',
 } as const satisfies Partial<Record<DeliveryStatus, string>>
 

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import packageJson from '../../package.json' with { type: 'json' }
 
 /**
  * Seconds. The buckets of OpenTelemetry's `http.server.request.duration`, so that panels and alerts made for
@@ -13,5 +14,12 @@ export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
 export function createMetrics(): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'carillon_' })
+  const build = new Gauge({
+    name: 'carillon_build_info',
+    help: 'Always 1; what runs is in the labels.',
+    labelNames: ['version', 'node_version'],
+    registers: [registry],
+  })
+  build.set({ version: packageJson.version, node_version: process.version }, 1)
   return registry
 }

@@ -224,7 +224,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
       const worker = await startDeliveryWorker({
         ...forWorkers,
         channel,
-        ledger: openLedger({ db, workerId }),
+        ledger: openLedger({ db, workerId, metrics: forWorkers.metrics.ledger }),
         providers: openProviders(channel, forProviders),
       })
       return withHeartbeats(worker, { ...forWorkers, channel, workerId })

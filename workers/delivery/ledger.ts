@@ -7,6 +7,7 @@ import type { Database } from '../../core/store/schema.ts'
 import { isStoreUnavailable } from '../../core/store/store.ts'
 import { claimBatch } from './claim.ts'
 import { finishBatch } from './finish.ts'
+import type { LedgerMetrics } from './ledger-metrics.ts'
 
 /**
  * The delivery ledger: who may send what, and what became of it. A claim comes before every call of a provider and is a compare-and-set on (replay
@@ -64,15 +65,35 @@ export interface FinishEntry extends AttemptRef {
 
 const maxBatch = 200
 
-export function openLedger({ db, workerId }: { db: Kysely<Database>; workerId: string }): Ledger {
+export interface LedgerOptions {
+  db: Kysely<Database>
+  /** Unique among all that ever ran. */
+  workerId: string
+  /** Not measured when absent. */
+  metrics?: LedgerMetrics
+}
+
+export function openLedger({ db, workerId, metrics }: LedgerOptions): Ledger {
+  async function measured<T>(operation: string, rows: number, flush: () => Promise<T>): Promise<T> {
+    metrics?.batchRows.observe({ operation }, rows)
+    const end = metrics?.flushSeconds.startTimer({ operation })
+    const result = await flush()
+    end?.()
+    return result
+  }
+
   return {
     claim: createBatcher({
       maxItems: maxBatch,
-      flush: isolating((items: ClaimRequest[]) => claimBatch(db, workerId, items)),
+      flush: isolating((items: ClaimRequest[]) =>
+        measured('claim', items.length, () => claimBatch(db, workerId, items)),
+      ),
     }),
     finish: createBatcher({
       maxItems: maxBatch,
-      flush: isolating((items: FinishEntry[]) => finishBatch(db, workerId, items)),
+      flush: isolating((items: FinishEntry[]) =>
+        measured('finish', items.length, () => finishBatch(db, workerId, items)),
+      ),
     }),
     restore: (envelope) => restore(db, envelope),
   }

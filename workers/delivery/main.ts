@@ -82,7 +82,7 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
         const worker = await startDeliveryWorker({
           ...shared,
           channel,
-          ledger: openLedger({ db: store.db, workerId }),
+          ledger: openLedger({ db: store.db, workerId, metrics: deliveryMetrics.ledger }),
           providers: openProviders(channel, { readSecret, clock, capture: undefined }),
         })
         return withHeartbeats(worker, { ...shared, channel, workerId })

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { createLedgerMetrics } from './ledger-metrics.ts'
 import { createLimitMetrics } from './limits/metrics.ts'
 
 export type DeliveryMetrics = ReturnType<typeof createDeliveryMetrics>
@@ -10,6 +11,7 @@ export function createDeliveryMetrics(registry: Registry) {
   const registers = [registry]
   return {
     limits: createLimitMetrics(registry),
+    ledger: createLedgerMetrics(registry),
     deliveries: new Counter({
       name: 'carillon_deliveries_total',
       help: 'Attempts at deliveries, by provider and what became of them: a status, or retry, dead_letter.',
