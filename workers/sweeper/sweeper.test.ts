@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
@@ -95,7 +96,8 @@ async function deliver(row: Row = {}): Promise<string> {
       due_at: status === 'retrying' ? fromNow(expires) : null,
       expires_at: fromNow(expires),
       created_at: fromNow(queued),
-      updated_at: fromNow(queued),
+      // As the database writes it, with microseconds.
+      updated_at: sql<string>`${fromNow(queued)}::timestamptz + interval '123 microseconds'`,
     })
     .execute()
   return id

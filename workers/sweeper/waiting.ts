@@ -51,7 +51,8 @@ export async function findWaiting(
     waiting: (waiting ?? []).map(({ oldest, newest, ...channel }) => ({
       ...channel,
       oldest: new Date(oldest),
-      newest: new Date(newest),
+      // Rounded up: PostgreSQL counts microseconds, and the newest itself is meant too.
+      newest: new Date(Date.parse(newest) + 1),
     })),
     last,
     end: visited < size,
