@@ -11,6 +11,8 @@ const required = {
   CARILLON_INSTALL_KEY_FILE: '/keys/install.key',
   CARILLON_CHANNEL: 'shop/email',
   CARILLON_MANIFESTS: '/manifests',
+  CARILLON_IMAGE: 'carillon:test',
+  CARILLON_NAMESPACE: 'carillon',
 }
 
 const read = (args: string[], env: Record<string, string> = {}) =>
