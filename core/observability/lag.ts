@@ -1,10 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type Admin, BrokerError, type PartitionLag, type TopicPartition } from '../broker/broker.ts'
+import type { Admin } from '../broker/broker.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Clock } from '../clock.ts'
-import { channelTopics, plannerGroup, requestsTopic } from '../notification/topics.ts'
-import { parseDuration } from '../resources/duration.ts'
+import { plannerGroup, requestsTopic } from '../notification/topics.ts'
 import { EndHistory } from './end-history.ts'
+import { channelSubscriptions, partitionName, positionOf, readLag, type Subscription } from './lag-reader.ts'
 import type { Logger } from './logger.ts'
 import { Stagnation } from './stagnation.ts'
 
@@ -16,13 +16,6 @@ export interface LagOptions {
   prefix: string
   clock: Clock
   logger: Logger
-}
-
-interface Subscription {
-  group: string
-  topics: readonly string[]
-  /** Of retry topics: milliseconds that a record waits before it is due, by topic. */
-  delays?: ReadonlyMap<string, number>
 }
 
 const byPartition = ['group', 'topic', 'partition'] as const
@@ -82,95 +75,31 @@ export function registerLag({ registry, admin, catalog, prefix, clock, logger }:
 
   async function readAll(now: number): Promise<void> {
     const subscriptions = subscriptionsOf(catalog, prefix)
-    const lags = await read(subscriptions)
-    const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
-    const dueLags = await readDue(delays, lags)
+    const { lags, due: dueLags, failures } = await readLag(admin, subscriptions, clock.now())
+    for (const error of failures) {
+      errors.inc()
+      logger.warn({ err: error }, 'Lag cannot be read')
+    }
+    const retries = new Set(subscriptions.flatMap(({ delays }) => [...(delays?.keys() ?? [])]))
     for (const gauge of [records, seconds, due, stagnant]) gauge.reset()
     for (const reading of lags) {
       const { group, topic, partition, end, lag } = reading
       const labels = { group, topic, partition }
-      const name = nameOf(reading)
+      const name = partitionName(reading)
       history.note(name, end, now)
       records.set(labels, lag)
       const position = positionOf(reading)
       seconds.set(labels, history.age(name, position, now) / 1000)
-      const pending = delays.has(topic) ? dueLags?.get(name) : lag
-      if (delays.has(topic) && pending !== undefined) due.inc({ group, topic }, pending)
+      const pending = retries.has(topic) ? dueLags?.get(name) : lag
+      if (retries.has(topic) && pending !== undefined) due.inc({ group, topic }, pending)
       if (pending !== undefined) {
         stagnant.set(labels, stagnation.note(`${group}/${name}`, position, pending, now) / 1000)
       }
     }
   }
-
-  /**
-   * Records that are due, by partition of the retry topics: every record of one waits equally long, so what is due is what was written
-   * before then. `undefined` when it cannot be read.
-   */
-  async function readDue(
-    delays: ReadonlyMap<string, number>,
-    lags: readonly PartitionLag[],
-  ): Promise<Map<string, number> | undefined> {
-    const waiting = lags.filter(({ topic }) => delays.has(topic))
-    const topics = [...new Set(waiting.map(({ topic }) => topic))]
-    const now = clock.now()
-    try {
-      const positions = await admin.offsetsAt(
-        topics.map((topic) => ({ topic, timestamp: now - delays.get(topic)! })),
-      )
-      const dueUpTo = new Map(positions.map((position) => [nameOf(position), position.offset]))
-      return new Map(
-        waiting.map((lag) => {
-          const name = nameOf(lag)
-          const from = positionOf(lag)
-          return [name, Math.max(0, (dueUpTo.get(name) ?? from) - from)]
-        }),
-      )
-    } catch (error) {
-      errors.inc()
-      logger.warn({ err: error }, 'Due lag cannot be read')
-      return undefined
-    }
-  }
-
-  /** A topic that does not exist, of one new channel say, hides no lag but its own: the rest is read without it. */
-  async function read(subscriptions: readonly Subscription[]): Promise<PartitionLag[]> {
-    try {
-      return await admin.lag(subscriptions)
-    } catch (error) {
-      const separable = error instanceof BrokerError && error.code === 'unknown_topic'
-      if (separable && subscriptions.length > 1) {
-        const middle = subscriptions.length >> 1
-        const halves = [subscriptions.slice(0, middle), subscriptions.slice(middle)]
-        return (await Promise.all(halves.map(read))).flat()
-      }
-      errors.inc()
-      logger.warn({ err: error, groups: subscriptions.map(({ group }) => group) }, 'Lag cannot be read')
-      return []
-    }
-  }
-}
-
-/** Where the group reads next: nothing before the beginning is there any more. */
-function positionOf({ committed, beginning }: PartitionLag): number {
-  return Math.max(committed ?? beginning, beginning)
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }
 
 function subscriptionsOf(catalog: Pick<Catalog, 'channels'>, prefix: string): Subscription[] {
-  const channels = catalog.channels().flatMap(({ resource: { metadata, spec } }) => {
-    const { main, group, retries, retryGroup } = channelTopics(
-      prefix,
-      metadata,
-      spec.topic.name,
-      spec.delivery.retryTiers,
-    )
-    const live = { group, topics: [main] }
-    if (retries.length === 0) return [live]
-    const delays = new Map(retries.map(({ tier, topic }) => [topic, parseDuration(tier)]))
-    return [live, { group: retryGroup, topics: [...delays.keys()], delays }]
-  })
+  const channels = catalog.channels().flatMap(({ resource }) => channelSubscriptions(prefix, resource))
   return [{ group: plannerGroup(prefix), topics: [requestsTopic(prefix)] }, ...channels]
 }

@@ -11,7 +11,7 @@ const policy = {
   idleAfter: 300_000,
   fallback: { replicas: 2, after: 180_000 },
 }
-const quiet = { due: 0, partitionsWithLag: 0, inflow: 0, nextDue: undefined }
+const quiet = { due: 0, partitionsWithLag: 0, inflow: 0 }
 const base: ScalingInputs = {
   policy,
   suspended: false,
@@ -75,19 +75,13 @@ describe('decide', () => {
     expect(at({ ...asleep, current: 0 }, blind, later + 200_000)).toEqual([2, 'Fallback'])
   })
 
-  it('sleeps once idle for long enough, and wakes for what is due or soon will be', () => {
+  it('sleeps once idle for long enough, and wakes for what comes', () => {
     const sleeper = { policy: { ...policy, minReplicas: 0 } }
     const state = { ...settled, lastActiveAt: later - 299_000 }
     expect(at(sleeper, state)).toEqual([1, 'Steady'])
     expect(at(sleeper, state, later + 1_000)).toEqual([0, 'Idle'])
-    expect(at({ ...sleeper, lag: { ...quiet, nextDue: 20_000 } }, state, later + 1_000)).toEqual([
-      1,
-      'Steady',
-    ])
     expect(at({ ...sleeper, current: 0 })).toEqual([0, 'Idle'])
     expect(at({ ...sleeper, current: 0, lag: { ...quiet, due: 1 } })).toEqual([1, 'Woken'])
-    expect(at({ ...sleeper, current: 0, lag: { ...quiet, nextDue: 29_000 } })).toEqual([1, 'Woken'])
-    expect(at({ ...sleeper, current: 0, lag: { ...quiet, nextDue: 31_000 } })).toEqual([0, 'Idle'])
   })
 
   it('takes workers away only when few were enough for a while, one in four at a time', () => {
@@ -131,7 +125,6 @@ const inputs = fc.record({
       due: fc.nat(1_000_000),
       partitionsWithLag: fc.nat(60),
       inflow: fc.double({ min: 0, max: 10_000, noNaN: true }),
-      nextDue: fc.option(fc.nat(1_000_000), { nil: undefined }),
     }),
     { nil: undefined },
   ),

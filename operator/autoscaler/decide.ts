@@ -11,14 +11,12 @@ export interface ScalingPolicy {
 }
 
 export interface LagReading {
-  /** Records that are due and not finished, over the main topic and the retry topics. */
+  /** Records not finished that are due now or will be before a pod has started, over the main topic and the retry topics. */
   due: number
   /** Partitions of the main topic that have any. */
   partitionsWithLag: number
   /** Records that arrive per second. */
   inflow: number
-  /** Milliseconds until the next retry is due; undefined when none waits. */
-  nextDue: number | undefined
 }
 
 export interface ScalingInputs {
@@ -80,8 +78,6 @@ const upPause = 30_000
 const stabilization = 300_000
 /** Milliseconds between two steps down. Each costs the group a rebalance. */
 const downPause = 60_000
-/** Milliseconds before a retry is due at which a sleeping channel is woken: a pod needs them to start. */
-const wakeLead = 30_000
 
 export function initialState(now: number): ScalingState {
   return {
@@ -125,7 +121,7 @@ export function decide(before: ScalingState, inputs: ScalingInputs, now: number)
     return isLong ? answer(fallback, 'Fallback') : answer(bounded, 'LagUnreadable')
   }
 
-  const isActive = lag.due > 0 || lag.inflow > 0 || (lag.nextDue ?? Infinity) <= wakeLead
+  const isActive = lag.due > 0 || lag.inflow > 0
   const wanted = clamp(wantedReplicas(inputs, lag, capacity), isActive ? 1 : 0, cap)
   const state: ScalingState = {
     ...remembered,

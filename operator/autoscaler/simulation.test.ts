@@ -75,7 +75,6 @@ function simulate({ policy, partitions, arrivals, hot, isUp, isVisible, seconds 
       due,
       partitionsWithLag: backlog.filter((records) => records >= 1).length,
       inflow: recent.reduce((sum, records) => sum + records, 0) / recent.length,
-      nextDue: undefined,
     }
     const decision = decide(
       state,

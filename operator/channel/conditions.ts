@@ -1,8 +1,11 @@
 import type { ChannelConditionType } from '../../core/resources/condition.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 
+/** The conditions that the channel controller judges. Those of the autoscaler are its own. */
+export type JudgedCondition = Exclude<ChannelConditionType, 'ScalingActive' | 'ProviderHealthy'>
+
 /** What one look at a channel found, condition by condition. A condition that was not looked at is `Unknown`. */
-export type ChannelFindings = Partial<Record<Exclude<ChannelConditionType, 'Ready'>, ConditionText>>
+export type ChannelFindings = Partial<Record<Exclude<JudgedCondition, 'Ready'>, ConditionText>>
 
 export const isTrue = (reason: string, message: string): ConditionText => ({
   status: 'True',
@@ -22,20 +25,20 @@ export const isUnknown = (reason: string, message: string): ConditionText => ({
 
 /** In the order in which one depends on the other: the first that does not hold is what `Ready` tells. */
 const needed = ['Accepted', 'CredentialsReady', 'TopicsReady', 'WorkersReady'] as const
-const further = ['Durable', 'ScalingActive', 'ProviderHealthy'] as const
+const further = ['Durable'] as const
 
 /**
- * All conditions of a channel, `Ready` first. `Ready` needs those that a message needs to get out; a single copy in Kafka, a paused autoscaler or
- * a provider with troubles are told on their own, because the channel goes on in spite of them.
+ * The judged conditions of a channel, `Ready` first. `Ready` needs those that a message needs to get out; a single copy in Kafka is told on its
+ * own, because the channel goes on in spite of it.
  */
 export function channelConditionTexts(
   findings: ChannelFindings,
   { suspend }: { suspend: boolean },
-): Record<ChannelConditionType, ConditionText> {
+): Record<JudgedCondition, ConditionText> {
   const unseen = isUnknown('NotChecked', 'a condition before this one does not hold')
   const all = Object.fromEntries(
     [...needed, ...further].map((type) => [type, findings[type] ?? unseen]),
-  ) as Record<Exclude<ChannelConditionType, 'Ready'>, ConditionText>
+  ) as Record<Exclude<JudgedCondition, 'Ready'>, ConditionText>
   return { Ready: readiness(all, suspend), ...all }
 }
 

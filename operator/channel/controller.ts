@@ -57,7 +57,6 @@ export function startChannelController(options: ChannelControllerOptions) {
     deployments: new Children(api, deployments, cache.deployments),
     budgets: new Children(api, disruptionBudgets, cache.budgets),
     credentials: new Children(api, secrets, cache.credentials),
-    observation: () => undefined,
     writeStatus: createStatusWriter(options),
   })
   const controller = new Controller({
@@ -113,6 +112,7 @@ export function startChannelController(options: ChannelControllerOptions) {
   watch()
   return {
     channels: cache.channels,
+    deployments: cache.deployments,
     /** To be called once the caches hold whole lists. */
     async start(): Promise<void> {
       for (const channel of cache.channels.list()) enqueue(nameOf(channel))

@@ -25,13 +25,6 @@ import type { ChannelFacts, ChannelObject, createStatusWriter } from './status.t
 import { ensureTopics } from './topics.ts'
 import { isRollingOut, workerCounts, workersCondition } from './workers.ts'
 
-/** What others found out about a channel meanwhile: the autoscaler, and whoever reads lag and heartbeats. */
-export interface ChannelObservation {
-  scaling: ConditionText
-  provider: ConditionText
-  facts: Pick<ChannelFacts, 'activeProvider' | 'lag' | 'deadLetters'>
-}
-
 export interface ChannelReconcilerOptions {
   api: Api
   admin: Admin
@@ -44,7 +37,6 @@ export interface ChannelReconcilerOptions {
   platform: Platform
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
-  observation: (name: ObjectName) => ChannelObservation | undefined
   writeStatus: ReturnType<typeof createStatusWriter>
 }
 
@@ -108,11 +100,6 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     )
     facts.topics = [main, ...retries.map(({ topic }) => topic), deadLetters]
     facts.consumerGroup = group
-    const observation = options.observation(channel.metadata)
-    Object.assign(facts, observation?.facts)
-    findings.ScalingActive = observation?.scaling ?? isUnknown('NotObserved', 'no decision has been made yet')
-    findings.ProviderHealthy = observation?.provider ?? isUnknown('NotObserved', 'no worker has reported yet')
-
     const { condition, found } = await resolveCredentials(channel, api, signal)
     findings.CredentialsReady = condition
     const topics = await ensureTopics(channel, { admin, prefix, maxReplicas: options.maxReplicas })
@@ -204,8 +191,13 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
 
 /** What a look that ended early leaves as it was. */
 function kept({ status }: ChannelObject): ChannelFacts {
-  const { conditions: _conditions, observedGeneration: _generation, ...facts } = status ?? {}
-  return facts
+  const { topics, consumerGroup, workers, revision } = status ?? {}
+  return {
+    ...(topics && { topics }),
+    ...(consumerGroup && { consumerGroup }),
+    ...(workers && { workers }),
+    ...(revision && { revision }),
+  }
 }
 
 function claimantOf(object: ChannelObject): Claimant[] {

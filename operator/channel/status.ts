@@ -23,7 +23,10 @@ export interface StatusWriterOptions {
 }
 
 /** What a look at a channel adds to its status beside the conditions. */
-export type ChannelFacts = Omit<NotificationChannelStatus, 'conditions' | 'observedGeneration'>
+export type ChannelFacts = Pick<
+  NotificationChannelStatus,
+  'topics' | 'consumerGroup' | 'workers' | 'revision'
+>
 
 /** Writes the status of a channel if it says anything new, and tells transitions of conditions as Events. */
 export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOptions) {
@@ -38,7 +41,7 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
     const texts = channelConditionTexts(findings, { suspend: object.spec.suspend === true })
     const conditions = nextConditions(before, texts, { generation, now: clock.now() })
     const status: NotificationChannelStatus = { observedGeneration: generation, conditions, ...facts }
-    if (isDeepStrictEqual(status, object.status)) return
+    if (isDeepStrictEqual(status, judgedPart(object.status, conditions))) return
     const { apiVersion, kind, metadata } = object
     const { name, namespace = '' } = metadata
     await api.apply(
@@ -50,6 +53,16 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
     for (const condition of transitions(before, conditions).filter(isNews))
       recordEvent(object, eventOf(condition))
   }
+}
+
+/** The autoscaler writes fields of its own into the same status. */
+function judgedPart(
+  status: NotificationChannelStatus | undefined,
+  conditions: readonly Condition[],
+): Partial<NotificationChannelStatus> {
+  const { activeProvider: _provider, lag: _lag, deadLetters: _letters, ...judged } = status ?? {}
+  const types = new Set(conditions.map(({ type }) => type))
+  return { ...judged, conditions: (judged.conditions ?? []).filter(({ type }) => types.has(type)) }
 }
 
 /** That all is as it should be is told once, by `Ready`. */

@@ -1,0 +1,182 @@
+import type { Admin } from '../../core/broker/broker.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
+import type { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
+import type { Logger } from '../../core/observability/logger.ts'
+import type { NotificationChannel } from '../../core/resources/channel.ts'
+import { parseDuration } from '../../core/resources/duration.ts'
+import type { DeploymentObject } from '../channel/children/deployment.ts'
+import { childName, manager } from '../channel/names.ts'
+import type { ChannelObject } from '../channel/status.ts'
+import { deployments } from '../kinds.ts'
+import type { Api } from '../runtime/api.ts'
+import type { Cache } from '../runtime/cache.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
+import { keyOf } from '../runtime/resource-kind.ts'
+import { decide, initialState, type ScalingInputs, type ScalingState } from './decide.ts'
+import { scalingCondition } from './explain.ts'
+import { Inflow } from './inflow.ts'
+import type { AutoscalerMetrics } from './metrics.ts'
+import { type ChannelReading, readChannels } from './readings.ts'
+import type { createScalingStatusWriter } from './status.ts'
+import { readWorkers, type WorkersReading } from './workers.ts'
+
+export interface AutoscalerOptions {
+  api: Api
+  admin: Pick<Admin, 'lag' | 'offsetsAt'>
+  /** The channels that are served: those of the catalog. */
+  channels: () => NotificationChannel[]
+  objects: Cache<ChannelObject>
+  workloads: Cache<DeploymentObject>
+  liveWorkers: Pick<LiveWorkers, 'list'>
+  /** Who else changes the replicas of a Deployment, in words, or undefined. */
+  otherOwner: (deployment: DeploymentObject) => string | undefined
+  prefix: string
+  /** Namespace of the workers. */
+  namespace: string
+  writeStatus: ReturnType<typeof createScalingStatusWriter>
+  clock: Clock & Timers
+  logger: Logger
+  metrics: AutoscalerMetrics
+}
+
+/** Milliseconds between two looks: a sleeping channel wakes within them. */
+const interval = 5_000
+
+/** Looks at all channels every few seconds and sets the replicas of those whose mode is `Native`; of all of them it tells what it saw. */
+export class Autoscaler {
+  readonly #options: AutoscalerOptions
+  readonly #states = new Map<string, { scaling: ScalingState; inflow: Inflow }>()
+  readonly #stopping = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(options: AutoscalerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger } = this.#options
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await this.#look(signal)
+      } catch (error) {
+        if (!signal.aborted) logger.error({ err: error }, 'The look at the channels failed')
+      }
+      await sleep(clock, interval, signal)
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { admin, prefix, clock, metrics, logger } = this.#options
+    const channels = this.#options.channels()
+    const begun = clock.monotonic()
+    const readings = await readChannels(admin, channels, prefix, clock.now())
+    metrics.sweep.set((clock.monotonic() - begun) / 1000)
+    const known = new Set(channels.map(({ metadata }) => keyOf(metadata)))
+    for (const key of this.#states.keys()) if (!known.has(key)) this.#states.delete(key)
+    for (const channel of channels) {
+      try {
+        await this.#settle(channel, readings.get(keyOf(channel.metadata)), signal)
+      } catch (error) {
+        // One channel must not keep the others from their workers.
+        if (!signal.aborted) logger.error({ err: error, channel: keyOf(channel.metadata) }, 'Scaling failed')
+      }
+    }
+  }
+
+  async #settle(
+    channel: NotificationChannel,
+    reading: ChannelReading | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { objects, workloads, namespace, liveWorkers, writeStatus } = this.#options
+    const { namespace: tenant, name } = channel.metadata
+    const object = objects.get({ namespace: tenant, name })
+    const deployment = workloads.get({ namespace, name: childName(channel.metadata) })
+    if (object === undefined || deployment === undefined) return
+    const workers = readWorkers(channel, liveWorkers.list({ namespace: tenant, name }))
+    const scaling = await this.#scale(channel, deployment, reading, workers, signal)
+    const { activeProvider, condition: provider } = workers
+    const { lag, deadLetters } = reading ?? {}
+    await writeStatus(object, { scaling, provider, activeProvider, lag, deadLetters }, signal)
+  }
+
+  async #scale(
+    channel: NotificationChannel,
+    deployment: DeploymentObject,
+    reading: ChannelReading | undefined,
+    workers: WorkersReading,
+    signal: AbortSignal,
+  ): Promise<ConditionText> {
+    const { mode } = channel.spec.scaling
+    if (mode === 'None')
+      return {
+        status: 'True',
+        reason: 'Disabled',
+        message: 'whoever sets the replicas of the Deployment decides',
+      }
+    const owner = this.#options.otherOwner(deployment)
+    if (owner !== undefined)
+      return {
+        status: 'False',
+        reason: 'AnotherOwner',
+        message: `${owner} sets the replicas too; nothing is changed`,
+      }
+    if (mode === 'KEDA')
+      return { status: 'True', reason: 'ScaledByKEDA', message: 'the ScaledObject of this channel decides' }
+
+    const { api, clock, metrics, logger, namespace } = this.#options
+    const key = keyOf(channel.metadata)
+    const now = clock.monotonic()
+    const known = this.#states.get(key) ?? { scaling: initialState(now), inflow: new Inflow() }
+    const current = deployment.spec.replicas ?? 1
+    const lag = reading && { ...reading, inflow: known.inflow.note(now, reading.end) }
+    const decision = decide(known.scaling, { ...inputsOf(channel, workers), current, lag }, now)
+    const { replicas, reason, state } = decision
+    this.#states.set(key, { ...known, scaling: state })
+    const labels = { namespace: channel.metadata.namespace, channel: channel.metadata.name }
+    metrics.desired.set(labels, replicas)
+    if (state.capacity !== undefined) metrics.capacity.set(labels, state.capacity)
+    const direction = replicas > current ? 'up' : replicas < current ? 'down' : 'none'
+    metrics.decisions.inc({ direction, reason })
+    if (replicas !== current) {
+      const target = { namespace, name: deployment.metadata.name, subresource: 'scale' }
+      await api.merge(deployments, target, { spec: { replicas } }, { fieldManager: manager }, signal)
+      logger.info({ channel: key, from: current, to: replicas, reason, due: lag?.due }, 'Scaled')
+    }
+    return scalingCondition(decision)
+  }
+}
+
+function inputsOf(
+  { spec }: NotificationChannel,
+  { capacity, paused }: WorkersReading,
+): Omit<ScalingInputs, 'current' | 'lag'> {
+  const { minReplicas, maxReplicas, lagThreshold, targetDrain, idleAfter, fallback } = spec.scaling
+  // What a worker is planned for is the first provider; the others count when it fails.
+  const limit = spec.providers[0]?.rateLimit
+  return {
+    policy: {
+      minReplicas,
+      maxReplicas,
+      lagThreshold,
+      targetDrain: parseDuration(targetDrain),
+      idleAfter: parseDuration(idleAfter),
+      fallback: { replicas: fallback.replicas, after: parseDuration(fallback.after) },
+    },
+    suspended: spec.suspend,
+    partitions: spec.topic.partitions,
+    capacity,
+    paused,
+    providerRate: limit && limit.limit / (parseDuration(limit.interval) / 1000),
+  }
+}
