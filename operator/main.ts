@@ -7,6 +7,7 @@ import { runProcess } from '../core/process/run-process.ts'
 import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { operatorSettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
+import { createAutoscalerMetrics } from './autoscaler/metrics.ts'
 import { type RunningOperator, startOperator } from './operator.ts'
 import { leaseName } from './release/names.ts'
 import { Api } from './runtime/api.ts'
@@ -33,6 +34,7 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
     const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-operator', logger })
     started.add('broker', () => broker.close())
     const controllerMetrics = createControllerMetrics(metrics, clock)
+    const autoscalerMetrics = createAutoscalerMetrics(metrics)
     const lease = { namespace: settings.namespace, name: leaseName }
     const leader = new Leader({ api, lease, identity, clock, logger })
     started.add('leader election', () => leader.stop())
@@ -53,6 +55,7 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
           clock,
           logger,
           metrics: controllerMetrics,
+          autoscalerMetrics,
         })
       running = await awaitBroker(start, { logger, signal })
     }

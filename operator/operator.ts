@@ -3,8 +3,14 @@ import type { Broker } from '../core/broker/broker.ts'
 import { installTopicSpecs } from '../core/broker/topic-specs.ts'
 import { type OpenCatalog, openCatalog } from '../core/catalog/reader.ts'
 import type { Clock, Timers } from '../core/clock.ts'
-import { catalogTopic } from '../core/notification/topics.ts'
+import { catalogTopic, workersTopic } from '../core/notification/topics.ts'
 import type { Logger } from '../core/observability/logger.ts'
+import { LiveWorkers } from '../core/heartbeat/live-workers.ts'
+import { Autoscaler } from './autoscaler/autoscaler.ts'
+import type { AutoscalerMetrics } from './autoscaler/metrics.ts'
+import type { HorizontalPodAutoscaler } from './autoscaler/other-owners.ts'
+import { createScalingStatusWriter } from './autoscaler/status.ts'
+import { podAutoscalers, scaledObjects } from './kinds.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { startChannelController } from './channel/controller.ts'
 import type { Platform } from './platform.ts'
@@ -27,6 +33,7 @@ export interface OperatorOptions {
   clock: Clock & Timers
   logger: Logger
   metrics: ReturnType<typeof createControllerMetrics>
+  autoscalerMetrics: AutoscalerMetrics
 }
 
 export interface RunningOperator {
@@ -48,6 +55,10 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     started.push(() => catalog.close())
     const platform = await ensureRelease(api, options.platform)
     const watches = new Watches({ api, clock, logger })
+    const hasKeda = await api.serves(scaledObjects)
+    const podAutoscalerCache = watches.add<HorizontalPodAutoscaler>(podAutoscalers, [platform.namespace])
+    const liveWorkers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
+    started.push(() => liveWorkers.close())
     const writer = new CatalogWriter({ producer: broker.producer, topic: catalogTopic(prefix), catalog })
     const channelController = startChannelController({
       ...options,
@@ -55,6 +66,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       catalog,
       writer,
       watches,
+      hasKeda,
       recordEvent: createEventRecorder({ api, instance: options.identity, clock, logger }),
     })
     watches.start()
@@ -62,6 +74,24 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     await watches.synced()
     await channelController.start()
     started.push(() => channelController.stop())
+    const autoscaler = new Autoscaler({
+      api,
+      admin: broker.admin,
+      channels: () => catalog.channels().map(({ resource }) => resource),
+      objects: channelController.channels,
+      workloads: channelController.deployments,
+      liveWorkers,
+      podAutoscalers: podAutoscalerCache,
+      hasKeda,
+      prefix,
+      namespace: platform.namespace,
+      writeStatus: createScalingStatusWriter({ api, clock }),
+      clock,
+      logger,
+      metrics: options.autoscalerMetrics,
+    })
+    autoscaler.start()
+    started.push(() => autoscaler.stop())
   } catch (error) {
     await stop()
     throw error

@@ -16,6 +16,7 @@ import { decide, initialState, type ScalingInputs, type ScalingState } from './d
 import { scalingCondition } from './explain.ts'
 import { Inflow } from './inflow.ts'
 import type { AutoscalerMetrics } from './metrics.ts'
+import { type HorizontalPodAutoscaler, otherOwner } from './other-owners.ts'
 import { type ChannelReading, readChannels } from './readings.ts'
 import type { createScalingStatusWriter } from './status.ts'
 import { readWorkers, type WorkersReading } from './workers.ts'
@@ -28,8 +29,9 @@ export interface AutoscalerOptions {
   objects: Cache<ChannelObject>
   workloads: Cache<DeploymentObject>
   liveWorkers: Pick<LiveWorkers, 'list'>
-  /** Who else changes the replicas of a Deployment, in words, or undefined. */
-  otherOwner: (deployment: DeploymentObject) => string | undefined
+  podAutoscalers: Cache<HorizontalPodAutoscaler>
+  /** Whether the cluster knows ScaledObjects. */
+  hasKeda: boolean
   prefix: string
   /** Namespace of the workers. */
   namespace: string
@@ -124,13 +126,15 @@ export class Autoscaler {
         reason: 'Disabled',
         message: 'whoever sets the replicas of the Deployment decides',
       }
-    const owner = this.#options.otherOwner(deployment)
+    const owner = otherOwner(deployment, this.#options.podAutoscalers, { keda: mode === 'KEDA' })
     if (owner !== undefined)
       return {
         status: 'False',
         reason: 'AnotherOwner',
         message: `${owner} sets the replicas too; nothing is changed`,
       }
+    if (mode === 'KEDA' && !this.#options.hasKeda)
+      return { status: 'False', reason: 'KEDANotInstalled', message: 'the cluster knows no ScaledObject' }
     if (mode === 'KEDA')
       return { status: 'True', reason: 'ScaledByKEDA', message: 'the ScaledObject of this channel decides' }
 

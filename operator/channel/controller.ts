@@ -4,7 +4,7 @@ import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { Children } from '../children.ts'
-import { channels, deployments, disruptionBudgets, secrets } from '../kinds.ts'
+import { channels, deployments, disruptionBudgets, scaledObjects, secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api.ts'
 import { Controller } from '../runtime/controller.ts'
@@ -27,6 +27,8 @@ export interface ChannelControllerOptions {
   watchNamespaces: readonly string[]
   platform: Platform
   maxReplicas: number
+  /** Whether the cluster knows ScaledObjects. */
+  hasKeda: boolean
   recordEvent: RecordEvent
   clock: Clock & Timers
   logger: Logger
@@ -47,6 +49,9 @@ export function startChannelController(options: ChannelControllerOptions) {
     deployments: watches.add<DeploymentObject>(deployments, own, managed),
     budgets: watches.add<KubernetesObject>(disruptionBudgets, own, managed),
     credentials: watches.add<SecretObject>(secrets, own, managed),
+    ...(options.hasKeda && {
+      scaledObjects: watches.add<KubernetesObject>(scaledObjects, own, managed),
+    }),
     // Only that they changed: what is in them is read when it is needed, and not kept.
     tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
   }
@@ -57,6 +62,7 @@ export function startChannelController(options: ChannelControllerOptions) {
     deployments: new Children(api, deployments, cache.deployments),
     budgets: new Children(api, disruptionBudgets, cache.budgets),
     credentials: new Children(api, secrets, cache.credentials),
+    scaledObjects: cache.scaledObjects && new Children(api, scaledObjects, cache.scaledObjects),
     writeStatus: createStatusWriter(options),
   })
   const controller = new Controller({
@@ -79,8 +85,8 @@ export function startChannelController(options: ChannelControllerOptions) {
       enqueue(nameOf(object))
       for (const other of cache.channels.list()) if (isRefused(other)) enqueue(nameOf(other))
     })
-    for (const children of [cache.deployments, cache.budgets, cache.credentials])
-      children.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
+    for (const children of [cache.deployments, cache.budgets, cache.credentials, cache.scaledObjects])
+      children?.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
     cache.tenantSecrets.onChange(({ metadata }) => {
       for (const channel of cache.channels.list()) {
         if (channel.metadata.namespace === metadata.namespace && names(channel, metadata.name))

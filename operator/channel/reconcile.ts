@@ -17,6 +17,7 @@ import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
 import { credentialsSecret, type SecretObject } from './children/credentials.ts'
 import { annotation, type DeploymentObject, releaseOf, workerDeployment } from './children/deployment.ts'
 import { disruptionBudget } from './children/disruption-budget.ts'
+import { scaledObject } from './children/scaled-object.ts'
 import { type Claimant, topicCollision } from './collisions.ts'
 import { type ChannelFindings, isFalse, isTrue, isUnknown } from './conditions.ts'
 import { resolveCredentials } from './credentials.ts'
@@ -34,6 +35,8 @@ export interface ChannelReconcilerOptions {
   deployments: Children<DeploymentObject>
   budgets: Children<KubernetesObject>
   credentials: Children<SecretObject>
+  /** Undefined where the cluster knows no ScaledObjects. */
+  scaledObjects: Children<KubernetesObject> | undefined
   platform: Platform
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
@@ -52,6 +55,7 @@ type Parsed = { kind: 'ok'; channel: NotificationChannel } | { kind: 'invalid'; 
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
   const { api, admin, catalog, writer, channels, deployments, budgets, credentials, platform } = options
+  const { scaledObjects } = options
   const prefix = platform.topicPrefix
 
   return async function reconcile(
@@ -148,7 +152,18 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     if (live !== undefined && isUpgrade(live) && rolling() >= upgradeBudget) return false
     await deployments.apply(wanted, signal)
     await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
+    await ensureScaledObject(channel, signal)
     return true
+  }
+
+  async function ensureScaledObject(channel: NotificationChannel, signal: AbortSignal): Promise<void> {
+    if (scaledObjects === undefined) return
+    const name = { namespace: platform.namespace, name: childName(channel.metadata) }
+    const live = scaledObjects.cache.get(name)
+    // KEDA scales what is suspended too, so what is suspended has no ScaledObject.
+    const wanted = channel.spec.scaling.mode === 'KEDA' && !channel.spec.suspend
+    if (wanted) await scaledObjects.apply(scaledObject(channel, platform), signal)
+    else if (live !== undefined) await scaledObjects.delete(live, signal)
   }
 
   function isUpgrade(live: DeploymentObject): boolean {
@@ -163,7 +178,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
 
   /** Nothing of a channel that is gone stays but its topics, and those too go where it said so. What is interrupted is done again. */
   async function remove(name: ObjectName, signal: AbortSignal): Promise<void> {
-    for (const children of [deployments, budgets, credentials]) {
+    for (const children of [deployments, budgets, credentials, ...(scaledObjects ? [scaledObjects] : [])]) {
       for (const object of children.cache.list()) {
         const of = channelOf(object.metadata.labels)
         if (of?.namespace === name.namespace && of.name === name.name)

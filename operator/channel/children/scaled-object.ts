@@ -1,0 +1,61 @@
+import { channelTopics } from '../../../core/notification/topics.ts'
+import type { NotificationChannel } from '../../../core/resources/channel.ts'
+import { parseDuration } from '../../../core/resources/duration.ts'
+import { scaledObjects } from '../../kinds.ts'
+import type { Platform } from '../../platform.ts'
+import type { KubernetesObject } from '../../runtime/resource-kind.ts'
+import { childLabels, childName } from '../names.ts'
+
+/** Seconds between KEDA's looks at the lag. */
+const pollingInterval = 15
+/** A retry topic keeps one worker awake, however much waits on it: what is not due needs no more. */
+const neverReached = '1000000000'
+
+/**
+ * A KEDA ScaledObject (https://keda.sh/docs/latest/reference/scaledobject-spec/) that scales a channel's workers with the lag of its main topic, and keeps
+ * one awake while retries wait.
+ */
+export function scaledObject(channel: NotificationChannel, platform: Platform): KubernetesObject & object {
+  const { metadata, spec } = channel
+  const { scaling, topic, delivery } = spec
+  const { main, group, retries, retryGroup } = channelTopics(
+    platform.topicPrefix,
+    metadata,
+    topic.name,
+    delivery.retryTiers,
+  )
+  const trigger = (topic: string, consumerGroup: string, lagThreshold: string) => ({
+    type: 'kafka',
+    metadata: {
+      bootstrapServers: platform.environment['KAFKA_BOOTSTRAP_SERVERS'],
+      topic,
+      consumerGroup,
+      lagThreshold,
+      offsetResetPolicy: 'earliest',
+    },
+  })
+  const seconds = (duration: string) => Math.ceil(parseDuration(duration) / 1000)
+  const content = {
+    spec: {
+      scaleTargetRef: { name: childName(metadata) },
+      pollingInterval,
+      cooldownPeriod: seconds(scaling.idleAfter),
+      minReplicaCount: scaling.minReplicas,
+      maxReplicaCount: Math.max(scaling.minReplicas, Math.min(scaling.maxReplicas, topic.partitions)),
+      fallback: {
+        failureThreshold: Math.max(1, Math.ceil(seconds(scaling.fallback.after) / pollingInterval)),
+        replicas: scaling.fallback.replicas,
+      },
+      triggers: [
+        trigger(main, group, String(scaling.lagThreshold)),
+        ...retries.map((retry) => trigger(retry.topic, retryGroup, neverReached)),
+      ],
+    },
+  }
+  return {
+    apiVersion: scaledObjects.apiVersion,
+    kind: scaledObjects.kind,
+    metadata: { name: childName(metadata), namespace: platform.namespace, labels: childLabels(metadata) },
+    ...content,
+  }
+}
