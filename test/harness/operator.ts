@@ -16,7 +16,12 @@ export interface OperatorCluster {
   /** One object as the API server has it, or undefined. */
   get<T>(kind: string, name: string, namespace?: string): Promise<T | undefined>
   /** Waits until the condition of a channel or template has a status, and answers it. */
-  condition(resource: string, type: string, status: string): Promise<{ reason: string; message: string }>
+  condition(
+    resource: string,
+    type: string,
+    status: string,
+    namespace?: string,
+  ): Promise<{ reason: string; message: string }>
   stop(): Promise<void>
 }
 
@@ -73,11 +78,11 @@ export async function startOperatorCluster(
     startOperator: () => startRole(['operator'], settings),
     apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
     get,
-    async condition(resource, type, status) {
+    async condition(resource, type, status, namespace) {
       const [kind, name] = resource.split('/') as [string, string]
       let found: { reason: string; message: string } | undefined
       await until(async () => {
-        const object = await get<Conditioned>(kind, name)
+        const object = await get<Conditioned>(kind, name, namespace)
         found = object?.status?.conditions?.find(
           (condition) =>
             condition.type === type &&
