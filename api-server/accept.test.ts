@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { staticCatalog } from '../test/harness/static-catalog.ts'
 import { accept } from './accept.ts'
+import { createCheckData } from './check-data.ts'
 import type { SendRequest } from './send-request.ts'
 
 const catalog = staticCatalog({
@@ -33,8 +34,9 @@ const catalog = staticCatalog({
 })
 
 const now = Date.parse('2026-06-01T00:00:00Z')
+const checkData = createCheckData({ validate: () => Promise.reject(new Error('nothing here is large')) })
 const judge = (request: SendRequest, from = catalog) =>
-  accept(request, { catalog: from, tenant: 'default', now })
+  accept(request, { catalog: from, checkData, tenant: 'default', now })
 
 const user = { user_id: 'u_1' }
 const mail = { email: 'ada@example.com' }
@@ -67,13 +69,13 @@ describe('accept', () => {
       { to: [user], channels: ['alerts'], template: { id: 'ping' } },
       ['alerts'],
     ],
-  ])('sends %s', (_, request, channels) => {
-    expect(judge(request)).toMatchObject({ kind: 'accepted', settled: { channels } })
+  ])('sends %s', async (_, request, channels) => {
+    expect(await judge(request)).toMatchObject({ kind: 'accepted', settled: { channels } })
   })
 
-  it('pins the revision, fills in defaults and takes the category of the template', () => {
+  it('pins the revision, fills in defaults and takes the category of the template', async () => {
     expect(
-      judge({ to: [mail], template: { id: 'welcome', locale: 'de' }, data: { username: 'ada' } }),
+      await judge({ to: [mail], template: { id: 'welcome', locale: 'de' }, data: { username: 'ada' } }),
     ).toEqual({
       kind: 'accepted',
       settled: {
@@ -83,16 +85,16 @@ describe('accept', () => {
         category: 'account',
       },
     })
-    expect(judge({ to: [mail], ...welcome, category: 'news' })).toMatchObject({
+    expect(await judge({ to: [mail], ...welcome, category: 'news' })).toMatchObject({
       settled: { category: 'news' },
     })
-    expect(judge({ to: [user], template: { id: 'loose' }, data: { any: 1 } })).toMatchObject({
+    expect(await judge({ to: [user], template: { id: 'loose' }, data: { any: 1 } })).toMatchObject({
       settled: { data: { any: 1 } },
     })
   })
 
-  it('writes the expiry in UTC', () => {
-    const accepted = judge({ to: [mail], ...welcome, expires_at: '2026-06-01T02:00:01+02:00' })
+  it('writes the expiry in UTC', async () => {
+    const accepted = await judge({ to: [mail], ...welcome, expires_at: '2026-06-01T02:00:01+02:00' })
     expect(accepted).toMatchObject({ settled: { expires_at: '2026-06-01T00:00:01.000Z' } })
   })
 
@@ -177,24 +179,24 @@ describe('accept', () => {
         ['/to/1', 'no_channel'],
       ],
     ],
-  ])('refuses %s', (_, request, expected) => {
-    const verdict = judge(request)
+  ])('refuses %s', async (_, request, expected) => {
+    const verdict = await judge(request)
     if (verdict.kind !== 'invalid') throw new Error(verdict.kind)
     expect(verdict.errors.map(({ pointer, code }) => [pointer, code])).toEqual(expected)
   })
 
-  it('knows nothing before the catalog is there, and nothing of other tenants', () => {
-    expect(judge({ to: [mail], ...welcome }, staticCatalog({ channels: {}, synced: false }))).toEqual({
+  it('knows nothing before the catalog is there, and nothing of other tenants', async () => {
+    expect(await judge({ to: [mail], ...welcome }, staticCatalog({ channels: {}, synced: false }))).toEqual({
       kind: 'not_ready',
     })
-    const foreign = accept({ to: [mail], ...welcome }, { catalog, tenant: 'other', now })
+    const foreign = await accept({ to: [mail], ...welcome }, { catalog, checkData, tenant: 'other', now })
     expect(foreign).toMatchObject({ kind: 'invalid', errors: [{ code: 'unknown_template' }] })
   })
 
-  it('leaves the request as it came', () => {
+  it('leaves the request as it came', async () => {
     const request = { to: [mail], template: { id: 'welcome' }, data: { username: 'ada' } }
     const before = structuredClone(request)
-    judge(request)
+    await judge(request)
     expect(request).toEqual(before)
   })
 })

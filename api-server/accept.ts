@@ -1,5 +1,6 @@
 import type { Catalog } from '../core/catalog/catalog.ts'
 import type { RequestEnvelope } from '../core/notification/envelope.ts'
+import type { CheckData } from './check-data.ts'
 import { chooseChannels, reaches } from './choose-channels.ts'
 import { type FieldError, fieldError } from './problem.ts'
 import type { SendRequest } from './send-request.ts'
@@ -7,6 +8,7 @@ import { findWords } from './words.ts'
 
 export interface AcceptContext {
   catalog: Catalog
+  checkData: CheckData
   tenant: string
   /** Milliseconds since the epoch. */
   now: number
@@ -23,15 +25,21 @@ export type Acceptance =
   | { kind: 'invalid'; errors: FieldError[] }
   /** Nothing is known yet of channels and templates. */
   | { kind: 'not_ready' }
+  /** Too much waits to be checked. */
+  | { kind: 'busy' }
 
 /**
  * Judges a request, whose form is known to be right, by the catalog: whether its template exists and its data fit, and
- * which channels it uses. Pure.
+ * which channels it uses. Changes nothing.
  */
-export function accept(request: SendRequest, { catalog, tenant, now }: AcceptContext): Acceptance {
+export async function accept(
+  request: SendRequest,
+  { catalog, checkData, tenant, now }: AcceptContext,
+): Promise<Acceptance> {
   if (!catalog.synced()) return { kind: 'not_ready' }
   const expiry = readExpiry(request.expires_at, now)
-  const words = findWords(request, catalog, tenant)
+  const words = await findWords(request, catalog, checkData, tenant)
+  if ('kind' in words) return words
   if (Array.isArray(words)) return { kind: 'invalid', errors: [...expiry.errors, ...words] }
   const { channels, errors: channelErrors } = chooseChannels(request, words, catalog, tenant)
   const unreached = channelErrors.length > 0 ? [] : findUnreached(request, channels)

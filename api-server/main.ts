@@ -12,6 +12,7 @@ import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { apiSettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { openStore } from '../core/store/store.ts'
+import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { listen } from './listen.ts'
 import { buildApi } from './server.ts'
 
@@ -41,8 +42,11 @@ export async function api(settings: Settings<typeof apiSettings>): Promise<void>
     const workers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
     started.add('heartbeats', () => workers.close())
     registerLiveWorkers({ registry: metrics, workers, catalog })
+    const templates = new TemplateThreads({ logger })
+    started.add('templates', () => templates.close())
     const server = await buildApi({
       catalog,
+      templates,
       broker,
       db: store.db,
       keys,

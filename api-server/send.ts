@@ -18,6 +18,7 @@ import { failureName } from '../core/observability/tracing.ts'
 import type { RecordedRequest } from '../core/store/notifications.ts'
 import type { Database } from '../core/store/schema.ts'
 import { accept } from './accept.ts'
+import type { CheckData } from './check-data.ts'
 import { hashOfJson } from '../core/canonical-json.ts'
 import type { ApiMetrics } from './metrics.ts'
 import { invalidRequest, type Problem } from './problem.ts'
@@ -26,6 +27,7 @@ import type { SendRequest } from './send-request.ts'
 
 export interface SendOptions {
   catalog: Catalog
+  checkData: CheckData
   producer: Producer
   db: Kysely<Database>
   keys: InstallKeys
@@ -83,11 +85,12 @@ export function createSend(options: SendOptions): Send {
 }
 
 async function acceptAndProduce(
-  { catalog, producer, keys, prefix, clock, metrics, logger }: SendOptions,
+  { catalog, checkData, producer, keys, prefix, clock, metrics, logger }: SendOptions,
   { tenant, request, trace, id, bodyHash, now }: SendCall & { id: string; bodyHash: string; now: number },
 ): Promise<Verdict<Problem>> {
-  const acceptance = accept(request, { catalog, tenant, now })
+  const acceptance = await accept(request, { catalog, checkData, tenant, now })
   if (acceptance.kind === 'not_ready') return { kind: 'refused', refusal: notReady }
+  if (acceptance.kind === 'busy') return { kind: 'refused', refusal: overloaded }
   if (acceptance.kind === 'invalid') return { kind: 'refused', refusal: invalidRequest(acceptance.errors) }
   const { settled } = acceptance
   const envelope: RequestEnvelope = {
@@ -135,6 +138,13 @@ function keyOf(keys: InstallKeys, { tenant, to, id }: RequestEnvelope): string {
   return only !== undefined && others.length === 0 ? recordKey(keys, tenant, canonicalRecipient(only)) : id
 }
 
+const overloaded: Problem = {
+  status: 503,
+  code: 'overloaded',
+  detail: 'Too many requests are waiting.',
+  retryAfter: 1,
+}
+
 const notReady: Problem = {
   status: 503,
   code: 'not_ready',
@@ -145,8 +155,7 @@ const notReady: Problem = {
 function toProblem({ code }: BrokerError): Problem {
   if (code === 'record_too_large')
     return { status: 413, code: 'payload_too_large', detail: 'The broker takes no request of this size.' }
-  if (code === 'queue_full')
-    return { status: 503, code: 'overloaded', detail: 'Too many requests are waiting.', retryAfter: 1 }
+  if (code === 'queue_full') return overloaded
   return {
     status: 503,
     code: 'broker_unavailable',

@@ -9,11 +9,13 @@ import { registerLag } from '../core/observability/lag.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { Database } from '../core/store/schema.ts'
 import { registerDeadLetters } from './dead-letter-metric.ts'
+import type { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { serveDocumentation } from './documentation.ts'
 import { answerErrors, answerFrameworkError } from './errors.ts'
 import { setHeaders } from './headers.ts'
 import { checkHost } from './host-check.ts'
 import { readJsonBodies } from './json-body.ts'
+import { createCheckData } from './check-data.ts'
 import { createApiMetrics } from './metrics.ts'
 import { observeRequests, routeOf } from './observe.ts'
 import { poolRandomBytes } from './random-pool.ts'
@@ -37,6 +39,8 @@ import { validateRequests } from './validation.ts'
 
 export interface ApiOptions {
   catalog: Catalog
+  /** Checks data where that may take long. */
+  templates: Pick<TemplateThreads, 'validate'>
   broker: Pick<Broker, 'producer' | 'admin'>
   db: Kysely<Database>
   keys: InstallKeys
@@ -80,6 +84,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   registerDeadLetters({ registry, db, logger })
   const send = createSend({
     catalog,
+    checkData: createCheckData(options.templates),
     producer: broker.producer,
     db,
     keys,

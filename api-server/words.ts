@@ -2,8 +2,10 @@ import type { Catalog, CatalogEntry } from '../core/catalog/catalog.ts'
 import type { RequestEnvelope } from '../core/notification/envelope.ts'
 import type { ChannelType } from '../core/resources/channel-type.ts'
 import type { NotificationTemplate } from '../core/resources/template.ts'
-import { compileVariables, type ValidatedData } from '../core/resources/variables.ts'
+import type { ValidatedData } from '../core/resources/variables.ts'
 import { missingContent } from '../core/template/content.ts'
+import type { Busy } from '../core/template/threads/template-threads.ts'
+import type { CheckData } from './check-data.ts'
 import { type FieldError, fieldError } from './problem.ts'
 import type { SendRequest } from './send-request.ts'
 
@@ -17,7 +19,12 @@ export interface Words {
 }
 
 /** Finds the words of a request; a list of errors when there are none. */
-export function findWords(request: SendRequest, catalog: Catalog, tenant: string): Words | FieldError[] {
+export async function findWords(
+  request: SendRequest,
+  catalog: Catalog,
+  checkData: CheckData,
+  tenant: string,
+): Promise<Words | FieldError[] | Busy> {
   const { template, content } = request
   if (template !== undefined && content !== undefined)
     return [fieldError('/content', 'conflict', 'template and content exclude each other')]
@@ -26,7 +33,8 @@ export function findWords(request: SendRequest, catalog: Catalog, tenant: string
   const entry = catalog.template(tenant, template.id)
   if (entry === undefined)
     return [fieldError('/template/id', 'unknown_template', 'there is no such template')]
-  return fromTemplate(request, template, entry)
+  const data = await checkData(entry, request.data ?? {})
+  return 'kind' in data ? data : fromTemplate(request, template, entry, data)
 }
 
 function fromContent(request: SendRequest, content: NonNullable<SendRequest['content']>): Words {
@@ -47,9 +55,9 @@ function fromTemplate(
   request: SendRequest,
   { id, locale }: NonNullable<SendRequest['template']>,
   { revision, resource }: CatalogEntry<NotificationTemplate>,
+  data: ValidatedData,
 ): Words {
   const { content, category } = resource.spec
-  const data = checkData(resource, request.data ?? {})
   const kind = request.category ?? category
   return {
     settled: {
@@ -71,22 +79,4 @@ function fromTemplate(
       ? []
       : data.problems.map(({ pointer, message }) => fieldError(`/data${pointer}`, 'invalid_data', message)),
   }
-}
-
-type Check = (data: Record<string, unknown>) => ValidatedData
-
-/** Compiled once per template and revision: the catalog replaces the object when the template changes. */
-const checks = new WeakMap<NotificationTemplate, Check>()
-
-function checkData(template: NotificationTemplate, data: Record<string, unknown>): ValidatedData {
-  const { variables } = template.spec
-  if (variables === undefined) return { ok: true, data }
-  let check = checks.get(template)
-  if (check === undefined) {
-    const compiled = compileVariables(variables)
-    if (!compiled.ok) throw new Error(`variables of template ${template.metadata.name} cannot be compiled`)
-    check = compiled.validate
-    checks.set(template, check)
-  }
-  return check(data)
 }

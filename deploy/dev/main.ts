@@ -243,6 +243,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   signal.throwIfAborted()
   const api = await buildApi({
     catalog,
+    templates,
     broker,
     db,
     keys,

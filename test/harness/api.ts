@@ -10,6 +10,7 @@ import { deriveInstallKeys, type InstallKeys } from '../../core/notification/ids
 import { createLogger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
 import type { Database } from '../../core/store/schema.ts'
+import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { staticCatalog } from './static-catalog.ts'
 
 export interface TestApi {
@@ -44,6 +45,8 @@ export const testCatalog = staticCatalog({
 export async function testApi(options: {
   db: Kysely<Database>
   catalog?: Catalog
+  /** For templates whose variables are large. */
+  templates?: Pick<TemplateThreads, 'validate'>
   isReady?: () => boolean
 }): Promise<TestApi> {
   const lines: string[] = []
@@ -52,6 +55,7 @@ export async function testApi(options: {
   const keys = deriveInstallKeys(Buffer.alloc(32, 7))
   const app = await buildApi({
     catalog: options.catalog ?? testCatalog,
+    templates: options.templates ?? { validate: unused },
     broker: {
       producer: {
         async produce(records) {
@@ -98,5 +102,5 @@ function readRequest({ value, headers = {} }: RecordToProduce): RequestEnvelope 
 }
 
 async function unused(): Promise<never> {
-  throw new Error('the API has no business with topics')
+  throw new Error('the API has no business with that')
 }

@@ -28,6 +28,7 @@ import { startEmbeddedPostgres } from '../../../core/store/embedded.ts'
 import { checkTemplate } from '../../../core/template/check.ts'
 import { migrate } from '../../../core/store/migrate.ts'
 import { openStore } from '../../../core/store/store.ts'
+import { TemplateThreads } from '../../../core/template/threads/template-threads.ts'
 import { serve } from './serve.ts'
 
 const prefix = 'bench'
@@ -49,8 +50,10 @@ const broker = kind.includes(':')
   : await openEmbeddedBroker({ db, logger })
 await broker.admin.createTopics(installTopicSpecs(prefix, 1))
 const catalog = await openSamples(broker)
+const templates = new TemplateThreads({ logger })
 const app = await buildApi({
   catalog,
+  templates,
   broker: kind === 'instant' ? { producer: instant, admin: broker.admin } : broker,
   db,
   keys: deriveInstallKeys(randomBytes(32)),
@@ -62,6 +65,7 @@ const app = await buildApi({
   isReady: () => true,
 })
 await serve(app, async () => {
+  await templates.close()
   await catalog.close()
   await broker.close()
   await store.close()
