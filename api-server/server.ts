@@ -81,7 +81,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   })
   const apiMetrics = createApiMetrics(registry)
   registerLag({ registry, admin: broker.admin, catalog, prefix, clock, logger })
-  registerDeadLetters({ registry, db, logger })
+  registerDeadLetters({ registry, db, catalog, logger })
   const send = createSend({
     catalog,
     checkData: createCheckData(options.templates),

@@ -139,6 +139,14 @@ describe('GET /v1/dead-letters', () => {
   })
 })
 
+it('counts the dead letters of every channel in /metrics', async () => {
+  await deadLetter()
+  await deadLetter()
+  const { body } = await api.app.inject('/metrics')
+  expect(body).toContain('carillon_dead_letters{namespace="default",channel="email"} 2\n')
+  expect(body).toContain('carillon_dead_letters{namespace="default",channel="sms"} 0\n')
+})
+
 describe('POST /v1/replays', () => {
   it('says with dry_run what would be replayed, and does nothing', async () => {
     await deadLetter({ expiresAt: new Date(Date.now() - 1_000) })
