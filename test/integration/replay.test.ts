@@ -319,6 +319,17 @@ describe('a replay', () => {
     expect(paused.replayed).toBeGreaterThanOrEqual(20)
     expect(paused.replayed).toBeLessThan(150)
     expect(paused.finished_at).toBeNull()
+    const failedAgain = async () => {
+      const rows = await database.db
+        .selectFrom('deliveries')
+        .select('id')
+        .where('id', 'in', ids)
+        .where('replay_epoch', '=', 1)
+        .where('status', '=', 'dead_lettered')
+        .execute()
+      return rows.length
+    }
+    await expect.poll(failedAgain, waiting).toBe(paused.replayed)
     answer = works
     expect(await resumeReplay(database.db, tenant, replay.id)).toMatchObject({
       status: 'pending',
