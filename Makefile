@@ -1,7 +1,7 @@
 # Every target installs what it needs: Node 24 when the machine's is older, and the dependencies of package-lock.json.
 WITH_NODE := bin/with-node
 .DEFAULT_GOAL := help
-.PHONY: help deps run test lint format typecheck generate verify real-parts bench
+.PHONY: help deps run test lint format typecheck generate verify real-parts bench faults soak
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ test: ## check format, lint, types and generated files, and run all tests
 
 bench: ## measure speed against baselines in the same run (ARGS="--only kafka"; a few minutes)
 	@$(WITH_NODE) node test/bench/run.ts $(ARGS)
+
+faults: ## break every part in the middle of a load and judge what became of it (ARGS="--seeds 1 --only worker"; 20 minutes)
+	@$(WITH_NODE) node test/faults/run.ts $(ARGS)
+
+soak: ## a steady load with a fault every 20 s (ARGS="--minutes 10 --seed 17")
+	@$(WITH_NODE) node test/faults/soak.ts $(ARGS)
 
 lint: ## find mistakes and imports against the direction of the house
 	@$(WITH_NODE) node_modules/.bin/oxlint

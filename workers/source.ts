@@ -95,6 +95,9 @@ export class Source {
           options.logger.error({ err: error, group: options.group, fatal }, 'Consumer failed')
           if (fatal) this.#failed.resolve(error)
         },
+        onRecovered: () => {
+          this.#healthy = true
+        },
       },
     })
   }

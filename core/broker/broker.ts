@@ -71,6 +71,8 @@ export interface ConsumerHandlers {
   onRecords(fetched: FetchedRecords): void
   /** The consumer is down and tries to come back by itself (`fatal: false`), or never will (`fatal: true`). */
   onError(error: BrokerError, fatal: boolean): void
+  /** After an `onError` that was not fatal the consumer works again, under the assignment that it had. */
+  onRecovered?(): void
 }
 
 export interface ConsumerOptions {

@@ -87,7 +87,8 @@ export function promisedBy({ accepted }: Load): Accepted[] {
   return [...accepted.values()].flat()
 }
 
-function balanceOf({ sink }: World, load: Load, ledger: readonly LedgerDelivery[]): Balance {
+/** Of one load alone. */
+export function balanceOf({ sink }: World, load: Load, ledger: readonly LedgerDelivery[]): Balance {
   const receipts = sink.receipts.filter(({ to }) => to.startsWith(`/${load.name}-`))
   return balance(promisedBy(load), receipts, ledger)
 }

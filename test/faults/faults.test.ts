@@ -9,28 +9,30 @@ import { startWorld, type World } from './world.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-describePart('kafka', (path) => {
-  describe.skipIf(path.includes(':'))(`under load (SEED=${seed})`, () => {
-    let world: World
-    beforeAll(async () => {
-      world = await startWorld(path)
-    }, 180_000)
-    afterAll(async () => {
-      await world?.stop()
-    }, 60_000)
+describePart('kafka', (kafka) =>
+  describePart('redis', (redis) => {
+    describe.skipIf(`${kafka}${redis}`.includes(':'))(`under load (SEED=${seed})`, () => {
+      let world: World
+      beforeAll(async () => {
+        world = await startWorld({ kafka, redis })
+      }, 180_000)
+      afterAll(async () => {
+        await world?.stop()
+      }, 60_000)
 
-    it.each(allFaults(10).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
-      '%s: %s hold',
-      { timeout: 240_000 },
-      async (_name, _guarantees, fault) => {
-        const { inFlight, balance, seconds, problems } = await runFault(world, fault, { seed, messages: 3 })
-        console.log(
-          `${fault.name}: ${inFlight} in flight; ${describeBalance(balance)}; ${seconds.toFixed(1)} s`,
-        )
-        if (problems.length > 0) console.log(world.complaints())
-        expect(problems).toEqual([])
-        expect(inFlight).toBeGreaterThanOrEqual(leastInFlight)
-      },
-    )
-  })
-})
+      it.each(allFaults(10).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
+        '%s: %s hold',
+        { timeout: 240_000 },
+        async (_name, _guarantees, fault) => {
+          const { inFlight, balance, seconds, problems } = await runFault(world, fault, { seed, messages: 3 })
+          console.log(
+            `${fault.name}: ${inFlight} in flight; ${describeBalance(balance)}; ${seconds.toFixed(1)} s`,
+          )
+          if (problems.length > 0) console.log(world.complaints())
+          expect(problems).toEqual([])
+          expect(inFlight).toBeGreaterThanOrEqual(leastInFlight)
+        },
+      )
+    })
+  }),
+)

@@ -12,7 +12,7 @@ const partitions = 6
 let topics = 0
 
 describePart('kafka', (path) => {
-  describe.skipIf(path.includes(':'))('what Kafka acknowledged', { timeout: 180_000 }, () => {
+  describe.skipIf(path.includes(':'))('G1: what Kafka acknowledged', { timeout: 180_000 }, () => {
     let cluster: KafkaCluster
     let broker: Broker
     let wire: Wire

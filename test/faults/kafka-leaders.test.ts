@@ -12,7 +12,7 @@ const partitions = 6
 const leaderChanges = 30
 
 describePart('kafka', (path) => {
-  describe.skipIf(path.includes(':'))('three brokers of Kafka', { timeout: 300_000 }, () => {
+  describe.skipIf(path.includes(':'))('G1 G5: three brokers of Kafka', { timeout: 300_000 }, () => {
     let cluster: KafkaCluster
     let broker: Broker
     let wire: Wire

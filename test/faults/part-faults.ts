@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../harness/load.ts'
 import type { TcpProxy } from '../harness/tcp-proxy.ts'
 import type { Fault } from './fault.ts'
-import type { World } from './world.ts'
+import { readMetrics, type World } from './world.ts'
 
 /** Milliseconds for which a fault of the network lasts. */
 const while_ = 4_000
 
-/** Kafka, PostgreSQL and the way to them. */
+/** Kafka, PostgreSQL, Redis and the way to them. */
 export const partFaults: Fault[] = [
   {
     name: 'Kafka: kill -9 and restart',
@@ -75,7 +75,25 @@ export const partFaults: Fault[] = [
       'silence is noticed by its length; locks of a connection that nobody ends do not hold up the others for ever',
     strike: ({ postgres }) => silence(postgres.proxy),
   },
+  {
+    name: 'Redis: gone',
+    guarantees: ['G5'],
+    invariant: 'each worker keeps to its own share of the rate limit and goes on',
+    async strike(world) {
+      await world.redis.kill()
+      await until(() => sharesLimits(world, 0), 'the workers keep to their own shares')
+      const before = world.sink.receipts.length
+      await until(() => world.sink.receipts.length >= before + 50, 'messages are sent without Redis')
+      await world.redis.restart()
+      await until(() => sharesLimits(world, 1), 'the workers share the limit again')
+    },
+  },
 ]
+
+async function sharesLimits({ workers }: World, value: 0 | 1): Promise<boolean> {
+  const said = await Promise.all(workers.map((worker) => readMetrics(worker)))
+  return said.every((text) => text.includes(`carillon_ratelimit_shared ${value}\n`))
+}
 
 async function delayed(proxy: TcpProxy): Promise<void> {
   proxy.delay(200)

@@ -82,7 +82,7 @@ async function killRound(seed: number): Promise<void> {
   expect(balance(promised, without, ledger).lost).toEqual([missing])
 }
 
-describe('G1 G2 kill -9 of everything, in the middle of a load', () => {
+describe('G1 G2: kill -9 of everything, in the middle of a load', () => {
   it(`loses no accepted message in ${rounds} rounds, and explains every duplicate`, async () => {
     const firstSeed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     carillon = await start()

@@ -12,7 +12,7 @@ import { createLogger } from '../../core/observability/logger.ts'
 import { readLedger, until } from '../harness/load.ts'
 import type { RoleProcess } from '../harness/role.ts'
 import type { Fault } from './fault.ts'
-import { expectToEnd, type World } from './world.ts'
+import { expectToEnd, readMetrics, type World } from './world.ts'
 
 const hooks = ({ install }: World) =>
   channelTopics(install.prefix, { namespace: 'default', name: 'hooks' }, '', ['1s'])
@@ -187,7 +187,7 @@ async function holdAndRelease(
     }
     const [position] = await broker.producer.produce([future])
     const held = `carillon_partition_held{group="${group}",topic="${topic}",partition="${partition}"} 1`
-    const isHeld = async () => (await (await fetch(`${role.health()}/metrics`)).text()).includes(held)
+    const isHeld = async () => (await readMetrics(role)).includes(held)
     await until(isHeld, `partition ${partition} is held`)
     const before = world.sink.receipts.length
     await until(() => world.sink.receipts.length >= before + 50, 'the other partitions go on')

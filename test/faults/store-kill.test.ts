@@ -120,7 +120,7 @@ async function lostRows(acknowledged: Set<string>): Promise<string[]> {
   return [...acknowledged].filter((id) => !intact.has(id))
 }
 
-describe('the embedded PostgreSQL, killed under load', () => {
+describe('G1: the embedded PostgreSQL, killed under load', () => {
   it(`has every acknowledged row after each of ${rounds} kills`, { timeout: 180_000 }, async () => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     console.log(`SEED=${seed}`)

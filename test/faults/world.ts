@@ -2,17 +2,19 @@ import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
 import { type KafkaCluster, type KafkaNode, startKafka } from '../harness/kafka.ts'
 import type { KafkaProxy } from '../harness/kafka-proxy.ts'
 import { until } from '../harness/load.ts'
+import { startRedis, type TestRedis } from '../harness/redis.ts'
 import type { RoleProcess } from '../harness/role.ts'
 import { type StoppablePostgres, startStoppablePostgres } from '../harness/stoppable-postgres.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
 /**
- * A whole install to break: `carillon api`, `planner` and `worker` as processes on a real Kafka and a real PostgreSQL, each behind a proxy, and a
+ * A whole install to break: `carillon api`, `planner` and `worker` as processes on a real Kafka and a real PostgreSQL, each behind a proxy, a Redis and a
  * provider on loopback. A fault leaves it as it found it.
  */
 export interface World {
   readonly kafka: KafkaNode & { readonly proxy: KafkaProxy }
   readonly postgres: StoppablePostgres
+  readonly redis: TestRedis
   readonly install: Install
   readonly sink: WebhookSink
   readonly api: RoleProcess
@@ -35,10 +37,11 @@ export interface World {
   stop(): Promise<void>
 }
 
-/** @param jars the path of the part `kafka` */
-export async function startWorld(jars: string): Promise<World> {
+/** @param parts the paths of the parts */
+export async function startWorld(parts: { kafka: string; redis: string }): Promise<World> {
   let cluster: KafkaCluster | undefined
   let postgres: StoppablePostgres | undefined
+  let redis: TestRedis | undefined
   let install: Install | undefined
   let sink: WebhookSink | undefined
   const workers: RoleProcess[] = []
@@ -49,18 +52,24 @@ export async function startWorld(jars: string): Promise<World> {
     await sink?.close()
     await cluster?.stop()
     await postgres?.remove()
+    await redis?.stop()
     await install?.remove()
   }
 
   try {
-    ;[cluster, postgres] = await Promise.all([startKafka({ jars, proxied: true }), startStoppablePostgres()])
+    ;[cluster, postgres, redis] = await Promise.all([
+      startKafka({ jars: parts.kafka, proxied: true }),
+      startStoppablePostgres(),
+      startRedis(parts.redis),
+    ])
     install = await makeInstall({
       KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.join(','),
       DATABASE_URL: postgres.url,
+      REDIS_URL: redis.url,
     })
     sink = await startWebhookSink()
-    const world = build({ cluster, postgres, install, sink, workers, roles, stop })
-    await install.declare(hooksChannel({ partitions: 6 }))
+    const world = build({ cluster, postgres, redis, install, sink, workers, roles, stop })
+    await install.declare(hooksChannel({ partitions: 6, rateLimit }))
     await expectSuccess('migrate', install.start('migrate'))
     const applied = await install.apply()
     if (applied.code !== 0) throw new Error(`apply: ${applied.output}`)
@@ -75,9 +84,13 @@ export async function startWorld(jars: string): Promise<World> {
   }
 }
 
+/** High enough to hold up nobody; it makes the workers ask Redis. */
+const rateLimit = '{limit: 2000, interval: 1s}'
+
 interface Parts {
   cluster: KafkaCluster
   postgres: StoppablePostgres
+  redis: TestRedis
   install: Install
   sink: WebhookSink
   workers: RoleProcess[]
@@ -91,7 +104,7 @@ const commands = {
   worker: ['worker', '--channel', 'default/hooks'],
 }
 
-function build({ cluster, postgres, install, sink, workers, roles, stop }: Parts): World {
+function build({ cluster, postgres, redis, install, sink, workers, roles, stop }: Parts): World {
   const forget = (worker: RoleProcess) => void workers.splice(workers.indexOf(worker), 1)
   const processes = (): [string, RoleProcess][] => [
     ...roles,
@@ -100,6 +113,7 @@ function build({ cluster, postgres, install, sink, workers, roles, stop }: Parts
   return {
     kafka: cluster.nodes[0] as World['kafka'],
     postgres,
+    redis,
     install,
     sink,
     workers,
@@ -127,6 +141,12 @@ function build({ cluster, postgres, install, sink, workers, roles, stop }: Parts
     complaints: () => processes().map(complaintsOf).join('\n'),
     stop,
   }
+}
+
+/** What a process tells Prometheus. */
+export async function readMetrics(role: RoleProcess): Promise<string> {
+  const response = await fetch(`${role.health()}/metrics`)
+  return response.text()
 }
 
 function complaintsOf([name, role]: [string, RoleProcess]): string {

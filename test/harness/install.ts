@@ -64,7 +64,7 @@ export function newSigningSecret(): string {
  * A webhook channel `default/hooks`. Its short time-out makes a short lease, so that what a dead worker held is taken over soon; and it
  * has attempts for longer than any fault lasts.
  */
-export const hooksChannel = (change: { partitions?: number; suspend?: boolean } = {}) => `
+export const hooksChannel = (change: { partitions?: number; suspend?: boolean; rateLimit?: string } = {}) => `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel
 metadata: {name: hooks, namespace: default}
@@ -78,6 +78,7 @@ spec:
     secretRef: {name: hooks}
     timeout: 8s
     maxConcurrent: 100
+    ${change.rateLimit === undefined ? '' : `rateLimit: ${change.rateLimit}`}
   delivery: {retryTiers: [1s], maxAttempts: 100, concurrency: 100}
   topic: {partitions: ${change.partitions ?? 3}}
 `

@@ -53,7 +53,7 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
     async ready(milliseconds = 60_000) {
       const deadline = Date.now() + milliseconds
       while (!(await isReady(health()))) {
-        if (child.exitCode !== null || Date.now() > deadline) {
+        if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
           child.kill('SIGKILL')
           throw new Error(`carillon ${args.join(' ')} did not become ready:\n${text}`)
         }

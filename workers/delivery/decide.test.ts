@@ -20,7 +20,7 @@ const failed = (failure: (typeof failureClasses)[number], retryAfter?: number): 
   ...(retryAfter !== undefined && { retryAfter }),
 })
 
-describe('decide', () => {
+describe('G3: decide', () => {
   it('ends what was sent, refused or unusable', () => {
     expect(decide({ class: 'sent' }, policy, first)).toEqual({ next: 'end', status: 'sent', reason: null })
     expect(decide({ class: 'sent', simulated: true }, policy, first)).toMatchObject({ status: 'simulated' })

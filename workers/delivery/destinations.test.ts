@@ -16,7 +16,7 @@ function world(limit?: number) {
   return { clock, destinations, call, fail }
 }
 
-describe('Destinations', () => {
+describe('G5: Destinations', () => {
   it('leaves a destination alone that keeps failing, and no other', () => {
     const { clock, destinations, fail } = world()
     fail('bad:443')

@@ -6,7 +6,7 @@ import { Dispatcher, type RunResult } from './dispatcher.ts'
 
 const done: RunResult = { kind: 'done' }
 
-describe('Dispatcher', () => {
+describe('G6: Dispatcher', () => {
   it('runs every task to its end once, in the order of its key, however often it is parked; what is abandoned it drops', async () => {
     const task = fc.record({
       key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),

@@ -3,7 +3,7 @@ import { describeLedger, type LedgerBench } from '../../test/conformance/ledger.
 import { testDatabase } from '../../test/harness/postgres.ts'
 import { openLedger } from './ledger.ts'
 
-describeLedger('the ledger on PostgreSQL', start)
+describeLedger('G2 G3: the ledger on PostgreSQL', start)
 
 async function start(): Promise<LedgerBench> {
   const { db, close } = await testDatabase()

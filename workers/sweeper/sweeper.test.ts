@@ -111,7 +111,7 @@ const rowOf = (id: string) =>
     .executeTakeFirst()
 const untouched = (status: DeliveryStatus) => ({ status, reason: null })
 
-describe('a delivery past its deadline', () => {
+describe('G4: a delivery past its deadline', () => {
   it('ends as expired when it waits, and its record is then dropped', async () => {
     const [queued, retrying] = [await deliver(), await deliver({ status: 'retrying' })]
     await sweeper().sweep()
@@ -201,7 +201,7 @@ describe('a delivery past its deadline', () => {
   })
 })
 
-describe('a delivery whose channel was deleted', () => {
+describe('G4: a delivery whose channel was deleted', () => {
   it('fails once the channel has been missing for long, and not when it came back', async () => {
     let elapsed = 0
     let exists = false
@@ -235,7 +235,7 @@ describe('a delivery whose channel was deleted', () => {
   })
 })
 
-describe('a delivery whose record has left the log', () => {
+describe('G4: a delivery whose record has left the log', () => {
   const clean = async (topic: string) => {
     await broker.admin.alterConfig(topic, { 'retention.ms': '1' })
     await expect

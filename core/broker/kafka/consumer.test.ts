@@ -139,6 +139,7 @@ describe('the consumer for Kafka', () => {
         onRecords: ({ epoch, partition, records }) =>
           events.push(`${partition}: ${records.map(({ offset }) => offset).join()} in ${epoch}`),
         onError: ({ message }: BrokerError) => events.push(message),
+        onRecovered: () => events.push('recovered'),
       },
       onStopped: () => {},
     })
@@ -213,6 +214,18 @@ describe('the consumer for Kafka', () => {
     delete cluster.fetchErrors[0]
     await vi.advanceTimersByTimeAsync(2_000)
     expect(events).toContain('0: 3 in 1')
+  })
+
+  it('says that it works again although there is nothing to read', async () => {
+    cluster.fetchErrors[0] = NOT_LEADER_FOR_PARTITION
+    await start()
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(events).toContain('Kafka answers topic t: NOT_LEADER_FOR_PARTITION')
+    expect(events).not.toContain('recovered')
+
+    delete cluster.fetchErrors[0]
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(events.filter((event) => event === 'recovered')).toHaveLength(1)
   })
 
   it('goes on from the beginning of what is left when its position is gone', async () => {

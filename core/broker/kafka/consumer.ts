@@ -192,6 +192,7 @@ export class KafkaConsumer implements Consumer {
         }
       },
       onFailure: (error) => handlers.onError(toBrokerError(error), false),
+      onRecovered: () => handlers.onRecovered?.(),
     })
     this.#owned = {
       epoch,

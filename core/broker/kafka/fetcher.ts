@@ -24,6 +24,8 @@ export interface FetcherOptions {
   onRead(cursor: Cursor, records: readonly ConsumedRecord[]): void
   /** A leader could not be read from; it is tried again. */
   onFailure(error: unknown): void
+  /** Everything is read from again, after a failure that was told. */
+  onRecovered?(): void
 }
 
 interface FetchAnswer {
@@ -47,6 +49,9 @@ export class Fetcher {
   #wake = Promise.withResolvers<void>()
   /** Partitions that answered with an error, and when they are asked again. */
   readonly #troubled = new Map<Cursor, { failures: number; until: number }>()
+  /** Leaders that could not be read from the last time. */
+  readonly #failing = new Set<number>()
+  #told = false
   #turn = 0
 
   constructor(options: FetcherOptions) {
@@ -86,7 +91,10 @@ export class Fetcher {
       if (leader < 0 || this.#loops.has(leader) || this.#stopped) continue
       this.#loops.set(
         leader,
-        this.#loop(leader).finally(() => this.#loops.delete(leader)),
+        this.#loop(leader).finally(() => {
+          this.#loops.delete(leader)
+          this.#failing.delete(leader)
+        }),
       )
     }
   }
@@ -112,10 +120,12 @@ export class Fetcher {
         const first = this.#turn++ % active.length
         await this.#fetch(leader, [...active.slice(first), ...active.slice(0, first)])
         failures = 0
+        this.#succeeded(leader)
       } catch (error) {
         if (this.#stopped) return
         failures += 1
-        if (failures > 1) this.#options.onFailure(error)
+        this.#failing.add(leader)
+        if (failures > 1) this.#tell(error)
         void this.#locate()
         await pause(pauseAfter(failures), this.#stopping.signal)
       }
@@ -162,8 +172,21 @@ export class Fetcher {
     const failures = (this.#troubled.get(cursor)?.failures ?? 0) + 1
     this.#troubled.set(cursor, { failures, until: performance.now() + pauseAfter(failures) })
     // Once is what a new leader looks like.
-    if (failures > 1) this.#options.onFailure(error)
+    if (failures > 1) this.#tell(error)
     void this.#locate()
+  }
+
+  #tell(error: unknown): void {
+    this.#told = true
+    this.#options.onFailure(error)
+  }
+
+  /** Nothing new may come for long, so that records alone would not show that it works again. */
+  #succeeded(leader: number): void {
+    this.#failing.delete(leader)
+    if (!this.#told || this.#failing.size > 0 || this.#troubled.size > 0) return
+    this.#told = false
+    this.#options.onRecovered?.()
   }
 
   #take(cursor: Cursor, asked: number, data: { partition: number; messages: RawMessage[] }): void {
@@ -198,7 +221,7 @@ export class Fetcher {
       try {
         await this.#options.topics.refresh()
       } catch (error) {
-        this.#options.onFailure(error)
+        this.#tell(error)
       }
       this.#startLoops()
       this.wake()
