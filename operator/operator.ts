@@ -11,6 +11,8 @@ import type { AutoscalerMetrics } from './autoscaler/metrics.ts'
 import type { HorizontalPodAutoscaler } from './autoscaler/other-owners.ts'
 import { createScalingStatusWriter } from './autoscaler/status.ts'
 import { podAutoscalers, scaledObjects } from './kinds.ts'
+import { TemplateThreads } from '../core/template/threads/template-threads.ts'
+import { startTemplateController } from './template/controller.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { startChannelController } from './channel/controller.ts'
 import type { Platform } from './platform.ts'
@@ -60,6 +62,17 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     const liveWorkers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
     started.push(() => liveWorkers.close())
     const writer = new CatalogWriter({ producer: broker.producer, topic: catalogTopic(prefix), catalog })
+    const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
+    const threads = new TemplateThreads({ logger })
+    started.push(() => threads.close())
+    const templateController = startTemplateController({
+      ...options,
+      catalog,
+      writer,
+      watches,
+      checkTemplate: (template) => threads.check(template),
+      recordEvent,
+    })
     const channelController = startChannelController({
       ...options,
       platform,
@@ -67,13 +80,16 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       writer,
       watches,
       hasKeda,
-      recordEvent: createEventRecorder({ api, instance: options.identity, clock, logger }),
+      recordEvent,
     })
     watches.start()
     started.push(() => watches.stop())
     await watches.synced()
-    await channelController.start()
+    templateController.start()
+    started.push(() => templateController.stop())
+    channelController.start()
     started.push(() => channelController.stop())
+    void Promise.all([templateController.settled, channelController.settled]).then(() => markSynced())
     const autoscaler = new Autoscaler({
       api,
       admin: broker.admin,
@@ -92,6 +108,13 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     })
     autoscaler.start()
     started.push(() => autoscaler.stop())
+
+    /** Only the first marker of an install counts, so one that cannot be written is written by whoever starts next. */
+    async function markSynced(): Promise<void> {
+      await writer.markSynced().catch((error: unknown) => {
+        logger.warn({ err: error }, 'The catalog is not marked as synced')
+      })
+    }
   } catch (error) {
     await stop()
     throw error

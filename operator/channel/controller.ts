@@ -41,7 +41,7 @@ const sweepInterval = 300_000
 
 /** Watches channels and what was made for them, and reconciles the channel that a change concerns. */
 export function startChannelController(options: ChannelControllerOptions) {
-  const { api, broker, catalog, writer, watches, watchNamespaces, platform, clock, logger } = options
+  const { api, broker, catalog, watches, watchNamespaces, platform, clock, logger } = options
   const own = [platform.namespace]
   const managed = { labelSelector: managedSelector }
   const cache = {
@@ -119,12 +119,13 @@ export function startChannelController(options: ChannelControllerOptions) {
   return {
     channels: cache.channels,
     deployments: cache.deployments,
+    /** Resolves once every channel that was there at the start has been looked at. */
+    settled: controller.settled,
     /** To be called once the caches hold whole lists. */
-    async start(): Promise<void> {
+    start(): void {
       for (const channel of cache.channels.list()) enqueue(nameOf(channel))
       sweep()
       controller.start()
-      await writer.markSynced()
     },
     async stop(): Promise<void> {
       callOffSweep()

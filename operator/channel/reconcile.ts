@@ -8,6 +8,7 @@ import { channelTopics } from '../../core/notification/topics.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Children } from '../children.ts'
+import { createParser } from '../parser.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
@@ -50,7 +51,7 @@ const upgradePause = 5_000
 /** Deployments that a new release may have between two templates at a time. */
 const upgradeBudget = 5
 
-type Parsed = { kind: 'ok'; channel: NotificationChannel } | { kind: 'invalid'; message: string }
+const parseChannel = createParser<NotificationChannel>(kinds.NotificationChannel)
 
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
@@ -91,7 +92,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
       findings.Accepted = isFalse('InvalidSpec', parsed.message)
       return { requeueAfter: resync }
     }
-    const { channel } = parsed
+    const channel = parsed.resource
     const refusal = refusalOf(channel, object)
     findings.Accepted = refusal ?? isTrue('Accepted', 'the spec is valid')
     if (refusal !== undefined) return { requeueAfter: resync }
@@ -218,30 +219,5 @@ function kept({ status }: ChannelObject): ChannelFacts {
 function claimantOf(object: ChannelObject): Claimant[] {
   const parsed = parseChannel(object)
   const createdAt = object.metadata.creationTimestamp ?? ''
-  return parsed.kind === 'ok' ? [{ channel: parsed.channel, createdAt }] : []
-}
-
-/** An object never changes: another version is another object. So each is checked once, however often its neighbours ask. */
-const parsedObjects = new WeakMap<ChannelObject, Parsed>()
-
-/** The schema of the resource was checked at admission; what the API server cannot check, and a schema older than ours, is checked here. */
-function parseChannel(object: ChannelObject): Parsed {
-  const known = parsedObjects.get(object)
-  if (known !== undefined) return known
-  const { apiVersion, kind, spec } = object
-  const { name, namespace, labels } = object.metadata
-  const metadata = { name, namespace, ...(labels && { labels }) }
-  const result = kinds.NotificationChannel.safeParse({ apiVersion, kind, metadata, spec })
-  const parsed: Parsed = result.success
-    ? { kind: 'ok', channel: result.data }
-    : { kind: 'invalid', message: describeIssues(result.error.issues) }
-  parsedObjects.set(object, parsed)
-  return parsed
-}
-
-function describeIssues(issues: readonly { path: PropertyKey[]; message: string }[]): string {
-  return issues
-    .map(({ path, message }) => `${path.join('.')}: ${message}`)
-    .join('; ')
-    .slice(0, 2000)
+  return parsed.kind === 'ok' ? [{ channel: parsed.resource, createdAt }] : []
 }

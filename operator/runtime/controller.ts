@@ -39,6 +39,8 @@ export class Controller {
   readonly queue: Workqueue
   readonly #options: ControllerOptions
   readonly #stopping = new AbortController()
+  readonly #settled = Promise.withResolvers<void>()
+  #active = 0
   #running: Promise<unknown> = Promise.resolve()
 
   constructor(options: ControllerOptions) {
@@ -51,7 +53,13 @@ export class Controller {
     })
   }
 
+  /** Resolves the first time that every key of the queue has been worked on. */
+  get settled(): Promise<void> {
+    return this.#settled.promise
+  }
+
   start(): void {
+    if (this.queue.depth === 0) this.#settled.resolve()
     this.#running = Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()))
   }
 
@@ -64,8 +72,11 @@ export class Controller {
 
   async #work(): Promise<void> {
     for (let key = await this.queue.take(); key !== undefined; key = await this.queue.take()) {
+      this.#active++
       await this.#reconcile(key)
       this.queue.done(key)
+      this.#active--
+      if (this.#active === 0 && this.queue.depth === 0) this.#settled.resolve()
     }
   }
 

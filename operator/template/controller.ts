@@ -1,0 +1,91 @@
+import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
+import type { Logger } from '../../core/observability/logger.ts'
+import type { NotificationTemplate } from '../../core/resources/template.ts'
+import type { TemplateProblem } from '../../core/template/check.ts'
+import type { CatalogWriter } from '../catalog-writer.ts'
+import { templates } from '../kinds.ts'
+import type { Api } from '../runtime/api.ts'
+import { Controller } from '../runtime/controller.ts'
+import type { RecordEvent } from '../runtime/events.ts'
+import type { createControllerMetrics } from '../runtime/metrics.ts'
+import { keyOf, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
+import type { Watches } from '../watches.ts'
+import { createTemplateReconciler } from './reconcile.ts'
+import { createTemplateStatusWriter, type TemplateObject } from './status.ts'
+
+export interface TemplateControllerOptions {
+  api: Api
+  catalog: OpenCatalog
+  writer: CatalogWriter
+  watches: Watches
+  watchNamespaces: readonly string[]
+  checkTemplate: (template: NotificationTemplate) => Promise<TemplateProblem[]>
+  recordEvent: RecordEvent
+  clock: Clock & Timers
+  logger: Logger
+  metrics: ReturnType<typeof createControllerMetrics>
+}
+
+const workers = 2
+
+/** Watches templates, and what the catalog says of them. */
+export function startTemplateController(options: TemplateControllerOptions) {
+  const { catalog, watches, watchNamespaces, clock, logger } = options
+  const cache = watches.add<TemplateObject>(templates, watchNamespaces)
+  const controller = new Controller({
+    name: 'notificationtemplate',
+    reconcile: createTemplateReconciler({
+      ...options,
+      templates: cache,
+      writeStatus: createTemplateStatusWriter(options),
+    }),
+    workers,
+    clock,
+    logger,
+    metrics: options.metrics('notificationtemplate', workers),
+  })
+  const enqueue = (name: ObjectName) => controller.queue.add(keyOf(name))
+  let unsubscribe = () => {}
+
+  const isWatched = ({ namespace }: ObjectName) =>
+    watchNamespaces.length === 0 || watchNamespaces.includes(namespace)
+
+  return {
+    /** Resolves once every template that was there at the start has been looked at. */
+    settled: controller.settled,
+    /** To be called once the caches hold whole lists. */
+    start(): void {
+      cache.onChange((object, previous) => {
+        const isStatusOnly = previous?.metadata.generation === object.metadata.generation
+        if (!isStatusOnly || cache.get(nameOf(object)) === undefined) enqueue(nameOf(object))
+      })
+      unsubscribe = catalog.onChange((key) => {
+        const name = key === undefined ? undefined : templateOfKey(key)
+        if (name !== undefined && isWatched(name)) enqueue(name)
+      })
+      for (const object of cache.list()) enqueue(nameOf(object))
+      // What was deleted while nobody watched is known from the catalog.
+      for (const [key, { source }] of catalog.published()) {
+        const name = source === 'kubernetes' ? templateOfKey(key) : undefined
+        if (name !== undefined && isWatched(name) && cache.get(name) === undefined) enqueue(name)
+      }
+      controller.start()
+    },
+    async stop(): Promise<void> {
+      unsubscribe()
+      await controller.stop()
+    },
+  }
+}
+
+/** Of a current template; keys of revisions carry an `@`. */
+function templateOfKey(key: string): ObjectName | undefined {
+  const [kind, namespace, name] = key.split('/')
+  return kind === 'NotificationTemplate' &&
+    namespace !== undefined &&
+    name !== undefined &&
+    !name.includes('@')
+    ? { namespace, name }
+    : undefined
+}

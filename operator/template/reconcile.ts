@@ -1,0 +1,111 @@
+import { keyOf } from '../../core/catalog/records.ts'
+import { kinds } from '../../core/catalog/kinds.ts'
+import type { TemplateConditionType } from '../../core/resources/condition.ts'
+import type { NotificationTemplate } from '../../core/resources/template.ts'
+import type { TemplateProblem } from '../../core/template/check.ts'
+import type { CatalogWriter } from '../catalog-writer.ts'
+import { createParser } from '../parser.ts'
+import type { Cache } from '../runtime/cache.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
+import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts'
+import type { ObjectName } from '../runtime/resource-kind.ts'
+import type { createTemplateStatusWriter, TemplateFacts, TemplateObject } from './status.ts'
+
+export interface TemplateReconcilerOptions {
+  templates: Cache<TemplateObject>
+  writer: CatalogWriter
+  /** Parses every part and renders every sample, in a thread that can be ended. */
+  checkTemplate: (template: NotificationTemplate) => Promise<TemplateProblem[]>
+  writeStatus: ReturnType<typeof createTemplateStatusWriter>
+}
+
+/** Problems told in a condition: the first is what the author mends first. */
+const told = 5
+
+const parse = createParser<NotificationTemplate>(kinds.NotificationTemplate)
+
+/** Publishes a template once it is proven; a broken edit leaves the last good revision serving, and says why. */
+export function createTemplateReconciler(options: TemplateReconcilerOptions) {
+  const { templates, writer, checkTemplate, writeStatus } = options
+
+  return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
+    const object = templates.get(name)
+    if (object === undefined) {
+      // Its revisions stay: deliveries that wait for a retry name them.
+      await writer.remove([`NotificationTemplate/${name.namespace}/${name.name}`], signal)
+      return {}
+    }
+    const parsed = parse(object)
+    if (parsed.kind === 'invalid') {
+      await tell(object, 'InvalidSpec', parsed.message, signal)
+      return {}
+    }
+    const problems = await checkTemplate(parsed.resource)
+    if (problems.length > 0) {
+      await tell(object, 'InvalidContent', problems.slice(0, told).map(describe).join('; '), signal)
+      return {}
+    }
+    await serve(object, parsed.resource, signal)
+    return {}
+  }
+
+  async function serve(
+    object: TemplateObject,
+    template: NotificationTemplate,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const valid: ConditionText = { status: 'True', reason: 'Valid', message: provenBy(template) }
+    const source = writer.foreignSource(keyOf(template))
+    if (source !== undefined) {
+      const message = `a template of this name was published from ${source}`
+      const texts = { Ready: { status: 'False', reason: 'OwnedElsewhere', message }, Valid: valid } as const
+      return writeStatus(object, texts, kept(object), signal)
+    }
+    const revision = await writer.publish(template, signal)
+    const { content, locales, defaultLocale } = template.spec
+    const facts: TemplateFacts = {
+      revision: `${object.metadata.generation ?? 0}-${revision.slice(0, 6)}`,
+      locales: [defaultLocale, ...Object.keys(locales).toSorted()],
+      channels: Object.keys(content).toSorted() as NonNullable<TemplateFacts['channels']>,
+    }
+    const ready: ConditionText = {
+      status: 'True',
+      reason: 'Serving',
+      message: `revision ${facts.revision} serves`,
+    }
+    await writeStatus(object, { Ready: ready, Valid: valid }, facts, signal)
+  }
+
+  async function tell(
+    object: TemplateObject,
+    reason: string,
+    message: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const invalid: ConditionText = { status: 'False', reason, message }
+    const { revision } = object.status ?? {}
+    const rest = revision === undefined ? 'nothing serves yet' : `revision ${revision} goes on serving`
+    const texts: Record<TemplateConditionType, ConditionText> = {
+      Ready: { ...invalid, message: `${message}; ${rest}` },
+      Valid: invalid,
+    }
+    await writeStatus(object, texts, kept(object), signal)
+  }
+}
+
+function kept({ status }: TemplateObject): TemplateFacts {
+  const { revision, locales, channels } = status ?? {}
+  return { ...(revision && { revision }), ...(locales && { locales }), ...(channels && { channels }) }
+}
+
+function provenBy({ spec }: NotificationTemplate): string {
+  const count = spec.samples.length
+  return count === 0
+    ? 'every part parses; there are no samples'
+    : `every part parses, ${count} samples render as expected`
+}
+
+/** `spec.content.email.subject: line 2: …`: the message says the line itself. */
+function describe({ path, message }: TemplateProblem): string {
+  return `${path.join('.')}: ${message}`
+}
