@@ -5,9 +5,8 @@ import { describeParseError, describeRenderError, type TextProblem } from './liq
 
 /**
  * The template language: Liquid, reduced to what a message needs. Authors are trusted to word messages, not to run programs: no
- * files, no prototypes, no clock of their own, and limits that count steps before they look at the time, because a busy machine must
- * not turn a good template into an invalid one. LiquidJS calls its limits cooperative, so what strangers write is rendered in a thread
- * that can be ended.
+ * files, no prototypes, no clock of their own, and limits that count steps and not time, because a busy machine must not turn a good
+ * template into an invalid one. Such limits do not see all (a single tag can take a minute), so this runs in a thread that can be ended.
  */
 
 /** A parsed text. */

@@ -340,6 +340,13 @@ describe('deliver', () => {
     expect(late.finished).toMatchObject([{ status: 'failed', reason: 'template_invalid' }])
   })
 
+  it('claims nothing while too much waits to be rendered', async () => {
+    const busy = world({ rendered: { kind: 'busy' }, claim: { kind: 'missing' } })
+    expect(await busy.run()).toMatchObject({ kind: 'park' })
+    // What is missing would have been restored after a claim.
+    expect([busy.restored, busy.finished, busy.sends]).toEqual([[], [], []])
+  })
+
   it('leaves a record of a newer version alone', () => {
     expect(readWork(recordOf({}, { [header.version]: '2' }))).toEqual({
       kind: 'unknown_version',

@@ -50,7 +50,8 @@ export class TemplateThreads {
         limit,
         onLost: (excess, job) => {
           const { namespace, name } = job?.template.metadata ?? {}
-          logger.warn({ namespace, template: name, excess }, 'A thread of templates was ended')
+          const what = job ? `Template ${namespace}/${name} ${describe(excess, limit)}` : 'No template yet'
+          logger.warn({ namespace, template: name, excess }, `A thread of templates was ended. ${what}`)
         },
       })
     this.#fast = lane(limits.fast)
