@@ -6,6 +6,17 @@ import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
 import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
 import type { RoleProcess } from '../harness/role.ts'
 
+/** An install with its topics, tables and channels, in which nothing runs yet. */
+export interface BenchInstall {
+  install: Install
+  /** A PostgreSQL that keeps what it commits. */
+  postgres: { url: string; pid: number }
+  /** Starts a role and waits until it is ready. */
+  start(...args: string[]): Promise<RoleProcess>
+  /** Ends all roles, and PostgreSQL. */
+  stop(): Promise<void>
+}
+
 export interface Roles {
   api: RoleProcess
   planner: RoleProcess
@@ -16,17 +27,12 @@ export interface Roles {
   stop(): Promise<void>
 }
 
-/** Starts API, planner and the worker of the channel `default/hooks` on a PostgreSQL that keeps what it commits. @param kafka `host:port` */
-export async function startRoles(kafka: string, manifest = hooksChannel()): Promise<Roles> {
+/** @param kafka `host:port` @param manifest of its channels */
+export async function startInstall(kafka: string, manifest: string): Promise<BenchInstall> {
   const dataDir = await mkdtemp(join(tmpdir(), 'carillon-bench-'))
   const postgres = await startEmbeddedPostgres({ dataDir, logger: createLogger({ level: 'ERROR' }) })
   const install = await makeInstall({ KAFKA_BOOTSTRAP_SERVERS: kafka, DATABASE_URL: postgres.url })
   const started: RoleProcess[] = []
-  const start = (...args: string[]) => {
-    const role = install.start(...args)
-    started.push(role)
-    return role
-  }
   const stop = async () => {
     await Promise.all(started.map((role) => role.stop()))
     await postgres.stop()
@@ -38,10 +44,28 @@ export async function startRoles(kafka: string, manifest = hooksChannel()): Prom
     if ((await install.start('migrate').ended) !== 0) throw new Error('carillon migrate failed')
     const applied = await install.apply()
     if (applied.code !== 0) throw new Error(`carillon apply failed:\n${applied.output}`)
-    const api = start('api', '--listen', '127.0.0.1:0')
-    const planner = start('planner')
-    const worker = start('worker', '--channel', 'default/hooks')
-    await Promise.all(started.map((role) => role.ready()))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const start = async (...args: string[]) => {
+    const role = install.start(...args)
+    started.push(role)
+    await role.ready()
+    return role
+  }
+  return { install, postgres, start, stop }
+}
+
+/** Starts API, planner and the worker of the channel `default/hooks`. @param kafka `host:port` */
+export async function startRoles(kafka: string, manifest = hooksChannel()): Promise<Roles> {
+  const { install, postgres, start, stop } = await startInstall(kafka, manifest)
+  try {
+    const [api, planner, worker] = await Promise.all([
+      start('api', '--listen', '127.0.0.1:0'),
+      start('planner'),
+      start('worker', '--channel', 'default/hooks'),
+    ])
     return { api, planner, worker, install, databaseUrl: postgres.url, stop }
   } catch (error) {
     await stop()

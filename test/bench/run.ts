@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
 import { part } from '../harness/parts.ts'
 import { accept } from './accept.ts'
+import { deliver } from './deliver.ts'
 import { dev } from './dev.ts'
 import { latency } from './latency.ts'
 import { mail } from './mail.ts'
@@ -19,7 +20,7 @@ import { roles } from './roles.ts'
 import type { BenchContext, Section } from './section.ts'
 import type { Spread } from './statistics.ts'
 
-const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, dev]
+const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, dev]
 
 /** Where a section was measured, and what it came to. */
 interface Measured {
