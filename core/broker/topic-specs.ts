@@ -13,7 +13,7 @@ import type { TopicSpec } from './broker.ts'
 /** Partitions of the requests topic: how many planners can share the work. It can grow, and never shrinks. */
 const requestPartitions = 6
 /** How long planners, or somebody who reads events, may be away. */
-const logRetention = '168h'
+export const logRetention = '168h'
 /** Enough for consumers of some thousand events a second, with room for more: it grows. */
 const eventPartitions = 6
 /** A heartbeat is of no use after seconds. Kafka cleans whole segments only, so these are short, and what remains of killed workers goes by its age. */

@@ -5,9 +5,15 @@ import type { NotificationTemplate } from '../resources/template.ts'
 import type { Catalog, CatalogEntry } from './catalog.ts'
 import { type Published, readRecord } from './records.ts'
 
+/** What the catalog says under a key, and since when. */
+export interface Entry extends Published {
+  /** Milliseconds since the epoch. */
+  publishedAt: number
+}
+
 export interface OpenCatalog extends Catalog {
   /** Everything in the catalog by key, revisions too: what a publisher compares with. */
-  published(): ReadonlyMap<string, Published>
+  published(): ReadonlyMap<string, Entry>
   /** Stops following. */
   close(): Promise<void>
 }
@@ -22,7 +28,7 @@ export async function openCatalog({
   topic: string
   logger: Logger
 }): Promise<OpenCatalog> {
-  const entries = new Map<string, Published>()
+  const entries = new Map<string, Entry>()
   const listeners = new Set<(key?: string) => void>()
   let synced = false
 
@@ -41,7 +47,7 @@ export async function openCatalog({
         break
       case 'published': {
         const { key, source, revision, resource } = read
-        entries.set(key, { source, revision, resource })
+        entries.set(key, { source, revision, resource, publishedAt: record.timestamp })
       }
     }
     const key = read.kind === 'synced' ? undefined : read.key

@@ -11,6 +11,7 @@ import type { RecordEvent } from '../runtime/events.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
 import { keyOf, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
 import type { Watches } from '../watches.ts'
+import { startCollector } from './collector.ts'
 import { createTemplateReconciler } from './reconcile.ts'
 import { createTemplateStatusWriter, type TemplateObject } from './status.ts'
 
@@ -47,6 +48,7 @@ export function startTemplateController(options: TemplateControllerOptions) {
   })
   const enqueue = (name: ObjectName) => controller.queue.add(keyOf(name))
   let unsubscribe = () => {}
+  let stopCollecting = () => {}
 
   const isWatched = ({ namespace }: ObjectName) =>
     watchNamespaces.length === 0 || watchNamespaces.includes(namespace)
@@ -71,9 +73,11 @@ export function startTemplateController(options: TemplateControllerOptions) {
         if (name !== undefined && isWatched(name) && cache.get(name) === undefined) enqueue(name)
       }
       controller.start()
+      stopCollecting = startCollector(options)
     },
     async stop(): Promise<void> {
       unsubscribe()
+      stopCollecting()
       await controller.stop()
     },
   }
