@@ -18,7 +18,7 @@ test: ## check format, lint, types and generated files, and run all tests
 bench: ## measure speed against baselines in the same run (ARGS="--only kafka"; a few minutes)
 	@$(WITH_NODE) node test/bench/run.ts $(ARGS)
 
-faults: ## break every part in the middle of a load and judge what became of it (ARGS="--seeds 1 --only worker"; 20 minutes)
+faults: ## break every part in the middle of a load and judge what became of it (ARGS="--seeds 1 --only worker"; half an hour)
 	@$(WITH_NODE) node test/faults/run.ts $(ARGS)
 
 soak: ## a steady load with a fault every 20 s (ARGS="--minutes 10 --seed 17")

@@ -3,6 +3,7 @@ import { describeBalance } from '../harness/balance.ts'
 import { describePart } from '../harness/describe-part.ts'
 import { allFaults } from './all.ts'
 import { leastInFlight, runFault } from './fault.ts'
+import { outliveRetention } from './retention.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Every fault once, under a small load. `make faults` is the long form. */
@@ -33,6 +34,14 @@ describePart('kafka', (kafka) =>
           expect(inFlight).toBeGreaterThanOrEqual(leastInFlight)
         },
       )
+
+      it('a suspended channel over its retention: G4 holds, what Kafka deleted is expired with a reason', async () => {
+        const ledger = await outliveRetention(world, `retention-${seed}`)
+        expect(ledger.length).toBeGreaterThanOrEqual(leastInFlight)
+        expect(new Set(ledger.map(({ status, reason }) => `${status} ${reason}`))).toEqual(
+          new Set(['expired log_expired']),
+        )
+      }, 300_000)
     })
   }),
 )

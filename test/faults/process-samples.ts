@@ -26,15 +26,15 @@ export class ProcessSamples {
     life.samples.push(sample)
   }
 
-  /** Stops looking, and answers a line for each process that lived for a minute or more. */
+  /** Stops looking, and answers a line for each process that lived for two minutes or more. */
   stop(): string[] {
     clearInterval(this.#timer)
     return [...this.#lives.values()].flatMap(({ name, samples }) => {
       const [first, last] = [samples[0]!, samples.at(-1)!]
       const minutes = (last.seconds - first.seconds) / 60
-      if (minutes < 1) return []
+      if (minutes < 2) return []
       // A process that has just started grows whatever it does: caches, compiled code.
-      const settled = samples.filter(({ seconds }) => seconds > first.seconds + 30)
+      const settled = samples.filter(({ seconds }) => seconds > first.seconds + 60)
       const { megabytes, descriptors } = slopes(settled)
       return [
         `${name}: ${minutes.toFixed(1)} min, RSS ${settled[0]!.megabytes.toFixed(0)} -> ${last.megabytes.toFixed(0)} MB ` +

@@ -14,7 +14,8 @@ import type { RoleProcess } from '../harness/role.ts'
 import type { Fault } from './fault.ts'
 import { expectToEnd, readMetrics, type World } from './world.ts'
 
-const hooks = ({ install }: World) =>
+/** Topics and groups of the channel of a world. */
+export const hooks = ({ install }: World) =>
   channelTopics(install.prefix, { namespace: 'default', name: 'hooks' }, '', ['1s'])
 
 /** Records that somebody else wrote to our topics. */
@@ -118,7 +119,8 @@ function forge({ topic, key, value, headers }: ConsumedRecord, changes: RecordHe
   return { topic, key, value, headers: { ...headers, ...changes } }
 }
 
-async function withBroker<T>({ kafka }: World, use: (broker: Broker) => Promise<T>): Promise<T> {
+/** A client of our own, for what the roles do not do. */
+export async function withBroker<T>({ kafka }: World, use: (broker: Broker) => Promise<T>): Promise<T> {
   const logger = createLogger({ level: 'ERROR' })
   const broker = openKafkaBroker({ bootstrapServers: [kafka.address], clientId: 'test', logger })
   try {

@@ -5,11 +5,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { readSettledLedger, startLoad } from '../harness/load.ts'
+import { readSettledLedger, startLoad, until } from '../harness/load.ts'
 import { describeBalance } from '../harness/balance.ts'
 import { seeded } from '../harness/random.ts'
 import { allFaults } from './all.ts'
-import { balanceOf, judge, promisedBy } from './fault.ts'
+import { balanceOf, judge, leastInFlight, promisedBy } from './fault.ts'
 import { ProcessSamples } from './process-samples.ts'
 import { requireParts } from './require-parts.ts'
 import { startWorld } from './world.ts'
@@ -41,7 +41,7 @@ async function soakThenStop(): Promise<string[]> {
 async function soak(): Promise<string[]> {
   const { sink } = world
   const random = seeded(seed)
-  const slow = () => sink.setLatency(() => 500 + random() * 1_000)
+  const slow = () => sink.setLatency(() => 1_000 + random() * 1_000)
   slow()
   const load = startLoad({
     url: () => world.api.url(),
@@ -74,6 +74,11 @@ async function soak(): Promise<string[]> {
 async function causeFault(random: () => number): Promise<void> {
   const faults = allFaults(10)
   const fault = faults[Math.floor(random() * faults.length)]!
+  await until(
+    () => world.sink.inFlight() >= leastInFlight,
+    `${leastInFlight} deliveries are in flight`,
+    120_000,
+  )
   const inFlight = world.sink.inFlight()
   const begun = Date.now()
   await fault.strike(world, random)

@@ -85,7 +85,7 @@ export async function startWorld(parts: { kafka: string; redis: string }): Promi
 }
 
 /** High enough to hold up nobody; it makes the workers ask Redis. */
-const rateLimit = '{limit: 2000, interval: 1s}'
+export const rateLimit = '{limit: 2000, interval: 1s}'
 
 interface Parts {
   cluster: KafkaCluster
