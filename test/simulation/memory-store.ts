@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
-import type { DeliveryStatus } from '../../core/notification/status.ts'
+import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
 import type { AttemptRef, ClaimRequest, ClaimResult, FinishEntry } from '../../workers/delivery/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
@@ -28,6 +28,7 @@ export class MemoryStore {
   readonly attempts: AttemptRow[] = []
   readonly notifications = new Map<string, { bodyHash: string; conflicts: number }>()
   readonly users = new Map<string, UserProfile>()
+  readonly #cancelled = new Set<string>()
   readonly #clock: Pick<Clock, 'now'>
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -60,7 +61,14 @@ export class MemoryStore {
           Object.assign(row, { status: result.status, reason: result.reason })
       }
     }
-    return accepted
+    this.#endCancelled()
+    return accepted.filter(({ request }) => !this.#cancelled.has(request.id))
+  }
+
+  /** Cancels what of a notification is not sent yet. */
+  cancel(notificationId: string): void {
+    this.#cancelled.add(notificationId)
+    this.#endCancelled()
   }
 
   claim(workerId: string, items: readonly ClaimRequest[]): ClaimResult[] {
@@ -72,6 +80,14 @@ export class MemoryStore {
     return items.map((item) =>
       newest.get(item.id) === item ? this.#claimOne(workerId, item) : { kind: 'busy', milliseconds: 0 },
     )
+  }
+
+  #endCancelled(): void {
+    for (const row of this.deliveries.values()) {
+      if (!this.#cancelled.has(row.notification_id) || isTerminal(row.status)) continue
+      row.cancel_requested_at = new Date(this.#clock.now())
+      if (row.status !== 'sending') Object.assign(row, { status: 'cancelled', reason: null, due_at: null })
+    }
   }
 
   #claimOne(workerId: string, { leaseMilliseconds, ...ref }: ClaimRequest): ClaimResult {

@@ -20,23 +20,34 @@ export interface Link {
   push(handle: () => void): void
 }
 
+export interface MemoryClusterOptions {
+  clock: Clock & Timers
+  /** Whether offsets have gaps. */
+  gaps: boolean
+  /** Is shown every committed position before it is written. */
+  onCommit?: (group: string, partition: MemoryPartition, offset: number) => void
+}
+
 /** A Kafka cluster in memory behind the Broker port. It passes the conformance suite of the real one. */
 export class MemoryCluster {
   readonly clock: Clock & Timers
   readonly log: MemoryLog
   /** Nobody reaches it: records stand still. */
   away = false
+  readonly #onCommit: NonNullable<MemoryClusterOptions['onCommit']>
   readonly #groups = new Map<string, MemoryGroup>()
-  readonly #consumers = new Map<MemoryConsumer, Link>()
   readonly #followers = new Set<() => void>()
 
-  constructor({ clock, gaps }: { clock: Clock & Timers; gaps: boolean }) {
+  constructor({ clock, gaps, onCommit = () => {} }: MemoryClusterOptions) {
     this.clock = clock
     this.log = new MemoryLog(gaps)
+    this.#onCommit = onCommit
   }
 
   group(name: string): MemoryGroup {
-    const group = this.#groups.get(name) ?? new MemoryGroup(this.log)
+    const group =
+      this.#groups.get(name) ??
+      new MemoryGroup(this.log, (partition, offset) => this.#onCommit(name, partition, offset))
     this.#groups.set(name, group)
     return group
   }
@@ -65,7 +76,6 @@ export class MemoryCluster {
       consumer: (options) => {
         ensureOpen()
         const consumer = new MemoryConsumer(this, link, options)
-        this.#consumers.set(consumer, link)
         closers.add(() => consumer.stop())
         return consumer
       },
@@ -91,17 +101,13 @@ export class MemoryCluster {
 
   /** Hands over what has become readable. */
   wake(): void {
-    for (const consumer of this.#consumers.keys()) consumer.fetchAll()
+    for (const group of this.#groups.values()) group.wake()
     for (const follow of this.#followers) follow()
   }
 
   /** The client behind this link has been silent for longer than a session may be. */
   evict(link: Link): void {
-    for (const [consumer, its] of this.#consumers) if (its === link) consumer.evict()
-  }
-
-  forget(consumer: MemoryConsumer): void {
-    this.#consumers.delete(consumer)
+    for (const group of this.#groups.values()) group.evict(link)
   }
 
   deleteTopic(name: string): void {

@@ -82,37 +82,17 @@ export class MemoryConsumer implements Consumer {
     this.#stopped = true
     const membership = this.#membership
     this.#membership = undefined
-    this.#cluster.forget(this)
     this.#started?.reject(new BrokerError('closed', 'the consumer was stopped'))
     this.#end(membership)
     if (membership !== undefined)
       await this.#link.call(`leave ${this.#options.group}`, () => this.#group.leave(membership))
   }
 
-  /** Its link has been silent for too long: the cluster goes on without it, and it learns of that when it can. */
-  evict(): void {
-    const membership = this.#membership
-    if (membership === undefined) return
-    this.#group.leave(membership)
-    this.#link.push(() => {
-      if (this.#membership !== membership) return
-      this.#membership = undefined
-      this.#end(membership)
-      this.#options.handlers.onError(new BrokerError('unavailable', 'thrown out of the group'), false)
-      this.#cluster.clock.after(rejoinMilliseconds, () => this.#link.push(() => void this.#join()))
-    })
-  }
-
-  /** New records may be there. */
-  fetchAll(): void {
-    const membership = this.#membership
-    for (const cursor of membership?.cursors.values() ?? []) this.#fetch(membership!, cursor)
-  }
-
   async #join(): Promise<void> {
     if (this.#stopped) return
     const membership: Membership = {
       topics: this.#options.topics,
+      link: this.#link,
       epoch: undefined,
       cursors: new Map(),
       revoke: (acknowledge) =>
@@ -120,6 +100,10 @@ export class MemoryConsumer implements Consumer {
           this.#end(membership)
           acknowledge()
         }),
+      fetch: () => {
+        for (const cursor of membership.cursors.values()) this.#fetch(membership, cursor)
+      },
+      evicted: () => this.#link.push(() => this.#rejoin(membership)),
       assign: (epoch, partitions) =>
         this.#link.push(() => {
           if (this.#membership !== membership) return
@@ -135,11 +119,25 @@ export class MemoryConsumer implements Consumer {
             partitions: partitions.map(({ partition: { topic, partition } }) => ({ topic, partition })),
           })
           this.#started?.resolve()
-          this.fetchAll()
+          membership.fetch()
         }),
     }
     this.#membership = membership
     await this.#link.call(`join ${this.#options.group}`, () => this.#group.join(membership))
+  }
+
+  #rejoin(membership: Membership): void {
+    if (this.#membership !== membership) return
+    this.#membership = undefined
+    this.#end(membership)
+    this.#options.handlers.onError(new BrokerError('unavailable', 'thrown out of the group'), false)
+    this.#joinLater()
+  }
+
+  /** Until the cluster can be reached. */
+  #joinLater(): void {
+    const join = () => this.#join().catch(() => this.#joinLater())
+    this.#cluster.clock.after(rejoinMilliseconds, () => this.#link.push(() => void join()))
   }
 
   #end(membership: Membership | undefined): void {

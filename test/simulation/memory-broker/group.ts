@@ -1,12 +1,18 @@
 import { assignRoundRobin } from '../../../core/broker/assignor.ts'
 import { BrokerError, type TopicPartitionOffset } from '../../../core/broker/broker.ts'
+import type { Link } from './cluster.ts'
 import type { MemoryLog, MemoryPartition } from './log.ts'
 
 /** A member as its group sees it. Calls go over the member's link, so they take time, and a member that is frozen answers late or never. */
 export interface GroupMember {
   readonly topics: readonly string[]
+  readonly link: Link
   /** The assignment is over; calls back when the member knows. */
   revoke(acknowledge: () => void): void
+  /** It was silent for too long and is thrown out: it learns of that when it can. */
+  evicted(): void
+  /** There may be something to read. */
+  fetch(): void
   assign(epoch: number, partitions: readonly { partition: MemoryPartition; position: number }[]): void
 }
 
@@ -16,6 +22,7 @@ export interface GroupMember {
  */
 export class MemoryGroup {
   readonly #log: MemoryLog
+  readonly #onCommit: (partition: MemoryPartition, offset: number) => void
   readonly committed = new Map<MemoryPartition, number>()
   readonly #members = new Set<GroupMember>()
   readonly #owned = new Map<GroupMember, ReadonlySet<MemoryPartition>>()
@@ -23,8 +30,10 @@ export class MemoryGroup {
   #rebalancing = false
   #epoch = 0
 
-  constructor(log: MemoryLog) {
+  /** @param onCommit is shown every position before it is written */
+  constructor(log: MemoryLog, onCommit: (partition: MemoryPartition, offset: number) => void) {
     this.#log = log
+    this.#onCommit = onCommit
   }
 
   join(member: GroupMember): void {
@@ -37,6 +46,18 @@ export class MemoryGroup {
     if (!this.#members.delete(member)) return
     this.#awaited.delete(member)
     this.rebalance()
+  }
+
+  /** The members behind this link have been silent for longer than a session may be. */
+  evict(link: Link): void {
+    for (const member of [...this.#members].filter((member) => member.link === link)) {
+      this.leave(member)
+      member.evicted()
+    }
+  }
+
+  wake(): void {
+    for (const member of this.#members) member.fetch()
   }
 
   subscribes(topic: string): boolean {
@@ -69,7 +90,13 @@ export class MemoryGroup {
         throw new BrokerError('stale_epoch', `${topic}/${partition} is not owned`)
       return [found, offset] as const
     })
-    for (const [partition, offset] of positions) this.committed.set(partition, offset)
+    for (const [partition, offset] of positions) this.overwrite(partition, offset)
+  }
+
+  /** Moves a position without asking whose partition it is, as a broker does for a client that names no generation. */
+  overwrite(partition: MemoryPartition, offset: number): void {
+    this.#onCommit(partition, offset)
+    this.committed.set(partition, offset)
   }
 
   #deal(): void {

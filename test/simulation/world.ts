@@ -1,0 +1,245 @@
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { type Broker, BrokerError } from '../../core/broker/broker.ts'
+import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { deriveInstallKeys } from '../../core/notification/ids.ts'
+import { channelTopics } from '../../core/notification/topics.ts'
+import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
+import type { Ledger } from '../../workers/delivery/ledger.ts'
+import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
+import { startPlanner } from '../../workers/planner/planner.ts'
+import type { Running } from '../../workers/running.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
+import { catalogOf } from './catalog-of.ts'
+import { type Link, MemoryCluster } from './memory-broker/cluster.ts'
+import { type Call, openMemoryLedger, openMemoryPlannerStore } from './memory-ledger.ts'
+import { MemoryStore } from './memory-store.ts'
+import { type Disruption, SimulatedProcess } from './process.ts'
+import { acceptAll, acceptedOf } from './requests.ts'
+import { prefix, type Scenario } from './scenario.ts'
+import { seeded } from '../harness/random.ts'
+import { Vendor } from './vendor.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+const keys = deriveInstallKeys(Buffer.alloc(32, 1))
+/** Milliseconds of silence after which the cluster gives a member's partitions to others. */
+const session = 3_000
+/** Milliseconds until whatever keeps processes running starts a new one. */
+const restart = 1_000
+/** Milliseconds that a freeze lasts: longer than a session and a lease. */
+const freeze = 20_000
+
+/** Puts something else in the place of a port, to see the simulation fail. */
+export interface Mutation {
+  ledger?: (ledger: Ledger) => Ledger
+  broker?: (broker: Broker, link: Link, cluster: MemoryCluster) => Broker
+  clock?: (clock: SimulatedProcess['clock']) => SimulatedProcess['clock']
+}
+
+export interface WorldOptions {
+  scenario: Scenario
+  seed: number
+  disruption?: Disruption | undefined
+  mutation?: Mutation | undefined
+  onCommit: ConstructorParameters<typeof MemoryCluster>[0]['onCommit'] & {}
+}
+
+/** One life of a process. */
+interface Life {
+  process: SimulatedProcess
+  link: Link
+  running: Running | undefined
+  stopping: boolean
+}
+
+type Reach = 'up' | 'away' | 'answers lost'
+
+/** The store, the cluster and the vendor, which no crash touches, and the processes of the engine, which come and go. */
+export class World {
+  readonly time = new VirtualTime()
+  readonly random: () => number
+  readonly cluster: MemoryCluster
+  readonly store: MemoryStore
+  readonly vendor: Vendor
+  readonly scenario: Scenario
+  readonly topics: ReturnType<typeof channelTopics>
+  /** Every port call, in order. */
+  readonly calls: string[] = []
+  readonly problems = new Set<string>()
+  readonly log: string[] = []
+  /** How the store, and how the brokers, can be reached. */
+  reach: { store: Reach; broker: Reach } = { store: 'up', broker: 'up' }
+  readonly #options: WorldOptions
+  readonly #lives = new Map<string, Life>()
+  readonly #counts = new Map<string, number>()
+  #count = 0
+
+  constructor(options: WorldOptions) {
+    const { scenario, seed, onCommit } = options
+    this.#options = options
+    this.scenario = scenario
+    this.random = seeded(seed)
+    this.cluster = new MemoryCluster({ clock: this.time, gaps: true, onCommit })
+    this.store = new MemoryStore(this.time)
+    const { vendor: behaviour, idempotency, channel } = scenario
+    const onProblem = (problem: string) => void this.problems.add(problem)
+    this.vendor = new Vendor({
+      store: this.store,
+      idempotency,
+      behaviour,
+      started: this.time.now(),
+      onProblem,
+    })
+    this.topics = channelTopics(prefix, channel.metadata, '', channel.spec.delivery.retryTiers)
+    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...channelTopicSpecs(prefix, channel, 1)])
+  }
+
+  /** Starts the processes, and what the scenario says will happen. */
+  start(): void {
+    this.startAll()
+    acceptAll(this)
+    for (const event of this.scenario.events)
+      if ('at' in event) this.time.after(event.at, () => event.act(this, ''))
+  }
+
+  startAll(): void {
+    this.add('planner')
+    for (let number = 1; number <= this.scenario.workers; number++) this.add(`worker ${number}`)
+  }
+
+  /** Starts a process, and again whenever it dies. */
+  add(role: string): void {
+    const process = new SimulatedProcess(`${role} life ${++this.#count}`, {
+      time: this.time,
+      random: this.random,
+      onCall: (name) => this.#onCall(role, name),
+      disrupt: (kind) => (kind === 'crash' ? this.crash(role) : this.freeze(role)),
+    })
+    const link: Link = {
+      push: (handle) => process.push(handle),
+      call: (name, effect) =>
+        process.call(name, () => reached(this.reach.broker, effect, new BrokerError('unavailable', 'away'))),
+    }
+    const life: Life = { process, link, running: undefined, stopping: false }
+    this.#lives.set(role, life)
+    const starting = role === 'planner' ? this.#startPlanner(life) : this.#startWorker(life)
+    starting.then(
+      (running) => {
+        life.running = running
+        void running.failed.then((error) => this.problems.add(`a consumer failed for good: ${error.message}`))
+      },
+      // Cannot start: its process ends, and a new one tries.
+      () => this.crash(role),
+    )
+  }
+
+  crash(role: string): void {
+    const life = this.#lives.get(role)
+    if (life === undefined || life.process.state === 'dead') return
+    life.process.crash()
+    this.time.after(session, () => this.cluster.evict(life.link))
+    this.time.after(restart, () => this.add(role))
+  }
+
+  freeze(role: string): void {
+    const { process, link } = this.#lives.get(role)!
+    process.freeze()
+    this.time.after(session, () => this.cluster.evict(link))
+    this.time.after(freeze, () => process.thaw())
+  }
+
+  /** Cancels the request of this index. */
+  cancel(index: number): void {
+    this.store.cancel(acceptedOf(this)[index]!.notification)
+  }
+
+  /** Changes how the brokers or the store can be reached. */
+  set(part: 'store' | 'broker', reach: Reach): void {
+    this.reach = { ...this.reach, [part]: reach }
+    this.cluster.away = this.reach.broker === 'away'
+    this.cluster.wake()
+  }
+
+  /** Asks every process to stop, as SIGTERM does. One that crashes meanwhile is asked again in its next life. */
+  stopAll(): void {
+    for (const role of this.#lives.keys()) this.#stop(role)
+  }
+
+  get stopped(): boolean {
+    return this.#lives.size === 0
+  }
+
+  /** Whether a process is frozen, dead or still starting. */
+  get disturbed(): boolean {
+    return [...this.#lives.values()].some(({ process, running }) => process.state !== 'running' || !running)
+  }
+
+  #stop(role: string): void {
+    const life = this.#lives.get(role)
+    if (life === undefined) return
+    if (life.running !== undefined && life.process.state === 'running' && !life.stopping) {
+      life.stopping = true
+      void life.running.stop().then(() => this.#lives.delete(role))
+    }
+    this.time.after(restart, () => this.#stop(role))
+  }
+
+  #startPlanner(life: Life): Promise<Running> {
+    return startPlanner({
+      ...this.#shared(life),
+      store: openMemoryPlannerStore(this.store, this.#storeCall(life.process)),
+      keys,
+      metrics: createSourceMetrics(new Registry()),
+    })
+  }
+
+  #startWorker(life: Life): Promise<Running> {
+    const { channel } = this.scenario
+    const { process } = life
+    const ledger = openMemoryLedger(this.store, process.name, this.#storeCall(process))
+    const registry = new Registry()
+    return startDeliveryWorker({
+      ...this.#shared(life),
+      channel,
+      templates: { render: () => Promise.reject(new Error('every request brings its content')) },
+      ledger: this.#options.mutation?.ledger?.(ledger) ?? ledger,
+      providers: channel.spec.providers.map(({ name }) => this.vendor.open(name, process)),
+      metrics: createDeliveryMetrics(registry),
+      sourceMetrics: createSourceMetrics(registry),
+    })
+  }
+
+  #shared({ process, link }: Life) {
+    const broker = this.cluster.open(link)
+    return {
+      broker: this.#options.mutation?.broker?.(broker, link, this.cluster) ?? broker,
+      catalog: catalogOf(this.scenario.channel),
+      prefix,
+      clock: this.#options.mutation?.clock?.(process.clock) ?? process.clock,
+      logger: pino({ level: 'warn' }, { write: (line) => void this.log.push(`${process.name} ${line}`) }),
+    }
+  }
+
+  #storeCall(process: SimulatedProcess): Call {
+    const refused = Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' })
+    return (name, effect) => process.call(name, () => reached(this.reach.store, effect, refused))
+  }
+
+  #onCall(role: string, name: string): Pick<Disruption, 'when' | 'kind'> | undefined {
+    const index = this.calls.push(`${role}: ${name}`) - 1
+    const count = (this.#counts.get(name) ?? 0) + 1
+    this.#counts.set(name, count)
+    for (const event of this.scenario.events)
+      if ('call' in event && event.call === name && event.nth === count) event.act(this, role)
+    const { disruption } = this.#options
+    return disruption?.call === index ? disruption : undefined
+  }
+}
+
+/** Lets a call through, or not, or only there and not back. */
+async function reached<T>(reach: Reach, effect: () => T | Promise<T>, error: Error): Promise<T> {
+  if (reach === 'away') throw error
+  const result = await effect()
+  if (reach === 'answers lost') throw error
+  return result
+}
