@@ -24,7 +24,7 @@ import { workerPlatform } from './worker-settings.ts'
 export async function operator(settings: Settings<typeof operatorSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
   const config = loadKubeConfig(settings.kubeconfig)
-  const platform = workerPlatform(settings)
+  const platform = workerPlatform(settings, process.env)
   const identity = `${hostname()}_${randomUUID()}`
 
   await runProcess({ role: 'operator', ...settings }, async ({ logger, metrics, started, signal }) => {

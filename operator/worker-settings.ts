@@ -6,10 +6,13 @@ import type { Platform } from './platform.ts'
 type Source = Settings<typeof operatorSettings>
 
 /**
- * What the workers are told: the operator's own way to Kafka and PostgreSQL. Secrets reach them through a Secret of the release's namespace, files as
- * files.
+ * What the workers are told: the operator's own way to Kafka, PostgreSQL, Redis and OpenTelemetry. Secrets reach them through a Secret of the release's
+ * namespace, files as files.
  */
-export function workerPlatform(settings: Source): Omit<Platform, 'secretVersion'> {
+export function workerPlatform(
+  settings: Source,
+  env: Readonly<Record<string, string | undefined>>,
+): Omit<Platform, 'secretVersion'> {
   const { kafkaSaslMechanism, kafkaSaslUsername, kafkaSaslPasswordFile, kafkaSslCaFile } = settings
   return {
     image: settings.image,
@@ -22,10 +25,20 @@ export function workerPlatform(settings: Source): Omit<Platform, 'secretVersion'
       ...(kafkaSaslUsername && { KAFKA_SASL_USERNAME: kafkaSaslUsername }),
       LOG_LEVEL: settings.logLevel,
     },
-    secretEnvironment: { DATABASE_URL: settings.databaseUrl },
+    secretEnvironment: {
+      DATABASE_URL: settings.databaseUrl,
+      ...(settings.redisUrl && { REDIS_URL: settings.redisUrl }),
+      // Among them are headers with keys.
+      ...openTelemetry(env),
+    },
     secretFiles: {
       ...(kafkaSaslPasswordFile && { KAFKA_SASL_PASSWORD_FILE: readFileSync(kafkaSaslPasswordFile, 'utf8') }),
       ...(kafkaSslCaFile && { KAFKA_SSL_CA_FILE: readFileSync(kafkaSslCaFile, 'utf8') }),
     },
   }
+}
+
+function openTelemetry(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const own = Object.entries(env).filter(([name, value]) => name.startsWith('OTEL_') && value !== undefined)
+  return Object.fromEntries(own) as Record<string, string>
 }

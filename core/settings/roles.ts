@@ -66,6 +66,7 @@ export const operatorSettings = {
   healthListen,
   ...kafka,
   databaseUrl,
+  redisUrl: settings.redisUrl,
   logLevel,
 }
 
