@@ -3,11 +3,14 @@ import { hostname } from 'node:os'
 import { openKafkaBroker } from '../core/broker/kafka.ts'
 import { systemClock as clock } from '../core/clock.ts'
 import { awaitBroker } from '../core/process/await-parts.ts'
+import { createLogger } from '../core/observability/logger.ts'
 import { runProcess } from '../core/process/run-process.ts'
 import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { operatorSettings } from '../core/settings/roles.ts'
+import { StartRefused } from '../core/settings/start-refused.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { createAutoscalerMetrics } from './autoscaler/metrics.ts'
+import { planOperator } from './dry-run.ts'
 import { type RunningOperator, startOperator } from './operator.ts'
 import { leaseName } from './release/names.ts'
 import { Api } from './runtime/api.ts'
@@ -19,12 +22,14 @@ import { workerPlatform } from './worker-settings.ts'
 
 /**
  * `carillon operator`: turns channels and templates into topics, catalog and workers, until SIGTERM or SIGINT. Of several replicas one leads, the
- * others wait; one that loses the lead ends, and is started again by its supervisor. Throws StartRefused.
+ * others wait; one that loses the lead ends, and is started again by its supervisor. With `dryRun` it only prints what it would do. Throws
+ * StartRefused.
  */
 export async function operator(settings: Settings<typeof operatorSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
   const config = loadKubeConfig(settings.kubeconfig)
   const platform = workerPlatform(settings, process.env)
+  if (settings.dryRun) return printPlan(settings)
   const identity = `${hostname()}_${randomUUID()}`
 
   await runProcess({ role: 'operator', ...settings }, async ({ logger, metrics, started, signal }) => {
@@ -70,4 +75,24 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
       failed: Promise.race([leader.lost, refused]),
     }
   })
+}
+
+async function printPlan(settings: Settings<typeof operatorSettings>): Promise<void> {
+  // Standard output is for the lines of the plan.
+  const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
+  const connection = new Connection(loadKubeConfig(settings.kubeconfig), clock)
+  const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-operator', logger })
+  try {
+    const platform = { ...workerPlatform(settings, process.env), secretVersion: '' }
+    const { watchNamespaces, topicReplicas: maxReplicas } = settings
+    const api = new Api(connection)
+    const lines = await planOperator({ api, broker, platform, watchNamespaces, maxReplicas, logger })
+    for (const line of lines.length > 0 ? lines : ['Nothing to do'])
+      process.stdout.write(`${line} (dry run)\n`)
+  } catch (error) {
+    throw new StartRefused(error instanceof Error ? error.message : String(error), 1, { cause: error })
+  } finally {
+    await broker.close()
+    await connection.close()
+  }
 }

@@ -9,6 +9,7 @@ const settings: Parameters<typeof workerPlatform>[0] = {
   namespace: 'carillon-system',
   watchNamespaces: [],
   image: 'carillon:1',
+  dryRun: false,
   topicReplicas: 3,
   healthListen: { host: '127.0.0.1', port: 0 },
   kafkaBootstrapServers: ['a:9092', 'b:9092'],

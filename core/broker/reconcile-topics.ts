@@ -57,3 +57,17 @@ export async function applyTopicChanges(
     if (change.kind === 'configure') await admin.alterConfig(change.topic, change.config)
   }
 }
+
+/** One line: `Topic shop.email configured: 3 -> 5 partitions`. */
+export function describeTopicChange(change: TopicChange): string {
+  switch (change.kind) {
+    case 'create':
+      return `Topic ${change.spec.name} created`
+    case 'grow':
+      return `Topic ${change.topic} configured: ${change.from} -> ${change.to} partitions`
+    case 'configure': {
+      const entries = Object.entries(change.config).map(([key, value]) => `${key}=${value}`)
+      return `Topic ${change.topic} configured: ${entries.join(', ')}`
+    }
+  }
+}

@@ -1,5 +1,10 @@
 import type { Admin, Broker } from '../broker/broker.ts'
-import { applyTopicChanges, planTopics, type TopicChange } from '../broker/reconcile-topics.ts'
+import {
+  applyTopicChanges,
+  describeTopicChange,
+  planTopics,
+  type TopicChange,
+} from '../broker/reconcile-topics.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../broker/topic-specs.ts'
 import { catalogTopic, channelTopics, retryTopicPrefix } from '../notification/topics.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
@@ -56,7 +61,7 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
     await Promise.all(removed.map((resource) => doomedTopics(resource, options)))
   ).flat()
   const lines = [
-    ...topics.changes.map(describeChange),
+    ...topics.changes.map(describeTopicChange),
     ...resources.map((resource) => {
       const same = before.get(keyOf(resource))?.revision === revisionOf(resource)
       const untouched = topicsOf(resource, options).every(({ name }) => !changed.has(name))
@@ -106,19 +111,6 @@ async function doomedTopics(resource: Resource, options: ApplyOptions): Promise<
 
 function topicOf(change: TopicChange): string {
   return change.kind === 'create' ? change.spec.name : change.topic
-}
-
-function describeChange(change: TopicChange): string {
-  switch (change.kind) {
-    case 'create':
-      return `Topic ${change.spec.name} created`
-    case 'grow':
-      return `Topic ${change.topic} configured: ${change.from} -> ${change.to} partitions`
-    case 'configure': {
-      const entries = Object.entries(change.config).map(([key, value]) => `${key}=${value}`)
-      return `Topic ${change.topic} configured: ${entries.join(', ')}`
-    }
-  }
 }
 
 function titleOf({ kind, metadata }: Resource): string {

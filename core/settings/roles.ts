@@ -62,6 +62,7 @@ export const operatorSettings = {
   namespace: settings.namespace,
   watchNamespaces: settings.watchNamespaces,
   image: settings.image,
+  dryRun: settings.dryRun,
   topicReplicas: settings.topicReplicas,
   healthListen,
   ...kafka,

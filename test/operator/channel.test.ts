@@ -7,7 +7,7 @@ import { childName } from '../../operator/channel/names.ts'
 import { describePart } from '../harness/describe-part.ts'
 import { until } from '../harness/load.ts'
 import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { type RoleProcess, startRole } from '../harness/role.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -81,6 +81,33 @@ describePart('kubernetes', (kubernetes) => {
       cluster.get<Deployment>('deployment', childName({ namespace, name }), releaseNamespace)
     const topicsOf = async (...names: string[]) =>
       (await broker.admin.describeTopics(names)).map(({ name }) => name)
+
+    it('tells what it would do, and does nothing', async () => {
+      await cluster.apply(channel({ namespace: 'default' }))
+      await cluster.condition('nch/email', 'CredentialsReady', 'False', 'default')
+      await operator.stop()
+      await cluster.apply(channel({ name: 'planned', namespace: 'default' }))
+      const dry = startRole(['operator', '--dry-run'], cluster.settings)
+      expect(await dry.ended).toBe(0)
+      const name = childName({ namespace: 'default', name: 'planned' })
+      expect(
+        dry
+          .output()
+          .split('\n')
+          .filter((line) => line.includes('planned')),
+      ).toEqual([
+        `Topic ${prefix}.default.planned created (dry run)`,
+        `Topic ${prefix}.default.planned.retry.30s created (dry run)`,
+        `Topic ${prefix}.default.planned.dlq created (dry run)`,
+        'NotificationChannel default/planned published (dry run)',
+        `Deployment ${releaseNamespace}/${name} created (dry run)`,
+        `PodDisruptionBudget ${releaseNamespace}/${name} created (dry run)`,
+      ])
+      expect(await topicsOf(`${prefix}.default.planned`)).toEqual([])
+      await kubectl('delete', 'nch', '--all', '-n', 'default')
+      operator = cluster.startOperator()
+      await operator.ready()
+    }, 120_000)
 
     it('makes topics, catalog record and workers of a channel, and says so', async () => {
       await cluster.apply(secret('first') + '---' + channel())

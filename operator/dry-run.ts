@@ -1,0 +1,143 @@
+import type { Broker } from '../core/broker/broker.ts'
+import { describeTopicChange, planTopics } from '../core/broker/reconcile-topics.ts'
+import { channelTopicSpecs, installTopicSpecs } from '../core/broker/topic-specs.ts'
+import { kinds } from '../core/catalog/kinds.ts'
+import { openCatalog } from '../core/catalog/reader.ts'
+import { keyOf, type Published, type Resource, revisionOf } from '../core/catalog/records.ts'
+import { catalogTopic } from '../core/notification/topics.ts'
+import type { Logger } from '../core/observability/logger.ts'
+import type { NotificationChannel } from '../core/resources/channel.ts'
+import type { NotificationTemplate } from '../core/resources/template.ts'
+import { TemplateThreads } from '../core/template/threads/template-threads.ts'
+import { disruptionBudget } from './channel/children/disruption-budget.ts'
+import { workerDeployment } from './channel/children/deployment.ts'
+import { childName } from './channel/names.ts'
+import type { ChannelObject } from './channel/status.ts'
+import { channels, deployments, disruptionBudgets, templates } from './kinds.ts'
+import { createParser } from './parser.ts'
+import type { Platform } from './platform.ts'
+import { isNotFound } from './runtime/api-error.ts'
+import type { Api } from './runtime/api.ts'
+import { isApplied } from './runtime/applied.ts'
+import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
+import type { TemplateObject } from './template/status.ts'
+
+export interface DryRunOptions {
+  api: Api
+  broker: Broker
+  platform: Platform
+  watchNamespaces: readonly string[]
+  maxReplicas: number
+  logger: Logger
+}
+
+const parse = {
+  NotificationChannel: createParser<NotificationChannel>(kinds.NotificationChannel),
+  NotificationTemplate: createParser<NotificationTemplate>(kinds.NotificationTemplate),
+}
+
+/** Says what the operator would change now, one line each, and changes nothing. Rejects while Kafka or the API server is away. */
+export async function planOperator(options: DryRunOptions): Promise<string[]> {
+  const { broker, platform, maxReplicas } = options
+  const prefix = platform.topicPrefix
+  const published = await readCatalog(options)
+  const channelObjects = await listAll<ChannelObject>(options, channels)
+  const templateObjects = await listAll<TemplateObject>(options, templates)
+
+  const lines: string[] = []
+  const say = (resource: Resource | KubernetesObject, verb: string) =>
+    lines.push(`${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name} ${verb}`)
+  const publication = (resource: Resource) => {
+    const before = published.get(keyOf(resource))
+    if (before !== undefined && before.source !== 'kubernetes')
+      say(resource, `refused: it is published from ${before.source}`)
+    else if (before?.revision !== revisionOf(resource))
+      say(resource, before === undefined ? 'published' : 'published anew')
+  }
+
+  const valid = channelObjects.flatMap((object) => {
+    const parsed = parse.NotificationChannel(object)
+    if (parsed.kind === 'invalid') say(object, `refused: ${parsed.message}`)
+    return parsed.kind === 'ok' ? [parsed.resource] : []
+  })
+  const specs = [
+    ...installTopicSpecs(prefix, maxReplicas),
+    ...valid.flatMap((channel) => channelTopicSpecs(prefix, channel, maxReplicas)),
+  ]
+  const plan = planTopics(specs, await broker.admin.describeTopics(specs.map(({ name }) => name)))
+  lines.push(
+    ...plan.changes.map(describeTopicChange),
+    ...plan.problems.map((problem) => `Refused: ${problem}`),
+  )
+  for (const channel of valid) {
+    publication(channel)
+    lines.push(...(await childLines(channel, options)))
+  }
+  const threads = new TemplateThreads(options)
+  try {
+    for (const object of templateObjects) {
+      const parsed = parse.NotificationTemplate(object)
+      const problem = parsed.kind === 'invalid' ? parsed : (await threads.check(parsed.resource))[0]
+      if (problem !== undefined) say(object, `refused: ${problem.message}`)
+      else if (parsed.kind === 'ok') publication(parsed.resource)
+    }
+  } finally {
+    await threads.close()
+  }
+  const present = new Set(
+    [...channelObjects, ...templateObjects].map((object) => keyOf(object as unknown as Resource)),
+  )
+  for (const [key, { source, resource }] of published) {
+    if (source === 'kubernetes' && !key.includes('@') && !present.has(key)) say(resource, 'removed')
+  }
+  return lines
+}
+
+/** What would become of a channel's objects. The version of its credentials is only known once they are copied, so it is left out. */
+async function childLines(channel: NotificationChannel, { api, platform }: DryRunOptions): Promise<string[]> {
+  const name = { namespace: platform.namespace, name: childName(channel.metadata) }
+  const deployment = workerDeployment(channel, platform, undefined)
+  const wanted: [ResourceKind, object][] = [
+    [deployments, { metadata: { labels: deployment.metadata.labels }, spec: imageAndArgs(deployment) }],
+    [disruptionBudgets, disruptionBudget(channel, platform.namespace)],
+  ]
+  const lines: string[] = []
+  for (const [kind, object] of wanted) {
+    const live = await api.get(kind, name).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined
+      throw error
+    })
+    if (live === undefined) lines.push(`${kind.kind} ${name.namespace}/${name.name} created`)
+    else if (!isApplied(live, object)) lines.push(`${kind.kind} ${name.namespace}/${name.name} configured`)
+  }
+  return lines
+}
+
+/** Of a Deployment what the release and the channel decide: volumes and annotations tell of Secrets that are not read here. */
+function imageAndArgs({ spec }: ReturnType<typeof workerDeployment>): object {
+  const { volumes: _volumes, ...pod } = spec.template.spec!
+  return { template: { spec: pod } }
+}
+
+async function listAll<T extends KubernetesObject>(
+  { api, watchNamespaces }: DryRunOptions,
+  kind: ResourceKind,
+): Promise<T[]> {
+  const scopes = watchNamespaces.length === 0 ? [{}] : watchNamespaces.map((namespace) => ({ namespace }))
+  const lists = await Promise.all(scopes.map((scope) => api.list<T>(kind, scope)))
+  return lists.flatMap(({ items }) => items)
+}
+
+/** What is in the catalog now: nothing at all before the first time. */
+async function readCatalog({
+  broker,
+  platform,
+  logger,
+}: DryRunOptions): Promise<ReadonlyMap<string, Published>> {
+  const topic = catalogTopic(platform.topicPrefix)
+  const [existing] = await broker.admin.describeTopics([topic])
+  if (existing === undefined) return new Map()
+  const catalog = await openCatalog({ broker, topic, logger })
+  await catalog.close()
+  return catalog.published()
+}
