@@ -31,7 +31,7 @@ describe('Circuit', () => {
     const { clock, circuit, call } = world()
     for (let count = 0; count < 4; count++) call(failed('not_sent'))
     expect(circuit.state).toBe('closed')
-    expect(call(failed('maybe_sent'))).toEqual({ blame: 'delivery', openFor: 1_000 })
+    expect(call(failed('maybe_sent'))).toMatchObject({ blame: 'delivery', openFor: 1_000 })
     expect(circuit.state).toBe('open')
     clock.advance(999)
     expect(circuit.enter()).toBeUndefined()
@@ -99,13 +99,17 @@ describe('Circuit', () => {
     const { clock, circuit, call } = world()
     const early = Array.from({ length: 3 }, () => circuit.enter()!)
     for (let count = 0; count < 5; count++) expect(call(failed('not_sent')).blame).toBe('delivery')
-    expect(circuit.settle(early[0]!, failed('not_sent'))).toEqual({ blame: 'outage', openFor: 1_000 })
+    expect(circuit.settle(early[0]!, failed('not_sent'))).toMatchObject({ blame: 'outage', openFor: 1_000 })
     clock.advance(1_000)
     // What began before the outage does not answer for the probe, whatever it came to.
     const probe = circuit.enter()!
     circuit.settle(early[1]!, sent)
     expect(circuit.state).toBe('half_open')
-    expect(circuit.settle(probe, failed('not_sent'))).toEqual({ blame: 'outage', openFor: 2_000 })
+    expect(circuit.settle(probe, failed('not_sent'))).toEqual({
+      blame: 'outage',
+      openFor: 2_000,
+      outFor: 1_000,
+    })
     clock.advance(2_000)
     expect(call(failed('maybe_sent')).blame).toBe('delivery')
     clock.advance(4_000)

@@ -30,6 +30,8 @@ export interface Settlement {
   blame: 'delivery' | 'outage'
   /** Milliseconds for which the circuit is open. */
   openFor: number
+  /** Milliseconds for which it has not been closed. */
+  outFor: number
 }
 
 /**
@@ -50,12 +52,15 @@ export class Circuit {
   /** Openings without a success between them. */
   #level = 0
   #since: number
+  /** The same on the monotonic clock. */
+  #changedAt: number
   #lastFailure: FailureClass | null = null
 
   constructor({ clock, settings }: { clock: Clock; settings: CircuitSettings }) {
     this.#clock = clock
     this.#settings = settings
     this.#since = clock.now()
+    this.#changedAt = clock.monotonic()
   }
 
   get state(): CircuitState {
@@ -66,6 +71,11 @@ export class Circuit {
   /** Milliseconds until a probe is let through; 0 when it is not open. */
   get openFor(): number {
     return Math.max(0, (this.#openUntil ?? 0) - this.#clock.monotonic())
+  }
+
+  /** Milliseconds for which it has not been closed; 0 when it is. */
+  get outFor(): number {
+    return this.#openUntil === undefined ? 0 : this.#clock.monotonic() - this.#changedAt
   }
 
   /** Milliseconds since the epoch at which it left or became closed. */
@@ -110,7 +120,8 @@ export class Circuit {
     else if (!late) this.#watch(outcome)
     // A probe that may have sent is an attempt like any other: a message that always ends so must not be a probe for ever.
     const outage = late || (probe && outcome.class !== 'maybe_sent')
-    return { blame: failed && outage ? 'outage' : 'delivery', openFor: this.openFor }
+    const blame = failed && outage ? 'outage' : 'delivery'
+    return { blame, openFor: this.openFor, outFor: this.outFor }
   }
 
   #isProbe({ generation, probe }: Ticket): boolean {
@@ -156,7 +167,7 @@ export class Circuit {
   }
 
   #openFor(milliseconds: number): void {
-    if (this.#openUntil === undefined) this.#since = this.#clock.now()
+    if (this.#openUntil === undefined) this.#noteChange()
     this.#openUntil = this.#clock.monotonic() + milliseconds
     this.#generation++
     this.#probing = false
@@ -168,7 +179,12 @@ export class Circuit {
     this.#probing = false
     this.#level = 0
     this.#recent = []
+    this.#noteChange()
+  }
+
+  #noteChange(): void {
     this.#since = this.#clock.now()
+    this.#changedAt = this.#clock.monotonic()
   }
 }
 

@@ -84,7 +84,10 @@ describe('G3: decide', () => {
   })
 
   it('gives back what an outage of the provider is to blame for, and what may be repeated after a short wait', () => {
-    const outage = { ...first, circuit: { blame: 'outage', openFor: 30_000, of: 'provider' } } as const
+    const outage = {
+      ...first,
+      circuit: { blame: 'outage', openFor: 30_000, outFor: 0, of: 'provider' },
+    } as const
     expect(decide(failed('not_sent'), policy, outage)).toEqual({
       next: 'release',
       milliseconds: 1_000,
@@ -105,7 +108,7 @@ describe('G3: decide', () => {
   it('defers what is for a destination that is left alone to the tier that covers the wait', () => {
     const held = (openFor: number): AttemptState => ({
       ...first,
-      circuit: { blame: 'outage', openFor, of: 'destination' },
+      circuit: { blame: 'outage', openFor, outFor: 0, of: 'destination' },
     })
     expect(decide(failed('not_sent'), policy, held(4_000))).toMatchObject({ next: 'release' })
     expect(decide(failed('not_sent'), policy, held(200_000))).toMatchObject({
@@ -113,6 +116,19 @@ describe('G3: decide', () => {
       tier: '5m',
       uncounted: true,
     })
+  })
+
+  it('holds a record for a destination for a short time only, however often it asks for one', () => {
+    const asks = (outFor: number, of: 'provider' | 'destination') =>
+      decide(failed('rate_limited', 2_000), policy, {
+        ...first,
+        circuit: { blame: 'delivery', openFor: 2_000, outFor, of },
+      })
+    expect(asks(9_999, 'destination')).toMatchObject({ next: 'release' })
+    expect(decide(failed('rate_limited', 0), policy, first)).toMatchObject({ next: 'retry', tier: '30s' })
+    expect(asks(10_000, 'destination')).toMatchObject({ next: 'retry', tier: '30s', uncounted: true })
+    // For a provider all of the channel waits, not only what is behind this record.
+    expect(asks(60_000, 'provider')).toMatchObject({ next: 'release' })
   })
 
   it('comes to an end: never more counted attempts than allowed, and no retry without a tier', () => {

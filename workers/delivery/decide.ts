@@ -56,24 +56,33 @@ export function decide(outcome: Outcome, policy: RetryPolicy, state: AttemptStat
   }
 }
 
-/** Longest wait, in milliseconds, for which one destination may hold its record: beyond it others would wait behind it. */
-export const shortWait = 5_000
+/** Longest single wait, in milliseconds, for which a record is held instead of being put off. */
+const shortWait = 5_000
+/** Milliseconds of an outage of one destination after which its records are held no more: others would wait behind them. */
+const shortOutage = 10_000
 /** Milliseconds after which a delivery asks again whether its channel sends. */
 const askAgain = 1_000
 
 /** Gives the claim back where waiting is all there is to do, and short or shared with the whole channel. */
 function release(outcome: NotSent, { circuit }: AttemptState): Decision | undefined {
   const reason = reasonOf(outcome)
+  const outFor = circuit?.of === 'destination' ? circuit.outFor : 0
   if (outcome.class === 'rate_limited') {
     const { retryAfter } = outcome
-    if (retryAfter === undefined || retryAfter > shortWait) return undefined
+    // A wait of nothing opens no circuit: it would be asked for without end.
+    if (!retryAfter || !mayHold({ openFor: retryAfter, outFor })) return undefined
     return { next: 'release', milliseconds: Math.max(retryAfter, askAgain), reason }
   }
   if (circuit === undefined || !isOutage(outcome, circuit)) return undefined
   // Nothing starts while the circuit of a provider is open, and then another one may be first.
   if (circuit.of === 'provider') return { next: 'release', milliseconds: askAgain, reason }
-  if (circuit.openFor > shortWait) return undefined
+  if (!mayHold(circuit)) return undefined
   return { next: 'release', milliseconds: Math.max(circuit.openFor, askAgain), reason }
+}
+
+/** Whether a record may be held for so many milliseconds for the sake of something that has been out for so many. */
+export function mayHold({ openFor, outFor }: Pick<Settlement, 'openFor' | 'outFor'>): boolean {
+  return openFor <= shortWait && outFor < shortOutage
 }
 
 function isOutage(outcome: NotSent, { blame, openFor, of }: CircuitVerdict): boolean {

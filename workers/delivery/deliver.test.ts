@@ -364,9 +364,10 @@ describe('deliver', () => {
   })
 
   it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
-    const held = (heldFor: number) => ({
+    const held = (heldFor: number, outFor = 0) => ({
       heldFor,
-      settle: () => ({ blame: 'delivery' as const, openFor: 0 }),
+      outFor,
+      settle: () => ({ blame: 'delivery' as const, openFor: 0, outFor: 0 }),
       release: () => {},
     })
     const short = world({ destination: held(2_000) })
@@ -376,7 +377,9 @@ describe('deliver', () => {
     expect(await long.run()).toMatchObject({ kind: 'done' })
     expect(long.finished).toMatchObject([{ status: 'retrying', uncounted: true, outcome: null }])
     expect(long.produced).toMatchObject([{ topic: topics.retries[1]!.topic }])
-    expect([...short.sends, ...long.sends]).toEqual([])
+    const lasting = world({ destination: held(2_000, 10_000) })
+    expect(await lasting.run()).toMatchObject({ kind: 'done' })
+    expect([...short.sends, ...long.sends, ...lasting.sends]).toEqual([])
   })
 
   it('skips what is above the limit of its recipient on the first attempt only, and gives its permit back', async () => {

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/observability/logger.ts'
 import type { Idempotency } from '../../core/providers/provider.ts'
 import { isDataError } from '../../core/store/store.ts'
 import { endInTime, expire } from './deadline.ts'
-import { type CircuitVerdict, decide, type RetryPolicy, shortWait } from './decide.ts'
+import { type CircuitVerdict, decide, mayHold, type RetryPolicy } from './decide.ts'
 import type { DestinationPass } from './destinations.ts'
 import type { RunResult } from './dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
@@ -92,8 +92,8 @@ export function createDeliver(options: DeliverOptions) {
 
   async function enter(work: DeliveryWork, permit: Permit): Promise<RunResult> {
     const destination = options.enterDestination(work.envelope)
-    const { heldFor } = destination
-    if (heldFor > 0 && heldFor <= shortWait) return { kind: 'park', milliseconds: heldFor }
+    const { heldFor, outFor } = destination
+    if (heldFor > 0 && mayHold({ openFor: heldFor, outFor })) return { kind: 'park', milliseconds: heldFor }
     try {
       return await attempt(work, { permit, destination })
     } finally {
@@ -172,10 +172,10 @@ export function createDeliver(options: DeliverOptions) {
       return unsent({ next: 'end', status: 'skipped', reason: 'throttled' }, 'the limit of the recipient')
     }
     const state = { attempt: ref.attempt, uncounted, idempotency: options.idempotency }
-    const { heldFor } = admitted.destination
+    const { heldFor, outFor } = admitted.destination
     if (heldFor > 0) {
       metrics.limits.throttled.inc({ ...channel, by: 'destination' })
-      const circuit: CircuitVerdict = { blame: 'outage', openFor: heldFor, of: 'destination' }
+      const circuit: CircuitVerdict = { blame: 'outage', openFor: heldFor, outFor, of: 'destination' }
       return unsent(decide(heldBack, options.policy, { ...state, circuit }), heldBack.detail)
     }
     const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd, admitted)

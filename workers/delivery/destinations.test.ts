@@ -31,6 +31,18 @@ describe('G5: Destinations', () => {
     expect(destinations.enter('bad:443').heldFor).toBe(0)
   })
 
+  it('knows how long a destination has been out, through all the short waits that it asks for', () => {
+    const { clock, destinations, call } = world()
+    const busy: Outcome = { class: 'rate_limited', detail: '', retryAfter: 2_000 }
+    for (let count = 0; count < 5; count++) {
+      expect(call('busy:443', busy)).toMatchObject({ openFor: 2_000, outFor: count * 2_000 })
+      clock.advance(2_000)
+    }
+    call('busy:443', sent)
+    expect(call('busy:443', busy).outFor).toBe(0)
+    expect(destinations.enter('busy:443')).toMatchObject({ heldFor: 2_000, outFor: 0 })
+  })
+
   it('lets another delivery probe when one did not', () => {
     const { clock, destinations, fail } = world()
     fail('bad:443')
@@ -53,7 +65,7 @@ describe('G5: Destinations', () => {
 
   it('has none for a channel whose provider is the destination', () => {
     const { destinations } = world()
-    expect(destinations.enter(undefined).settle(down)).toEqual({ blame: 'delivery', openFor: 0 })
+    expect(destinations.enter(undefined).settle(down)).toMatchObject({ blame: 'delivery', openFor: 0 })
     expect(destinations.known).toBe(0)
   })
 })

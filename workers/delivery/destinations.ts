@@ -6,6 +6,8 @@ import { Circuit, type CircuitSettings, type Settlement, type Ticket } from './c
 export interface DestinationPass {
   /** Above 0, the destination must not be called for so many milliseconds. */
   heldFor: number
+  /** Milliseconds for which it has not worked, while it must not be called. */
+  outFor: number
   settle(outcome: Outcome): Settlement
   release(): void
 }
@@ -24,8 +26,8 @@ const probeWait = 1_000
 /** Circuits kept at the most. The one that was used longest ago is forgotten first, and its destination is tried afresh. */
 const maxDestinations = 1_000
 
-const harmless: Settlement = { blame: 'delivery', openFor: 0 }
-const nowhere: DestinationPass = { heldFor: 0, settle: () => harmless, release: () => {} }
+const harmless: Settlement = { blame: 'delivery', openFor: 0, outFor: 0 }
+const nowhere: DestinationPass = { heldFor: 0, outFor: 0, settle: () => harmless, release: () => {} }
 
 /**
  * A circuit for each destination that fails, so that one bad destination is left alone and stops no other. Those that do well cost
@@ -60,10 +62,11 @@ export class Destinations {
     if (circuit !== undefined) this.#keep(destination, circuit)
     // A destination without a circuit gets one with its first failure, as if it had been there.
     const ticket = circuit === undefined ? { generation: 0, probe: false } : circuit.enter()
-    if (ticket === undefined) return { ...nowhere, heldFor: circuit!.openFor || probeWait }
+    if (ticket === undefined)
+      return { ...nowhere, heldFor: circuit!.openFor || probeWait, outFor: circuit!.outFor }
     let open = true
     return {
-      heldFor: 0,
+      ...nowhere,
       settle: (outcome) => {
         open = false
         return this.#settle(destination, ticket, outcome)
