@@ -45,28 +45,33 @@ async function writeOutcomes(
       )
     ), locked AS (
       -- What was cancelled while it was being sent is not tried again.
-      SELECT d.id, i.n, i.status IN ('queued', 'retrying') AND d.cancel_requested_at IS NOT NULL AS cancelled FROM deliveries d JOIN input i ON i.id = d.id
-      WHERE d.status = 'sending' AND d.owner = ${workerId}
-        AND d.replay_epoch = i.epoch AND d.attempt = i.attempt AND d.claims = i.claim
-      ORDER BY d.id FOR UPDATE OF d
+      SELECT i.*, CASE WHEN d.id IS NULL THEN 'lost' ELSE 'held' END AS verdict,
+        i.status IN ('queued', 'retrying') AND d.cancel_requested_at IS NOT NULL AS cancelled
+      FROM (SELECT * FROM input ORDER BY id) i
+      LEFT JOIN LATERAL (
+        SELECT id, cancel_requested_at FROM deliveries
+        WHERE id = i.id AND status = 'sending' AND owner = ${workerId}
+          AND replay_epoch = i.epoch AND attempt = i.attempt AND claims = i.claim
+        FOR UPDATE
+      ) d ON true
     ), finished AS (
       UPDATE deliveries d SET
-        status = CASE WHEN l.cancelled THEN 'cancelled' ELSE i.status END,
-        reason = CASE WHEN NOT l.cancelled THEN i.reason END,
-        due_at = CASE WHEN NOT l.cancelled THEN i.due_at END,
-        uncounted = d.uncounted + i.uncounted,
-        claims = d.claims - CASE i.status WHEN 'queued' THEN 1 ELSE 0 END,
-        provider = coalesce(i.provider, d.provider), provider_message_id = coalesce(i.message_id, d.provider_message_id),
+        status = CASE WHEN l.cancelled THEN 'cancelled' ELSE l.status END,
+        reason = CASE WHEN NOT l.cancelled THEN l.reason END,
+        due_at = CASE WHEN NOT l.cancelled THEN l.due_at END,
+        uncounted = d.uncounted + l.uncounted,
+        claims = d.claims - CASE l.status WHEN 'queued' THEN 1 ELSE 0 END,
+        provider = coalesce(l.provider, d.provider), provider_message_id = coalesce(l.message_id, d.provider_message_id),
         owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
-      FROM input i JOIN locked l ON l.n = i.n WHERE d.id = i.id
+      FROM locked l WHERE d.id = l.id AND l.verdict = 'held'
     ), logged AS (
       UPDATE attempts a SET
-        finished_at = clock_timestamp(), outcome = i.outcome, provider = i.provider, code = i.code, detail = i.detail
-      FROM input i
-      WHERE a.delivery_id = i.id AND a.replay_epoch = i.epoch AND a.attempt = i.attempt AND a.claim = i.claim
-        AND i.n IN (SELECT n FROM locked)
+        finished_at = clock_timestamp(), outcome = l.outcome, provider = l.provider, code = l.code, detail = l.detail
+      FROM locked l
+      WHERE l.verdict = 'held'
+        AND a.delivery_id = l.id AND a.replay_epoch = l.epoch AND a.attempt = l.attempt AND a.claim = l.claim
     )
-    SELECT n FROM locked`.execute(db)
+    SELECT n FROM locked WHERE verdict = 'held'`.execute(db)
   const held = new Set(rows.map(({ n }) => n))
   return items.map((_item, index) => held.has(index + 1))
 }
