@@ -141,8 +141,8 @@ describePart('kafka', (path) => {
       const outcome = produce(dead).catch((error: unknown) => error)
       const meanwhile = await measure()
 
-      // A producer that is held up waits for seconds; below 100 ms a busy machine decides.
-      expect(meanwhile).toBeLessThan(Math.max(100, 3 * normal))
+      // A producer that is held up waits for seconds; below half of one a busy machine decides.
+      expect(meanwhile).toBeLessThan(Math.max(500, 3 * normal))
       expect(await outcome).toMatchObject({ code: 'unavailable' })
       await dying.start()
       await vi.waitFor(() => produce(dead), 60_000)

@@ -49,6 +49,9 @@ try {
       process.stdout.write(`${world.complaints()}\n`)
     }
   }
+} catch (error) {
+  process.stdout.write(`\n${world.complaints()}\n`)
+  throw error
 } finally {
   await world.stop()
 }

@@ -33,6 +33,9 @@ process.exit(problems.length === 0 ? 0 : 1)
 async function soakThenStop(): Promise<string[]> {
   try {
     return await soak()
+  } catch (error) {
+    print(world.complaints())
+    throw error
   } finally {
     await world.stop()
   }

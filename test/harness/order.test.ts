@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LedgerDelivery } from './balance.ts'
 import { outOfOrder } from './order.ts'
 
-const delivery = (id: string, first: string): LedgerDelivery => ({
+const delivery = (id: string, first: string | null): LedgerDelivery => ({
   id,
   notification: `n-${id}`,
   status: 'sent',
@@ -22,8 +22,8 @@ describe('G6: the order of first attempts to a recipient', () => {
     expect(outOfOrder([accepted('a', 'b', 'c')], ['a', 'c', 'b'], ledger)).toEqual(['c'])
   })
 
-  it('knows no place for one whose first attempt ended before the provider was asked', () => {
-    const postponed = [delivery('a', 'not_sent'), delivery('b', 'sent')]
+  it.each(['not_sent', null])('knows no place for one whose first attempt never asked: %s', (outcome) => {
+    const postponed = [delivery('a', outcome), delivery('b', 'sent')]
     expect(outOfOrder([accepted('a', 'b')], ['b', 'a'], postponed)).toEqual([])
   })
 })
