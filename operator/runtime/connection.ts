@@ -64,6 +64,8 @@ export class Connection {
       method: request.method,
       headers: {
         ...headers,
+        // Who asks, for the audit log and for priority and fairness.
+        'user-agent': 'carillon-operator',
         accept: request.accept ?? 'application/json',
         ...(request.body && { 'content-type': request.contentType ?? 'application/json' }),
       },

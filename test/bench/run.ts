@@ -15,12 +15,13 @@ import { deliver } from './deliver.ts'
 import { dev } from './dev.ts'
 import { latency } from './latency.ts'
 import { mail } from './mail.ts'
+import { operator } from './operator.ts'
 import { compare } from './report.ts'
 import { roles } from './roles.ts'
 import type { BenchContext, Section } from './section.ts'
 import type { Spread } from './statistics.ts'
 
-const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, dev]
+const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, dev, operator]
 
 /** Where a section was measured, and what it came to. */
 interface Measured {
