@@ -139,7 +139,12 @@ export class MemoryStore {
     const before = this.#attemptOf(ref, claim)
     if (before === undefined) this.attempts.push(logged)
     else Object.assign(before, logged)
-    return { kind: 'claimed', claim, uncounted: row.uncounted }
+    return {
+      kind: 'claimed',
+      claim,
+      uncounted: row.uncounted,
+      ...(row.cancel_requested_at !== null && { cancelled: true }),
+    }
   }
 
   /** Answers whether the claim still held. What is to be committed with the outcome is, or neither. */

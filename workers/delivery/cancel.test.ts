@@ -89,6 +89,20 @@ describe('a cancelled delivery', () => {
     expect(await claim(failed, 2)).toEqual({ kind: 'stale' })
   })
 
+  it('under a claim that was lost is known as such to whoever claims it next', async () => {
+    const id = await newDelivery()
+    await claim(id)
+    await cancelNotification(database.db, 'shop', id)
+    await database.db
+      .updateTable('deliveries')
+      .set({ lease_until: new Date(Date.now() - 1) })
+      .where('id', '=', id)
+      .execute()
+    expect(await claim(id)).toEqual({ kind: 'claimed', claim: 2, uncounted: 0, cancelled: true })
+    expect(await finish(id, { claim: 2, status: 'unknown', outcome: null })).toBe(true)
+    expect(await rowOf(id)).toMatchObject({ status: 'unknown' })
+  })
+
   it('is one whichever comes first, the end of its attempt or the cancellation', async () => {
     const ids = await Promise.all(Array.from({ length: 20 }, newDelivery))
     await Promise.all(ids.map((id) => claim(id)))

@@ -8,6 +8,7 @@ interface ClaimRow {
   verdict: 'claim' | 'busy' | 'settled' | 'stale'
   claim: number
   uncounted: number
+  cancelled: boolean
   status: DeliveryStatus
   reason: Reason | null
   due_at: Date | null
@@ -76,7 +77,8 @@ export async function claimBatch(
         owner = excluded.owner, claimed_at = excluded.claimed_at,
         finished_at = NULL, outcome = NULL, provider = NULL, code = NULL, detail = NULL
     )
-    SELECT id, verdict, claim, left_uncounted AS uncounted, status, reason, due_at,
+    SELECT id, verdict, claim, left_uncounted AS uncounted,
+      in_epoch = replay_epoch AND cancel_requested_at IS NOT NULL AS cancelled, status, reason, due_at,
       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::int AS wait
     FROM judged`.execute(db)
   const byId = new Map(rows.map((row) => [row.id, row]))
@@ -96,7 +98,12 @@ function isNewer(left: AttemptRef, right: AttemptRef): boolean {
 function toResult(row: ClaimRow): ClaimResult {
   switch (row.verdict) {
     case 'claim':
-      return { kind: 'claimed', claim: row.claim, uncounted: row.uncounted }
+      return {
+        kind: 'claimed',
+        claim: row.claim,
+        uncounted: row.uncounted,
+        ...(row.cancelled && { cancelled: true }),
+      }
     case 'busy':
       return { kind: 'busy', milliseconds: row.wait }
     case 'settled':

@@ -149,6 +149,7 @@ function world({
   return { run, admission, finished, restored, produced, sends }
 }
 
+const interrupted = { kind: 'claimed', claim: 2, uncounted: 0 } as const
 const failed = (failure: Exclude<Outcome['class'], 'sent'>): Outcome => ({
   class: failure,
   code: '451',
@@ -275,7 +276,6 @@ describe('deliver', () => {
   })
 
   it('holds an interrupted delivery when told so, and repeats it otherwise or when the vendor can tell', async () => {
-    const interrupted: ClaimResult = { kind: 'claimed', claim: 2, uncounted: 0 }
     const hold = world({ claim: interrupted, onUnknown: 'Hold' })
     await hold.run()
     expect(hold.sends).toEqual([])
@@ -361,6 +361,13 @@ describe('deliver', () => {
     expect(await run()).toEqual({ kind: 'park', milliseconds: 2_000 })
     expect(finished).toMatchObject([{ status: 'queued', reason: 'throttled', uncounted: false }])
     expect(produced).toEqual([])
+  })
+
+  it('sends nothing that was cancelled under a claim that was lost, and does not claim to know what became of it', async () => {
+    const { run, sends, finished } = world({ claim: { ...interrupted, cancelled: true }, idempotency: 'key' })
+    await run()
+    expect(sends).toEqual([])
+    expect(finished).toMatchObject([{ status: 'unknown', outcome: null }])
   })
 
   it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {

@@ -149,18 +149,17 @@ export function createDeliver(options: DeliverOptions) {
   async function judge(
     { record, envelope, ref }: DeliveryWork,
     rendered: Exclude<Rendered, { kind: 'busy' }>,
-    { claim, uncounted }: Extract<ClaimResult, { kind: 'claimed' }>,
+    { claim, uncounted, cancelled }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
     admitted: Admitted,
   ): Promise<Judgement> {
+    const unknown = { next: 'end', status: 'unknown', reason: null } as const
+    // Trying again is what the cancellation forbids; that the message did not leave before, nobody can say.
+    if (cancelled) return unsent(unknown, 'cancelled while a claim was lost')
     if (claim > maxClaims)
       return unsent({ next: 'dead_letter', reason: 'poison' }, `${maxClaims} claims without an outcome`)
-    if (claim > 1 && options.policy.onUnknown === 'Hold' && options.idempotency === 'none') {
-      return unsent(
-        { next: 'end', status: 'unknown', reason: null },
-        'an earlier claim ended without an outcome',
-      )
-    }
+    if (claim > 1 && options.policy.onUnknown === 'Hold' && options.idempotency === 'none')
+      return unsent(unknown, 'an earlier claim ended without an outcome')
     if (timeLeft(envelope) <= 0) return unsent(expire(claim > 1))
     if (rendered.kind === 'invalid') {
       return unsent({ next: 'end', status: 'failed', reason: 'template_invalid' }, rendered.detail)

@@ -35,8 +35,11 @@ export interface ClaimRequest extends AttemptRef {
 }
 
 export type ClaimResult =
-  /** `claim` counts the claims of this attempt: above 1, the one before ended without an outcome. */
-  | { kind: 'claimed'; claim: number; uncounted: number }
+  /**
+   * `claim` counts the claims of this attempt: above 1, the one before ended without an outcome. `cancelled`: the delivery was
+   * cancelled under that one.
+   */
+  | { kind: 'claimed'; claim: number; uncounted: number; cancelled?: true }
   /** Another worker holds it: look again after the wait. */
   | { kind: 'busy'; milliseconds: number }
   /** The outcome of this very attempt is recorded; what had to follow it may be missing. */
