@@ -238,6 +238,12 @@ export const invalidCases: Case[] = [
     message: 'must consist of letters, digits, dots, dashes and underscores',
     kubernetes: 'rule',
   }),
+  channel('topic: {name: __consumer_offsets}', {
+    name: "a topic of Kafka's own",
+    path: 'spec.topic.name',
+    message: "must not begin with two underscores: such topics are Kafka's own",
+    kubernetes: 'rule',
+  }),
   channel(`topic: {name: ${'x'.repeat(201)}}`, {
     name: 'a topic name without room for retry topics',
     path: 'spec.topic.name',

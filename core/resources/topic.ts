@@ -10,6 +10,12 @@ const nameText = withRules(z.string().max(200), [
     message: 'must consist of letters, digits, dots, dashes and underscores',
     holds: (text) => /^[a-zA-Z0-9._-]*$/.test(text) && text !== '.' && text !== '..',
   },
+  {
+    // __consumer_offsets and __transaction_state: with the settings of a channel a cluster would lose what it has consumed.
+    cel: "!self.startsWith('__')",
+    message: "must not begin with two underscores: such topics are Kafka's own",
+    holds: (text) => !text.startsWith('__'),
+  },
 ])
 
 const name = withChangeRule(nameText, {
