@@ -39,9 +39,17 @@ export class Watches {
     for (const reflector of this.#reflectors) reflector.start()
   }
 
-  /** Resolves once every cache holds a whole list. */
-  async synced(): Promise<void> {
-    await Promise.all(this.#reflectors.map(({ synced }) => synced))
+  /** Resolves once every cache holds a whole list; rejects with the signal's reason when that comes first. */
+  async synced(signal: AbortSignal): Promise<void> {
+    const aborted = Promise.withResolvers<never>()
+    const abort = () => aborted.reject(signal.reason as Error)
+    signal.throwIfAborted()
+    signal.addEventListener('abort', abort)
+    try {
+      await Promise.race([aborted.promise, Promise.all(this.#reflectors.map(({ synced }) => synced))])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { isNotFound } from './api-error.ts'
-import type { Connection } from './connection.ts'
+import type { ApiRequest, Connection } from './connection.ts'
 import { type KubernetesObject, type ObjectName, pathOf, type ResourceKind } from './resource-kind.ts'
 
 export interface ListOptions {
@@ -37,9 +37,12 @@ const watchSilence = 150_000
 /** The verbs of the Kubernetes API that the operator uses. Every one rejects with an ApiError when the server refuses. */
 export class Api {
   readonly #connection: Connection
+  readonly #beforeWrite: () => void
 
-  constructor(connection: Connection) {
+  /** @param beforeWrite throws when nothing may be written any more */
+  constructor(connection: Connection, beforeWrite: () => void = () => {}) {
     this.#connection = connection
+    this.#beforeWrite = beforeWrite
   }
 
   get<T extends KubernetesObject>(kind: ResourceKind, name: ObjectName, signal?: AbortSignal): Promise<T> {
@@ -67,12 +70,15 @@ export class Api {
     }
   }
 
-  /** What happened since a resource version, until the server ends it, the connection breaks (rejects) or the signal says so. */
-  async *watch<T extends KubernetesObject>(
+  /**
+   * What happened since a resource version, until the server ends it, the connection breaks (rejects) or the signal says so. Resolves once the
+   * server has begun to tell.
+   */
+  async watch<T extends KubernetesObject>(
     kind: ResourceKind,
     options: ListOptions & { resourceVersion: string },
     signal: AbortSignal,
-  ): AsyncGenerator<WatchEvent<T>> {
+  ): Promise<AsyncIterable<WatchEvent<T>>> {
     const query = {
       ...selectors(options),
       watch: 'true',
@@ -85,21 +91,18 @@ export class Api {
       { method: 'GET', path, silence: watchSilence, ...accept(options, '') },
       signal,
     )
-    for await (const line of lines(response.body)) yield JSON.parse(line) as WatchEvent<T>
+    return events<T>(response.body)
   }
 
   create<T extends KubernetesObject>(kind: ResourceKind, object: T, signal?: AbortSignal): Promise<T> {
     const path = pathOf(kind, { namespace: object.metadata.namespace ?? '' })
-    return this.#connection.ask<T>({ method: 'POST', path, body: object }, signal)
+    return this.#write<T>({ method: 'POST', path, body: object }, signal)
   }
 
   /** Replaces what has the object's resource version; rejects with a conflict when somebody wrote since. */
   replace<T extends KubernetesObject>(kind: ResourceKind, object: T, signal?: AbortSignal): Promise<T> {
     const { namespace = '', name } = object.metadata
-    return this.#connection.ask<T>(
-      { method: 'PUT', path: pathOf(kind, { namespace, name }), body: object },
-      signal,
-    )
+    return this.#write<T>({ method: 'PUT', path: pathOf(kind, { namespace, name }), body: object }, signal)
   }
 
   /** Server-side apply: makes the fields that are sent, and those alone, what they say. Takes them from whoever had them. */
@@ -112,7 +115,7 @@ export class Api {
     const { namespace = '', name } = object.metadata
     const query = new URLSearchParams({ fieldManager, force: 'true', ...(dryRun && { dryRun: 'All' }) })
     const path = `${pathOf(kind, { namespace, name, ...(subresource && { subresource }) })}?${query.toString()}`
-    return this.#connection.ask<T>(
+    return this.#write<T>(
       { method: 'PATCH', path, body: object, contentType: 'application/apply-patch+yaml' },
       signal,
     )
@@ -127,7 +130,7 @@ export class Api {
     signal?: AbortSignal,
   ): Promise<T> {
     const path = `${pathOf(kind, target)}?${new URLSearchParams({ fieldManager }).toString()}`
-    return this.#connection.ask<T>(
+    return this.#write<T>(
       { method: 'PATCH', path, body: patch, contentType: 'application/merge-patch+json' },
       signal,
     )
@@ -136,7 +139,7 @@ export class Api {
   /** Deletes, and what it owns after it. With a uid only that very object, not a later one of the same name. */
   async delete(kind: ResourceKind, name: ObjectName, uid?: string, signal?: AbortSignal): Promise<void> {
     const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) }
-    await this.#connection.ask({ method: 'DELETE', path: pathOf(kind, name), body }, signal)
+    await this.#write({ method: 'DELETE', path: pathOf(kind, name), body }, signal)
   }
 
   /** Whether the API server serves a kind at present. */
@@ -153,6 +156,11 @@ export class Api {
       throw error
     }
   }
+
+  async #write<T>(request: ApiRequest, signal: AbortSignal | undefined): Promise<T> {
+    this.#beforeWrite()
+    return await this.#connection.ask<T>(request, signal)
+  }
 }
 
 function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string, string> {
@@ -167,6 +175,10 @@ function accept({ metadataOnly }: ListOptions, suffix: 'List' | ''): { accept?: 
   return metadataOnly
     ? { accept: `application/json;as=PartialObjectMetadata${suffix};g=meta.k8s.io;v=v1` }
     : {}
+}
+
+async function* events<T>(body: AsyncIterable<Buffer>): AsyncGenerator<WatchEvent<T>> {
+  for await (const line of lines(body)) yield JSON.parse(line) as WatchEvent<T>
 }
 
 async function* lines(body: AsyncIterable<Buffer>): AsyncGenerator<string> {

@@ -12,6 +12,11 @@ export class Cache<T extends KubernetesObject> {
     return this.#objects.get(keyOf(name))
   }
 
+  /** Whether there is an object of this one's name. */
+  has(object: KubernetesObject): boolean {
+    return this.#objects.has(keyOf(nameOf(object)))
+  }
+
   list(): T[] {
     return [...this.#objects.values()]
   }

@@ -8,6 +8,9 @@ export interface ConditionText {
   message: string
 }
 
+/** Characters of a message: a person reads it, and the schema of a condition takes no more than 32,768. */
+const longestMessage = 4_096
+
 /**
  * The conditions of a resource after this look at it. The time of a condition is that of its last change of status (metav1.Condition), so what
  * did not change stays the very same. Pure.
@@ -21,7 +24,8 @@ export function nextConditions<Type extends string>(
   return (Object.entries(said) as [Type, ConditionText][]).map(([type, text]) => {
     const previous = earlier.get(type)
     const lastTransitionTime = previous?.status === text.status ? previous.lastTransitionTime : timestamp(now)
-    return { type, ...text, observedGeneration: generation, lastTransitionTime }
+    const message = text.message.slice(0, longestMessage)
+    return { type, ...text, message, observedGeneration: generation, lastTransitionTime }
   })
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Api } from './api.ts'
 import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
+import { truncate } from './truncate.ts'
 
 const eventKind: ResourceKind = {
   apiVersion: 'events.k8s.io/v1',
@@ -19,6 +20,9 @@ export interface EventText {
   action: string
   note: string
 }
+
+/** Bytes: the API server refuses more. */
+const longestNote = 1024
 
 export type RecordEvent = (regarding: KubernetesObject, event: EventText) => void
 
@@ -50,8 +54,7 @@ export function createEventRecorder({
       type,
       reason,
       action,
-      // The API server refuses more than a kilobyte.
-      note: note.slice(0, 1024),
+      note: truncate(note, longestNote),
       regarding: { apiVersion, kind, name, namespace, ...(uid !== undefined && { uid }) },
     }
     api.create(eventKind, event).catch((error: unknown) => {

@@ -55,9 +55,13 @@ export class Leader {
     this.#options = { leaseDuration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000, ...options }
   }
 
-  /** Asked anew before every write: a process that was frozen must know by itself that its time is over. */
   get leading(): boolean {
     return this.#leading && this.#options.clock.monotonic() - this.#renewedAt < this.#options.renewDeadline
+  }
+
+  /** Throws unless we lead. Called before every write: a process that was frozen must know by itself that its time is over. */
+  readonly assertLeading = (): void => {
+    if (!this.leading) throw new Error('this process no longer leads')
   }
 
   /** Resolves once we lead. */

@@ -16,7 +16,7 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
 /** Milliseconds between tries while the API server is away: doubled each time, and never given up. */
 const firstPause = 500
 const longestPause = 30_000
-/** Milliseconds that a watch must last: one that ends sooner, again and again, is as bad as one that fails. */
+/** Milliseconds that a watch must last: one that ends sooner, again and again, is as bad as one that cannot be opened. */
 const healthyWatch = 1_000
 
 /**
@@ -52,18 +52,22 @@ export class Reflector<T extends KubernetesObject> {
     const { kind, logger, clock } = this.#options
     const { signal } = this.#stopping
     for (let failures = 0; !signal.aborted; ) {
-      const begun = clock.monotonic()
+      let opened = Infinity
+      let error: unknown
       try {
         this.#resourceVersion ??= await this.#list(signal)
-        await this.#watch(this.#resourceVersion, signal)
-        if (clock.monotonic() - begun >= healthyWatch) failures = 0
-        else await this.#pause(++failures)
-      } catch (error) {
-        if (signal.aborted) return
+        await this.#watch(this.#resourceVersion, () => (opened = clock.monotonic()), signal)
+      } catch (caught) {
+        error = caught
+      }
+      if (signal.aborted) return
+      const wasHealthy = clock.monotonic() - opened >= healthyWatch
+      failures = wasHealthy ? 0 : failures + 1
+      if (error !== undefined) {
         if (isGone(error)) this.#resourceVersion = undefined
         logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
-        await this.#pause(++failures, error instanceof ApiError ? error.retryAfter : undefined)
       }
+      if (!wasHealthy) await this.#pause(failures, error instanceof ApiError ? error.retryAfter : undefined)
     }
   }
 
@@ -75,9 +79,11 @@ export class Reflector<T extends KubernetesObject> {
     return resourceVersion
   }
 
-  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+  async #watch(resourceVersion: string, opened: () => void, signal: AbortSignal): Promise<void> {
     const { api, kind, cache } = this.#options
-    for await (const event of api.watch<T>(kind, { ...this.#options, resourceVersion }, signal)) {
+    const events = await api.watch<T>(kind, { ...this.#options, resourceVersion }, signal)
+    opened()
+    for await (const event of events) {
       if (event.type === 'ERROR') {
         const { code = 500, reason = '', message = 'the watch failed' } = event.object
         throw new ApiError(code, reason, message)

@@ -47,6 +47,11 @@ export const nameOf = ({ metadata }: KubernetesObject): ObjectName => ({
   name: metadata.name,
 })
 
+/** Whether the one is the other with no more than another status or other metadata. */
+export const hasSameSpec = (object: KubernetesObject, previous: KubernetesObject | undefined): boolean =>
+  previous?.metadata.uid === object.metadata.uid &&
+  previous?.metadata.generation === object.metadata.generation
+
 /** `namespace/name`: what a queue holds. */
 export const keyOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`
 
