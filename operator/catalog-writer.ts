@@ -14,6 +14,8 @@ export interface CatalogWriterOptions {
   producer: Producer
   topic: string
   catalog: Pick<OpenCatalog, 'published' | 'onChange'>
+  /** Throws when nothing may be written any more. */
+  beforeWrite: () => void
 }
 
 const source = 'kubernetes'
@@ -67,7 +69,8 @@ export class CatalogWriter {
 
   /** Says that everything there was at the start is published: until then the API answers 503, not 422. */
   async markSynced(): Promise<void> {
-    const { producer, topic } = this.#options
+    const { producer, topic, beforeWrite } = this.#options
+    beforeWrite()
     await producer.produce([syncedRecord(topic, source)])
   }
 
@@ -81,8 +84,10 @@ export class CatalogWriter {
     isDone: () => boolean,
     signal: AbortSignal,
   ): Promise<void> {
+    signal.throwIfAborted()
     if (records.length === 0) return
-    const { producer, catalog } = this.#options
+    const { producer, catalog, beforeWrite } = this.#options
+    beforeWrite()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const check = () => {
       if (isDone()) resolve()
@@ -91,9 +96,8 @@ export class CatalogWriter {
     const unsubscribe = catalog.onChange(check)
     signal.addEventListener('abort', abort)
     try {
-      await producer.produce(records)
-      check()
-      await promise
+      // Both at once: a produce that hangs, because Kafka is away, ends with the signal too.
+      await Promise.all([producer.produce(records).then(check), promise])
     } finally {
       unsubscribe()
       signal.removeEventListener('abort', abort)

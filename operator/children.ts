@@ -1,6 +1,7 @@
 import type { Api } from './runtime/api.ts'
 import { isNotFound } from './runtime/api-error.ts'
 import { isApplied } from './runtime/applied.ts'
+import { ownsMore } from './runtime/owned.ts'
 import type { Cache } from './runtime/cache.ts'
 import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/resource-kind.ts'
 import { manager } from './channel/names.ts'
@@ -20,8 +21,8 @@ export class Children<T extends KubernetesObject> {
   /** Makes an object what it should be; writes nothing when it is. Answers it as it is now. */
   async apply(wanted: T, signal: AbortSignal): Promise<T> {
     const live = this.cache.get(nameOf(wanted))
-    if (live !== undefined && live.metadata.deletionTimestamp === undefined && isApplied(live, wanted))
-      return live
+    const isThere = live !== undefined && live.metadata.deletionTimestamp === undefined
+    if (isThere && isApplied(live, wanted) && !ownsMore(live, wanted, manager)) return live
     return await this.#api.apply<T>(this.kind, wanted, { fieldManager: manager }, signal)
   }
 

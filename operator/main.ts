@@ -35,13 +35,13 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
   await runProcess({ role: 'operator', ...settings }, async ({ logger, metrics, started, signal }) => {
     const connection = new Connection(config, clock)
     started.add('connection to the API server', () => connection.close())
-    const api = new Api(connection)
     const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-operator', logger })
     started.add('broker', () => broker.close())
     const controllerMetrics = createControllerMetrics(metrics, clock)
     const autoscalerMetrics = createAutoscalerMetrics(metrics)
     const lease = { namespace: settings.namespace, name: leaseName }
-    const leader = new Leader({ api, lease, identity, clock, logger })
+    const leader = new Leader({ api: new Api(connection), lease, identity, clock, logger })
+    const api = new Api(connection, leader.assertLeading)
     started.add('leader election', () => leader.stop())
     leader.start()
 
@@ -50,18 +50,22 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
     const lead = async () => {
       await leader.led
       const start = () =>
-        startOperator({
-          api,
-          broker,
-          platform,
-          watchNamespaces: settings.watchNamespaces,
-          maxReplicas: settings.topicReplicas,
-          identity,
-          clock,
-          logger,
-          metrics: controllerMetrics,
-          autoscalerMetrics,
-        })
+        startOperator(
+          {
+            api,
+            broker,
+            platform,
+            watchNamespaces: settings.watchNamespaces,
+            maxReplicas: settings.topicReplicas,
+            identity,
+            clock,
+            logger,
+            metrics: controllerMetrics,
+            autoscalerMetrics,
+            beforeWrite: leader.assertLeading,
+          },
+          signal,
+        )
       running = await awaitBroker(start, { logger, signal })
     }
     const refused = lead().then(

@@ -30,6 +30,8 @@ export interface OperatorOptions {
   watchNamespaces: readonly string[]
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
+  /** Throws when nothing may be written any more. */
+  beforeWrite: () => void
   /** Names this replica in Events. */
   identity: string
   clock: Clock & Timers
@@ -44,7 +46,7 @@ export interface RunningOperator {
 }
 
 /** Does the work of the leading operator until it is stopped. Rejects while Kafka or the API server is away: whoever starts it tries again. */
-export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
+export async function startOperator(options: OperatorOptions, signal: AbortSignal): Promise<RunningOperator> {
   const { api, broker, clock, logger } = options
   const { topicPrefix: prefix } = options.platform
   const started: (() => Promise<unknown>)[] = []
@@ -61,7 +63,12 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     const podAutoscalerCache = watches.add<HorizontalPodAutoscaler>(podAutoscalers, [platform.namespace])
     const liveWorkers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
     started.push(() => liveWorkers.close())
-    const writer = new CatalogWriter({ producer: broker.producer, topic: catalogTopic(prefix), catalog })
+    const writer = new CatalogWriter({
+      producer: broker.producer,
+      topic: catalogTopic(prefix),
+      catalog,
+      beforeWrite: options.beforeWrite,
+    })
     const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
     const threads = new TemplateThreads({ logger })
     started.push(() => threads.close())
@@ -84,7 +91,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     })
     watches.start()
     started.push(() => watches.stop())
-    await watches.synced()
+    await watches.synced(signal)
     templateController.start()
     started.push(() => templateController.stop())
     channelController.start()

@@ -4,7 +4,7 @@ import type { ChannelObject } from '../channel/status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api.ts'
 import { type ConditionText, nextConditions } from '../runtime/conditions.ts'
-import { keyOf, type KubernetesObject, nameOf } from '../runtime/resource-kind.ts'
+import type { KubernetesObject } from '../runtime/resource-kind.ts'
 
 /** What the autoscaler has to say of a channel. It owns these fields; the rest of the status is the channel controller's. */
 export interface ScalingStatus {
@@ -20,38 +20,47 @@ const fieldManager = 'carillon-autoscaler'
 /** Milliseconds between two writes that only tell new numbers: a column may be a little old, and the API server is everybody's. */
 const numbersInterval = 30_000
 
-/** Writes the autoscaler's part of a channel's status if it says anything new. */
+/** Writes the autoscaler's part of a channel's status if it says anything new, or if somebody else wrote it. */
 export function createScalingStatusWriter({ api, clock }: { api: Api; clock: Clock }) {
-  const written = new Map<string, { at: number; status: object; texts: object }>()
+  /** By uid. */
+  const writtenAt = new Map<string, number>()
 
   return async (object: ChannelObject, said: ScalingStatus, signal: AbortSignal): Promise<void> => {
-    const key = keyOf(nameOf(object))
     const { scaling, provider, activeProvider, lag, deadLetters } = said
-    const texts = { ScalingActive: scaling, ProviderHealthy: provider, activeProvider }
-    const before = object.status?.conditions ?? []
     const conditions = nextConditions(
-      before,
+      object.status?.conditions ?? [],
       { ScalingActive: scaling, ProviderHealthy: provider },
       { generation: object.metadata.generation ?? 0, now: clock.now() },
     )
-    const status = {
-      conditions,
-      ...(activeProvider !== undefined && { activeProvider }),
-      ...(lag !== undefined && { lag }),
-      ...(deadLetters !== undefined && { deadLetters }),
-    }
-    const last = written.get(key)
-    if (isDeepStrictEqual(status, last?.status)) return
-    const isOnlyNumbers = isDeepStrictEqual(texts, last?.texts)
-    if (last !== undefined && isOnlyNumbers && clock.monotonic() - last.at < numbersInterval) return
+    const words = { conditions, ...(activeProvider !== undefined && { activeProvider }) }
+    const numbers = { ...(lag !== undefined && { lag }), ...(deadLetters !== undefined && { deadLetters }) }
+    const live = livePart(object)
+    const hasNews = !isDeepStrictEqual(words, live.words)
+    if (!hasNews && isDeepStrictEqual(numbers, live.numbers)) return
     const { apiVersion, kind, metadata } = object
-    const { name, namespace = '' } = metadata
+    const { name, namespace = '', uid = '' } = metadata
+    const now = clock.monotonic()
+    for (const [key, at] of writtenAt) if (now - at >= numbersInterval) writtenAt.delete(key)
+    if (!hasNews && writtenAt.has(uid)) return
+    const status = { ...words, ...numbers }
     await api.apply(
       channels,
       { apiVersion, kind, metadata: { name, namespace }, status } as KubernetesObject,
       { fieldManager, subresource: 'status' },
       signal,
     )
-    written.set(key, { at: clock.monotonic(), status, texts })
+    writtenAt.set(uid, now)
+  }
+}
+
+/** The autoscaler's part of a status as it was last seen. */
+function livePart({ status }: ChannelObject): { words: object; numbers: object } {
+  const { conditions = [], activeProvider, lag, deadLetters } = status ?? {}
+  const ours = ['ScalingActive', 'ProviderHealthy'].flatMap((type) =>
+    conditions.filter((condition) => condition.type === type),
+  )
+  return {
+    words: { conditions: ours, ...(activeProvider !== undefined && { activeProvider }) },
+    numbers: { ...(lag !== undefined && { lag }), ...(deadLetters !== undefined && { deadLetters }) },
   }
 }

@@ -1,24 +1,30 @@
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { channelTopics } from '../../core/notification/topics.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 
 /** A channel, and since when it is there. */
 export interface Claimant {
   channel: NotificationChannel
+  /** RFC 3339; empty for what was published from elsewhere: it is always the older one. */
   createdAt: string
 }
 
 /**
- * Who else has a topic that this channel wants, in words, or undefined. Of two channels on one topic the older has it; of two of the same age the one whose
- * name comes first. Pure.
+ * Why a channel cannot have a topic that it wants, in words, or undefined. Names below the install's prefix are given, not taken: a channel that took
+ * another's would have it before that is even made. Of two channels on one topic the older has it; of two of the same age the one whose name comes first. Pure.
  */
 export function topicCollision(
   wanted: Claimant,
   others: readonly Claimant[],
   prefix: string,
 ): string | undefined {
+  const { metadata, spec } = wanted.channel
   const topics = new Set(topicNames(wanted.channel, prefix))
   const own = installTopicSpecs(prefix, 1).find(({ name }) => topics.has(name))
   if (own !== undefined) return `topic ${own.name} is the install's own`
+  const given = channelTopics(prefix, metadata, '', []).main
+  if (spec.topic.name.startsWith(`${prefix}.`) && spec.topic.name !== given)
+    return `topic ${spec.topic.name}: names that begin with ${prefix}. are given by the install`
   for (const other of others) {
     const shared = topicNames(other.channel, prefix).find((name) => topics.has(name))
     if (shared !== undefined && isBefore(other, wanted)) {

@@ -27,6 +27,9 @@ export const isUnknown = (reason: string, message: string): ConditionText => ({
 const needed = ['Accepted', 'CredentialsReady', 'TopicsReady', 'WorkersReady'] as const
 const further = ['Durable'] as const
 
+export const isJudged = (type: string) =>
+  type === 'Ready' || [...needed, ...further].some((each) => each === type)
+
 /**
  * The judged conditions of a channel, `Ready` first. `Ready` needs those that a message needs to get out; a single copy in Kafka is told on its
  * own, because the channel goes on in spite of it.

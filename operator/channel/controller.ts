@@ -10,12 +10,21 @@ import type { Api } from '../runtime/api.ts'
 import { Controller } from '../runtime/controller.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
-import { keyOf, type KubernetesObject, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
+import {
+  hasSameSpec,
+  keyOf,
+  type KubernetesObject,
+  nameOf,
+  type ObjectName,
+} from '../runtime/resource-kind.ts'
 import type { Watches } from '../watches.ts'
 import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
+import { createClaims } from './claims.ts'
+import { createWorkersKeeper } from './ensure-workers.ts'
 import { channelOf, managedSelector } from './names.ts'
 import { createChannelReconciler } from './reconcile.ts'
+import { createRemover } from './remove.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
 
 export interface ChannelControllerOptions {
@@ -30,6 +39,8 @@ export interface ChannelControllerOptions {
   /** Whether the cluster knows ScaledObjects. */
   hasKeda: boolean
   recordEvent: RecordEvent
+  /** Throws when nothing may be written any more. */
+  beforeWrite: () => void
   clock: Clock & Timers
   logger: Logger
   metrics: ReturnType<typeof createControllerMetrics>
@@ -55,15 +66,30 @@ export function startChannelController(options: ChannelControllerOptions) {
     // Only that they changed: what is in them is read when it is needed, and not kept.
     tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
   }
-  const reconcile = createChannelReconciler({
-    ...options,
-    admin: broker.admin,
-    channels: cache.channels,
+  const children = {
     deployments: new Children(api, deployments, cache.deployments),
     budgets: new Children(api, disruptionBudgets, cache.budgets),
     credentials: new Children(api, secrets, cache.credentials),
     scaledObjects: cache.scaledObjects && new Children(api, scaledObjects, cache.scaledObjects),
-    writeStatus: createStatusWriter(options),
+  }
+  const prefix = platform.topicPrefix
+  const claims = createClaims({ ...options, channels: cache.channels, prefix })
+  const statusWriter = createStatusWriter(options)
+  const reconcile = createChannelReconciler({
+    ...options,
+    admin: broker.admin,
+    channels: cache.channels,
+    deployments: cache.deployments,
+    claims,
+    ensureWorkers: createWorkersKeeper({ ...children, platform }),
+    remove: createRemover({
+      ...options,
+      admin: broker.admin,
+      children: Object.values(children).filter((each) => each !== undefined) as Children<KubernetesObject>[],
+      takenTopics: () => claims.taken(),
+      prefix,
+    }),
+    statusWriter,
   })
   const controller = new Controller({
     name: 'notificationchannel',
@@ -73,15 +99,22 @@ export function startChannelController(options: ChannelControllerOptions) {
     logger,
     metrics: options.metrics('notificationchannel', workers),
   })
-  const enqueue = (name: ObjectName | undefined) => name && controller.queue.add(keyOf(name))
+  const isWatched = ({ namespace }: ObjectName) =>
+    watchNamespaces.length === 0 || watchNamespaces.includes(namespace)
+  // What belongs to a namespace that is not watched is not ours to judge: its channels look as if they were gone.
+  const enqueue = (name: ObjectName | undefined) => {
+    if (name !== undefined && isWatched(name)) controller.queue.add(keyOf(name))
+  }
   let callOffSweep = () => {}
   let unsubscribe = () => {}
 
   function watch(): void {
     cache.channels.onChange((object, previous) => {
-      // Its own status is no reason to look at a channel again.
-      if (previous?.metadata.generation === object.metadata.generation && cache.channels.get(nameOf(object)))
+      // Its own status is no reason to look at a channel again, unless somebody else wrote it.
+      if (hasSameSpec(object, previous) && cache.channels.has(object)) {
+        if (statusWriter.isForeign(object)) enqueue(nameOf(object))
         return
+      }
       enqueue(nameOf(object))
       for (const other of cache.channels.list()) if (isRefused(other)) enqueue(nameOf(other))
     })
@@ -98,22 +131,18 @@ export function startChannelController(options: ChannelControllerOptions) {
 
   /** What was deleted while nobody watched is known from labels and from the catalog. */
   function sweep(): void {
+    const owned = Object.values(children).flatMap((each): KubernetesObject[] => each?.cache.list() ?? [])
     const known = [
-      ...[...cache.deployments.list(), ...cache.budgets.list(), ...cache.credentials.list()].map(
-        ({ metadata }) => channelOf(metadata.labels),
-      ),
+      ...owned.map(({ metadata }) => channelOf(metadata.labels)),
       ...[...catalog.published()].map(([key, { source }]) =>
         source === 'kubernetes' ? channelOfKey(key) : undefined,
       ),
     ]
     for (const name of known) {
-      if (name !== undefined && isWatched(name) && cache.channels.get(name) === undefined) enqueue(name)
+      if (name !== undefined && cache.channels.get(name) === undefined) enqueue(name)
     }
     callOffSweep = clock.after(sweepInterval, sweep)
   }
-
-  const isWatched = ({ namespace }: ObjectName) =>
-    watchNamespaces.length === 0 || watchNamespaces.includes(namespace)
 
   watch()
   return {

@@ -1,6 +1,6 @@
 import { providerByType } from '../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { isNotFound } from '../runtime/api-error.ts'
+import { isNotFound, isRefused } from '../runtime/api-error.ts'
 import type { Api } from '../runtime/api.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { secrets } from '../kinds.ts'
@@ -25,6 +25,8 @@ export async function resolveCredentials(
     try {
       found.set(name, await api.get<SecretObject>(secrets, { namespace, name }, signal))
     } catch (error) {
+      if (isRefused(error))
+        return { condition: isFalse('SecretRefused', (error as Error).message), found: new Map() }
       if (!isNotFound(error)) throw error
     }
   }

@@ -1,14 +1,13 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Condition } from '../../core/resources/condition.ts'
 import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
 import type { Clock } from '../../core/clock.ts'
+import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api.ts'
 import { nextConditions, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { KubernetesObject } from '../runtime/resource-kind.ts'
-import { type ChannelFindings, channelConditionTexts } from './conditions.ts'
-import { manager } from './names.ts'
+import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
+import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
 
 /** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
 export interface ChannelObject extends KubernetesObject {
@@ -28,41 +27,39 @@ export type ChannelFacts = Pick<
   'topics' | 'consumerGroup' | 'workers' | 'revision'
 >
 
-/** Writes the status of a channel if it says anything new, and tells transitions of conditions as Events. */
+/** Writes the status of channels, and tells transitions of conditions as Events. */
 export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOptions) {
-  return async (
-    object: ChannelObject,
-    findings: ChannelFindings,
-    facts: ChannelFacts,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const generation = object.metadata.generation ?? 0
-    const before = object.status?.conditions ?? []
-    const texts = channelConditionTexts(findings, { suspend: object.spec.suspend === true })
-    const conditions = nextConditions(before, texts, { generation, now: clock.now() })
-    const status: NotificationChannelStatus = { observedGeneration: generation, conditions, ...facts }
-    if (isDeepStrictEqual(status, judgedPart(object.status, conditions))) return
-    const { apiVersion, kind, metadata } = object
-    const { name, namespace = '' } = metadata
-    await api.apply(
-      channels,
-      { apiVersion, kind, metadata: { name, namespace }, status } as KubernetesObject,
-      { fieldManager: manager, subresource: 'status' },
-      signal,
-    )
-    for (const condition of transitions(before, conditions).filter(isNews))
-      recordEvent(object, eventOf(condition))
+  const applied = new AppliedStatus<ChannelObject, NotificationChannelStatus>({
+    api,
+    kind: channels,
+    part: ({ status }) => status && judgedPart(status),
+  })
+  return {
+    isForeign: (object: ChannelObject) => applied.isForeign(object),
+    forget: (name: ObjectName) => applied.forget(name),
+    /** Writes if there is anything new to say. */
+    async write(
+      object: ChannelObject,
+      findings: ChannelFindings,
+      facts: ChannelFacts,
+      signal: AbortSignal,
+    ): Promise<void> {
+      const generation = object.metadata.generation ?? 0
+      const before = object.status?.conditions ?? []
+      const texts = channelConditionTexts(findings, { suspend: object.spec.suspend === true })
+      const conditions = nextConditions(before, texts, { generation, now: clock.now() })
+      const status = { observedGeneration: generation, conditions, ...facts }
+      if (!(await applied.apply(object, status, signal))) return
+      for (const condition of transitions(before, conditions).filter(isNews))
+        recordEvent(object, eventOf(condition))
+    },
   }
 }
 
 /** The autoscaler writes fields of its own into the same status. */
-function judgedPart(
-  status: NotificationChannelStatus | undefined,
-  conditions: readonly Condition[],
-): Partial<NotificationChannelStatus> {
-  const { activeProvider: _provider, lag: _lag, deadLetters: _letters, ...judged } = status ?? {}
-  const types = new Set(conditions.map(({ type }) => type))
-  return { ...judged, conditions: (judged.conditions ?? []).filter(({ type }) => types.has(type)) }
+function judgedPart(status: NotificationChannelStatus): NotificationChannelStatus {
+  const { activeProvider: _provider, lag: _lag, deadLetters: _letters, ...judged } = status
+  return { ...judged, conditions: (judged.conditions ?? []).filter(({ type }) => isJudged(type)) }
 }
 
 /** That all is as it should be is told once, by `Ready`. */

@@ -8,6 +8,8 @@ import { isFalse, isTrue } from './conditions.ts'
 export interface TopicFindings {
   topicsReady: ConditionText
   durable: ConditionText
+  /** Whether Kafka took none of it. */
+  isRefused: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ export async function ensureTopics(
     return {
       topicsReady: isFalse('TopicRefused', error.message),
       durable: isFalse('TopicRefused', error.message),
+      isRefused: true,
     }
   }
   const found = plan.changes.length === 0 ? before : await admin.describeTopics(names)
@@ -37,7 +40,7 @@ export async function ensureTopics(
     plan.problems.length > 0
       ? isFalse('NotSupported', plan.problems.join('; '))
       : isTrue('TopicsReady', `${names.length} topics are as they should be`)
-  return { topicsReady, durable: durability(found) }
+  return { topicsReady, durable: durability(found), isRefused: false }
 }
 
 /** Whether an acknowledged message outlives the loss of a broker: two copies at least, and two that must have it. */

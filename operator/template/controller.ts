@@ -9,7 +9,7 @@ import type { Api } from '../runtime/api.ts'
 import { Controller } from '../runtime/controller.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
-import { keyOf, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
+import { hasSameSpec, keyOf, nameOf, type ObjectName } from '../runtime/resource-kind.ts'
 import type { Watches } from '../watches.ts'
 import { startCollector } from './collector.ts'
 import { createTemplateReconciler } from './reconcile.ts'
@@ -34,12 +34,13 @@ const workers = 2
 export function startTemplateController(options: TemplateControllerOptions) {
   const { catalog, watches, watchNamespaces, clock, logger } = options
   const cache = watches.add<TemplateObject>(templates, watchNamespaces)
+  const statusWriter = createTemplateStatusWriter(options)
   const controller = new Controller({
     name: 'notificationtemplate',
     reconcile: createTemplateReconciler({
       ...options,
       templates: cache,
-      writeStatus: createTemplateStatusWriter(options),
+      statusWriter,
     }),
     workers,
     clock,
@@ -59,8 +60,8 @@ export function startTemplateController(options: TemplateControllerOptions) {
     /** To be called once the caches hold whole lists. */
     start(): void {
       cache.onChange((object, previous) => {
-        const isStatusOnly = previous?.metadata.generation === object.metadata.generation
-        if (!isStatusOnly || cache.get(nameOf(object)) === undefined) enqueue(nameOf(object))
+        if (hasSameSpec(object, previous) && cache.has(object) && !statusWriter.isForeign(object)) return
+        enqueue(nameOf(object))
       })
       unsubscribe = catalog.onChange((key) => {
         const name = key === undefined ? undefined : templateOfKey(key)

@@ -1,8 +1,10 @@
+import { BrokerError } from '../../core/broker/broker.ts'
 import { keyOf } from '../../core/catalog/records.ts'
 import { kinds } from '../../core/catalog/kinds.ts'
 import type { TemplateConditionType } from '../../core/resources/condition.ts'
 import type { NotificationTemplate } from '../../core/resources/template.ts'
 import type { TemplateProblem } from '../../core/template/check.ts'
+import { brokerCondition } from '../broker-condition.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { createParser } from '../parser.ts'
 import type { Cache } from '../runtime/cache.ts'
@@ -16,7 +18,7 @@ export interface TemplateReconcilerOptions {
   writer: CatalogWriter
   /** Parses every part and renders every sample, in a thread that can be ended. */
   checkTemplate: (template: NotificationTemplate) => Promise<TemplateProblem[]>
-  writeStatus: ReturnType<typeof createTemplateStatusWriter>
+  statusWriter: ReturnType<typeof createTemplateStatusWriter>
 }
 
 /** Problems told in a condition: the first is what the author mends first. */
@@ -26,11 +28,12 @@ const parse = createParser<NotificationTemplate>(kinds.NotificationTemplate)
 
 /** Publishes a template once it is proven; a broken edit leaves the last good revision serving, and says why. */
 export function createTemplateReconciler(options: TemplateReconcilerOptions) {
-  const { templates, writer, checkTemplate, writeStatus } = options
+  const { templates, writer, checkTemplate, statusWriter } = options
 
   return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const object = templates.get(name)
     if (object === undefined) {
+      statusWriter.forget(name)
       // Its revisions stay: deliveries that wait for a retry name them.
       await writer.remove([`NotificationTemplate/${name.namespace}/${name.name}`], signal)
       return {}
@@ -59,9 +62,18 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
     if (source !== undefined) {
       const message = `a template of this name was published from ${source}`
       const texts = { Ready: { status: 'False', reason: 'OwnedElsewhere', message }, Valid: valid } as const
-      return writeStatus(object, texts, kept(object), signal)
+      return statusWriter.write(object, texts, kept(object), signal)
     }
-    const revision = await writer.publish(template, signal)
+    let revision: string
+    try {
+      revision = await writer.publish(template, signal)
+    } catch (error) {
+      if (error instanceof BrokerError) {
+        const texts = { Ready: brokerCondition(error), Valid: valid }
+        await statusWriter.write(object, texts, kept(object), signal)
+      }
+      throw error
+    }
     const { content, locales, defaultLocale } = template.spec
     const facts: TemplateFacts = {
       revision: `${object.metadata.generation ?? 0}-${revision.slice(0, 6)}`,
@@ -73,7 +85,7 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
       reason: 'Serving',
       message: `revision ${facts.revision} serves`,
     }
-    await writeStatus(object, { Ready: ready, Valid: valid }, facts, signal)
+    await statusWriter.write(object, { Ready: ready, Valid: valid }, facts, signal)
   }
 
   async function tell(
@@ -89,7 +101,7 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
       Ready: { ...invalid, message: `${message}; ${rest}` },
       Valid: invalid,
     }
-    await writeStatus(object, texts, kept(object), signal)
+    await statusWriter.write(object, texts, kept(object), signal)
   }
 }
 

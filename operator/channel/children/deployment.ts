@@ -16,11 +16,14 @@ export interface DeploymentObject extends KubernetesObject {
     replicas?: number
     updatedReplicas?: number
     readyReplicas?: number
+    conditions?: { type: string; status: string; message?: string }[]
   }
 }
 
-/** What the pods were made from: another one rolls them. A Secret is told by its version, because a hash of a password is worth guessing at. */
 export const annotation = {
+  /** Generation of the channel that a Deployment was made from. */
+  generation: 'carillon.dev/channel-generation',
+  // What the pods were made from: another one rolls them. A Secret is told by its version, because a hash of a password is worth guessing at.
   release: 'carillon.dev/release',
   credentials: 'carillon.dev/credentials-version',
 } as const
@@ -94,7 +97,9 @@ function podSpec(
       seccompProfile: { type: 'RuntimeDefault' },
     },
     nodeSelector: workers.nodeSelector,
-    tolerations: workers.tolerations as NonNullable<V1PodSpec['tolerations']>,
+    ...(workers.tolerations.length > 0 && {
+      tolerations: workers.tolerations as NonNullable<V1PodSpec['tolerations']>,
+    }),
     ...(Object.keys(workers.affinity).length > 0 && { affinity: workers.affinity }),
     ...(workers.priorityClassName !== '' && { priorityClassName: workers.priorityClassName }),
     topologySpreadConstraints: [

@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from 'node:util'
+import { manager } from './channel/names.ts'
+import type { Api } from './runtime/api.ts'
+import {
+  keyOf,
+  type KubernetesObject,
+  nameOf,
+  type ObjectName,
+  type ResourceKind,
+} from './runtime/resource-kind.ts'
+
+export interface AppliedStatusOptions<T, S> {
+  api: Api
+  kind: ResourceKind
+  /** What of an object's status is written here, as it was last seen. */
+  part: (object: T) => S | undefined
+}
+
+/**
+ * Our part of the status of one kind of objects: written when it says anything new, and known again when somebody else wrote it. The cache may be older than
+ * our last write, so that is remembered too: what looks equal to the cache may not be what the API server has.
+ */
+export class AppliedStatus<T extends KubernetesObject, S extends object> {
+  readonly #options: AppliedStatusOptions<T, S>
+  readonly #written = new Map<string, S>()
+
+  constructor(options: AppliedStatusOptions<T, S>) {
+    this.#options = options
+  }
+
+  /** Answers whether anything was written. */
+  async apply(object: T, status: S, signal: AbortSignal): Promise<boolean> {
+    const { api, kind, part } = this.#options
+    const key = keyOf(nameOf(object))
+    const written = this.#written.get(key) ?? status
+    if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) return false
+    const { name, namespace = '' } = object.metadata
+    const { apiVersion, kind: kindName } = kind
+    await api.apply(
+      kind,
+      { apiVersion, kind: kindName, metadata: { name, namespace }, status } as KubernetesObject,
+      { fieldManager: manager, subresource: 'status' },
+      signal,
+    )
+    this.#written.set(key, status)
+    return true
+  }
+
+  /** Whether somebody else wrote our part. */
+  isForeign(object: T): boolean {
+    const written = this.#written.get(keyOf(nameOf(object)))
+    return written !== undefined && !isDeepStrictEqual(written, this.#options.part(object))
+  }
+
+  /** To be called when the object is gone. */
+  forget(name: ObjectName): void {
+    this.#written.delete(keyOf(name))
+  }
+}

@@ -1,0 +1,65 @@
+import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { kinds } from '../../core/catalog/kinds.ts'
+import { keyOf } from '../../core/catalog/records.ts'
+import type { NotificationChannel } from '../../core/resources/channel.ts'
+import type { CatalogWriter } from '../catalog-writer.ts'
+import { createParser } from '../parser.ts'
+import type { Cache } from '../runtime/cache.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
+import { type Claimant, topicCollision } from './collisions.ts'
+import { isFalse } from './conditions.ts'
+import type { ChannelObject } from './status.ts'
+
+export interface ClaimsOptions {
+  channels: Pick<Cache<ChannelObject>, 'list'>
+  catalog: Pick<OpenCatalog, 'published'>
+  writer: Pick<CatalogWriter, 'foreignSource'>
+  prefix: string
+}
+
+/** Who has which name and which topic. */
+export function createClaims({ channels, catalog, writer, prefix }: ClaimsOptions) {
+  const parse = createParser<NotificationChannel>(kinds.NotificationChannel)
+
+  function claimantOf(object: ChannelObject): Claimant[] {
+    const parsed = parse(object)
+    const createdAt = object.metadata.creationTimestamp ?? ''
+    return parsed.kind === 'ok' ? [{ channel: parsed.resource, createdAt }] : []
+  }
+
+  /** Channels that were published from a folder or through the API. */
+  function foreign(): Claimant[] {
+    return [...catalog.published().values()].flatMap(({ source, resource }) =>
+      source !== 'kubernetes' && resource.kind === 'NotificationChannel'
+        ? [{ channel: resource, createdAt: '' }]
+        : [],
+    )
+  }
+
+  return {
+    parse,
+
+    /** Why a valid channel is not served all the same. */
+    refusalOf(channel: NotificationChannel, object: ChannelObject): ConditionText | undefined {
+      const source = writer.foreignSource(keyOf(channel))
+      if (source !== undefined)
+        return isFalse('OwnedElsewhere', `a channel of this name was published from ${source}`)
+      const others = channels
+        .list()
+        .filter(({ metadata }) => metadata.uid !== object.metadata.uid)
+        .flatMap(claimantOf)
+      const [wanted] = claimantOf(object) as [Claimant]
+      const collision = topicCollision(wanted, [...foreign(), ...others], prefix)
+      return collision === undefined ? undefined : isFalse('TopicConflict', collision)
+    },
+
+    /** The topics that any channel there is lays claim to. */
+    taken(): ReadonlySet<string> {
+      const claimants = [...foreign(), ...channels.list().flatMap(claimantOf)]
+      return new Set(
+        claimants.flatMap(({ channel }) => channelTopicSpecs(prefix, channel).map(({ name }) => name)),
+      )
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import type { NotificationChannel } from '../../core/resources/channel.ts'
+import type { Children } from '../children.ts'
+import type { Platform } from '../platform.ts'
+import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import { credentialsSecret, secretNames, type SecretObject } from './children/credentials.ts'
+import { annotation, type DeploymentObject, releaseOf, workerDeployment } from './children/deployment.ts'
+import { disruptionBudget } from './children/disruption-budget.ts'
+import { scaledObject } from './children/scaled-object.ts'
+import { childName, label } from './names.ts'
+import { UpgradeBudget } from './upgrade-budget.ts'
+
+export interface WorkersOptions {
+  deployments: Children<DeploymentObject>
+  budgets: Children<KubernetesObject>
+  credentials: Children<SecretObject>
+  /** Undefined where the cluster knows no ScaledObjects. */
+  scaledObjects: Children<KubernetesObject> | undefined
+  platform: Platform
+}
+
+/** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
+export type UpgradeWait = readonly string[] | undefined
+
+/** Makes the workers of a channel, and what belongs to them, what they should be. */
+export function createWorkersKeeper(options: WorkersOptions) {
+  const { deployments, budgets, credentials, scaledObjects, platform } = options
+  const budget = new UpgradeBudget({ deployments: deployments.cache, release: releaseOf(platform) })
+
+  /**
+   * @param generation of the channel: another one is an edit by its owner, which waits for no upgrade
+   * @param found the Secrets, or undefined when they are not complete: the workers then go on with what they had, and new ones wait
+   */
+  return async function ensureWorkers(
+    channel: NotificationChannel,
+    generation: number,
+    found: ReadonlyMap<string, SecretObject> | undefined,
+    signal: AbortSignal,
+  ): Promise<UpgradeWait> {
+    const name = { namespace: platform.namespace, name: childName(channel.metadata) }
+    const live = deployments.cache.get(name)
+    if (found === undefined && live === undefined) return undefined
+    const copy = found && credentialsSecret(channel, found, platform.namespace)
+    const secret = copy ? await credentials.apply(copy, signal) : credentials.cache.get(name)
+    // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
+    if (secret === undefined && secretNames(channel).length > 0) return undefined
+    await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
+    await ensureScaledObject(channel, signal)
+    const wanted = withGeneration(workerDeployment(channel, platform, secret), generation)
+    return await roll(wanted, live, signal)
+  }
+
+  async function roll(
+    wanted: DeploymentObject,
+    live: DeploymentObject | undefined,
+    signal: AbortSignal,
+  ): Promise<UpgradeWait> {
+    if (live === undefined || !budget.isUpgrade(live)) {
+      await deployments.apply(wanted, signal)
+      return undefined
+    }
+    const admission = budget.admit(live, { mustGo: isEdited(live, wanted) })
+    if (admission !== 'admitted') return admission.map(channelNameOf)
+    try {
+      await deployments.apply(wanted, signal)
+    } catch (error) {
+      budget.release(live)
+      throw error
+    }
+    return undefined
+  }
+
+  async function ensureScaledObject(channel: NotificationChannel, signal: AbortSignal): Promise<void> {
+    if (scaledObjects === undefined) return
+    const name = { namespace: platform.namespace, name: childName(channel.metadata) }
+    const live = scaledObjects.cache.get(name)
+    // KEDA scales what is suspended too, so what is suspended has no ScaledObject.
+    const wanted = channel.spec.scaling.mode === 'KEDA' && !channel.spec.suspend
+    if (wanted) await scaledObjects.apply(scaledObject(channel, platform), signal)
+    else if (live !== undefined) await scaledObjects.delete(live, signal)
+  }
+}
+
+function withGeneration(deployment: DeploymentObject, generation: number): DeploymentObject {
+  const annotations = { [annotation.generation]: String(generation) }
+  return { ...deployment, metadata: { ...deployment.metadata, annotations } }
+}
+
+/** Whether the channel's owner asks for another Deployment, by its spec or by a Secret. */
+function isEdited(live: DeploymentObject, wanted: DeploymentObject): boolean {
+  const credentials = ({ spec }: DeploymentObject) =>
+    spec.template.metadata?.annotations?.[annotation.credentials]
+  const generation = ({ metadata }: DeploymentObject) => metadata.annotations?.[annotation.generation]
+  return generation(live) !== generation(wanted) || credentials(live) !== credentials(wanted)
+}
+
+function channelNameOf({ metadata }: DeploymentObject): string {
+  return `${metadata.labels?.[label.channelNamespace]}/${metadata.labels?.[label.channelName]}`
+}
