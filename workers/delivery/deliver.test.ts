@@ -366,8 +366,7 @@ describe('deliver', () => {
   it('sends nothing that was cancelled under a claim that was lost, and does not claim to know what became of it', async () => {
     const { run, sends, finished } = world({ claim: { ...interrupted, cancelled: true }, idempotency: 'key' })
     await run()
-    expect(sends).toEqual([])
-    expect(finished).toMatchObject([{ status: 'unknown', outcome: null }])
+    expect([sends, finished]).toMatchObject([[], [{ status: 'unknown', outcome: null }]])
   })
 
   it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
@@ -385,7 +384,7 @@ describe('deliver', () => {
     expect(long.finished).toMatchObject([{ status: 'retrying', uncounted: true, outcome: null }])
     expect(long.produced).toMatchObject([{ topic: topics.retries[1]!.topic }])
     const lasting = world({ destination: held(2_000, 10_000) })
-    expect(await lasting.run()).toMatchObject({ kind: 'done' })
+    expect((await lasting.run()).kind).toBe('done')
     expect([...short.sends, ...long.sends, ...lasting.sends]).toEqual([])
   })
 
