@@ -30,12 +30,13 @@ export function post(
     let answer: HttpExchange | undefined
     let received = 0
 
-    function finish(error: Error): void {
+    /** @param why there is no status, if there is none: an error is not cheap to make */
+    function finish(why: () => Error): void {
       signal.removeEventListener('abort', onAbort)
-      resolve(answer ?? { phase: written === undefined ? 'not_sent' : 'unanswered', error })
+      resolve(answer ?? { phase: written === undefined ? 'not_sent' : 'unanswered', error: why() })
     }
     function onAbort(): void {
-      finish(abortError())
+      finish(abortError)
       written?.abort(abortError())
     }
     signal.addEventListener('abort', onAbort)
@@ -64,10 +65,10 @@ export function post(
           if (received > maxAnswerBytes) controller.abort(new Error('the answer is too long'))
         },
         onResponseEnd() {
-          finish(new Error('ended without a status'))
+          finish(() => new Error('ended without a status'))
         },
         onResponseError(_controller, error) {
-          finish(error)
+          finish(() => error)
         },
       },
     )

@@ -1,8 +1,8 @@
-import { createHmac } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { Agent } from 'undici'
 import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
+import { mac, type MacKey, macKey } from '../notification/mac.ts'
 import { post } from './http-exchange.ts'
 import { outcomeFromHttp } from './http-outcome.ts'
 import { defineProvider } from './provider.ts'
@@ -53,10 +53,12 @@ export const webhook = defineProvider({
       bodyTimeout: 0,
     })
 
+    const keysOf = secretParser()
+
     return {
       async send(message, context, signal) {
         if (message.type !== 'webhook') throw new TypeError(`webhook cannot send ${message.type}`)
-        const keys = parseSecrets(secret('secret'))
+        const keys = keysOf(secret('secret'))
         if (keys === undefined)
           return { class: 'auth', code: 'bad_secret', detail: 'the signing secret is missing or malformed' }
         const body = toJson(message.body)
@@ -97,18 +99,27 @@ export const webhook = defineProvider({
   },
 })
 
+/** Reads secrets as {@link parseSecrets} does, and the same ones only once. */
+function secretParser(): typeof parseSecrets {
+  let last: { text: string | undefined; keys: MacKey[] | undefined } | undefined
+  return (text) => {
+    if (last === undefined || last.text !== text) last = { text, keys: parseSecrets(text) }
+    return last.keys
+  }
+}
+
 /** The keys of `whsec_…` secrets separated by white space, or `undefined` if there is none or one is malformed. */
-function parseSecrets(text = ''): Buffer[] | undefined {
+function parseSecrets(text = ''): MacKey[] | undefined {
   const secrets = text.split(/\s+/).filter((part) => part !== '')
   const keys = secrets.map((part) => Buffer.from(part.replace(/^whsec_/, ''), 'base64'))
   const wellFormed = secrets.every((part) => /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(part))
   return wellFormed && keys.length > 0 && keys.every(({ length }) => length >= 24 && length <= 64)
-    ? keys
+    ? keys.map(macKey)
     : undefined
 }
 
-function sign(key: Buffer, content: string): string {
-  return `v1,${createHmac('sha256', key).update(content).digest('base64')}`
+function sign(key: MacKey, content: string): string {
+  return `v1,${mac(key, Buffer.from(content)).toString('base64')}`
 }
 
 function toJson(value: unknown): string | undefined {
