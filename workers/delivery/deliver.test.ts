@@ -144,7 +144,7 @@ function world({
   const run = (record = recordOf()) => {
     const work = readWork(record)
     if (work.kind === 'unknown_version') throw new Error('held by the worker')
-    return deliver(work, admission.enter()!)
+    return deliver(work, admission.enter()!, () => {})
   }
   return { run, admission, finished, restored, produced, sends }
 }

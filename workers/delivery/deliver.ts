@@ -70,7 +70,7 @@ interface Admitted {
 
 /**
  * Takes one delivery from its record to a recorded outcome and whatever must follow it. Every step may be repeated after a crash. The permit ends
- * with it.
+ * with it; `free` is called when nothing more is asked of a provider.
  */
 export function createDeliver(options: DeliverOptions) {
   const { ledger, followUps, tell, logger, metrics, clock, channel } = options
@@ -78,9 +78,12 @@ export function createDeliver(options: DeliverOptions) {
   return async function deliver(
     work: Exclude<Work, { kind: 'unknown_version' }>,
     permit: Permit,
+    free: () => void,
   ): Promise<RunResult> {
     try {
-      return work.kind === 'delivery' ? await enter(work, permit) : await setAside(work.record, work.detail)
+      return work.kind === 'delivery'
+        ? await enter(work, permit, free)
+        : await setAside(work.record, work.detail)
     } catch (error) {
       // The ledger or the broker is out of reach. The record waits here unfinished, so it cannot be lost.
       logger.warn({ err: error }, 'Delivery held')
@@ -90,12 +93,12 @@ export function createDeliver(options: DeliverOptions) {
     }
   }
 
-  async function enter(work: DeliveryWork, permit: Permit): Promise<RunResult> {
+  async function enter(work: DeliveryWork, permit: Permit, free: () => void): Promise<RunResult> {
     const destination = options.enterDestination(work.envelope)
     const { heldFor, outFor } = destination
     if (heldFor > 0 && mayHold({ openFor: heldFor, outFor })) return { kind: 'park', milliseconds: heldFor }
     try {
-      return await attempt(work, { permit, destination })
+      return await attempt(work, { permit, destination }, free)
     } finally {
       destination.release()
     }
@@ -108,7 +111,7 @@ export function createDeliver(options: DeliverOptions) {
     return { kind: 'done' }
   }
 
-  async function attempt(work: DeliveryWork, admitted: Admitted): Promise<RunResult> {
+  async function attempt(work: DeliveryWork, admitted: Admitted, free: () => void): Promise<RunResult> {
     const { record, envelope, ref } = work
     const isYoung = clock.now() - Date.parse(envelope.accepted_at) < catalogDelay
     if (isYoung && !options.canRender(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
@@ -133,6 +136,8 @@ export function createDeliver(options: DeliverOptions) {
     const leaseEnd = claimedAt + options.leaseMilliseconds
     const judged = await judge(work, rendered, claim, leaseEnd, admitted)
     const decision = endInTime(judged.decision, judged.outcome, timeLeft(envelope))
+    // While this is recorded, the provider has time for another. One that is to wait keeps its slot: so it counts as none that ended.
+    if (decision.next !== 'release') free()
     const recorded = await finish(ref, claim.claim, { ...judged, decision })
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
     const { judgement, dueAt } = recorded

@@ -10,11 +10,17 @@ export interface Task {
   key: string
   /** True when nobody wants the result any more: the task is dropped instead of run. */
   abandoned: () => boolean
-  /** Must not reject. */
-  run: () => Promise<RunResult>
+  /**
+   * Must not reject.
+   * @param free gives the slot back before the end: for what comes after the work itself, such as recording it
+   */
+  run: (free: () => void) => Promise<RunResult>
 }
 
-/** Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. */
+/**
+ * Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. Of those that gave their slot back
+ * themselves there are at most as many again.
+ */
 export class Dispatcher {
   readonly #concurrency: number
   readonly #clock: Timers
@@ -26,6 +32,8 @@ export class Dispatcher {
   readonly #parked = new Set<() => void>()
   readonly #idle: (() => void)[] = []
   #running = 0
+  /** Begun and not over, with a slot or without. */
+  #unfinished = 0
   #stopped = false
 
   /** @param options.mayStart is asked right before each start; after a no, `wake` makes it be asked again, and so does the end of a run */
@@ -35,7 +43,7 @@ export class Dispatcher {
     this.#mayStart = options.mayStart ?? (() => true)
   }
 
-  /** Tasks that run now. */
+  /** Tasks that hold a slot. */
   get running(): number {
     return this.#running
   }
@@ -73,15 +81,15 @@ export class Dispatcher {
     this.#ready = this.#ready.filter((key) => this.#queues.has(key))
   }
 
-  /** Starts nothing more, and resolves when nothing runs. What waits is forgotten: it was never finished, so it is read again. */
+  /** Starts nothing more, and resolves when everything begun is over. What waits is forgotten: it was never finished, so it is read again. */
   async drain(): Promise<void> {
     this.#stopped = true
     for (const callOff of this.#parked) callOff()
-    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.#unfinished > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #fill(): void {
-    while (!this.#stopped && this.#running < this.#concurrency) {
+    while (!this.#stopped && this.#running < this.#concurrency && this.#unfinished < 2 * this.#concurrency) {
       const key = this.#ready[0]
       if (key === undefined) return
       const task = this.#queues.get(key)?.[0]
@@ -95,11 +103,21 @@ export class Dispatcher {
 
   async #run(key: string, task: Task): Promise<void> {
     this.#running++
-    const result = await task.run()
-    this.#running--
+    this.#unfinished++
+    let holds = true
+    const release = () => {
+      if (holds) this.#running--
+      holds = false
+    }
+    const result = await task.run(() => {
+      release()
+      this.#fill()
+    })
+    release()
+    this.#unfinished--
     if (result.kind === 'done') this.#next(key)
     else this.#park(key, result.milliseconds)
-    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    if (this.#unfinished === 0) for (const resolve of this.#idle.splice(0)) resolve()
     this.#fill()
   }
 

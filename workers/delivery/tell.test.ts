@@ -107,7 +107,7 @@ function world({ outcome = { class: 'sent' }, ...setup }: Setup) {
   }
   const work = readWork(record)
   if (work.kind !== 'delivery') throw new Error('no delivery')
-  return { run: () => deliver(work, admission.enter()!), told, produced }
+  return { run: () => deliver(work, admission.enter()!, () => {}), told, produced }
 }
 
 const failed = (failure: Exclude<Outcome['class'], 'sent'>): Outcome => ({

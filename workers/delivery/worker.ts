@@ -144,16 +144,22 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     dispatcher.enqueue({
       key: delivery.ordering === 'PerRecipient' ? (record.key ?? own) : own,
       abandoned: handle.abandoned,
-      run: async () => {
+      run: async (free) => {
         const permit = pressure.enter()
         // A token that was there when it was asked for may have lapsed since.
         if (permit === undefined) return { kind: 'park', milliseconds: 0 }
         metrics.slotsBusy.set(labels, dispatcher.running)
         throughput.begin()
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
-        const result = await inDeliverySpan(work, group, () => deliver(work, permit))
-        metrics.slotsBusy.set(labels, dispatcher.running - 1)
-        throughput.end(result.kind === 'done')
+        let holds = true
+        const release = (finished: boolean) => {
+          if (holds) throughput.end(finished)
+          holds = false
+          free()
+          metrics.slotsBusy.set(labels, dispatcher.running)
+        }
+        const result = await inDeliverySpan(work, group, () => deliver(work, permit, () => release(true)))
+        release(result.kind === 'done')
         pressure.observe()
         // Untold when the wait for it was given up: then the record is read again.
         if (result.kind === 'done') void Promise.resolve(result.told).then(handle.done, () => {})
