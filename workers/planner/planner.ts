@@ -1,7 +1,7 @@
 import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import { createEventPublisher } from '../../core/events/publisher.ts'
-import { decodeRequest, header } from '../../core/notification/envelope.ts'
+import { decodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { isDataError } from '../../core/store/store.ts'
@@ -28,10 +28,12 @@ const holdMilliseconds = 1_000
 /** Milliseconds that a stop waits for a broker that does not take the events. */
 const drainPatience = 10_000
 const topicMilliseconds = 5_000
+/** Milliseconds after acceptance within which a channel that is missing here is taken to be on its way, and between looks for it. */
+const [catalogDelay, catalogMilliseconds] = [10_000, 1_000]
 
 /** Turns accepted requests into deliveries: records them, then writes one record per delivery to its channel's topic. */
 export async function startPlanner(options: PlannerOptions): Promise<Running> {
-  const { broker, prefix, clock, logger } = options
+  const { broker, catalog, prefix, clock, logger } = options
   const waiting: Taken[] = []
   const stopping = new AbortController()
   const giveUp = new AbortController()
@@ -43,7 +45,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     metrics: options.metrics.events,
     signal: giveUp.signal,
   })
-  /** What calls off the waits of requests for a topic. */
+  /** What calls off the waits of requests for a topic or a channel. */
   const aside = new Set<() => void>()
   const hold = () => sleep(clock, holdMilliseconds, stopping.signal)
   let working: Promise<void> = Promise.resolve()
@@ -103,22 +105,29 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         const [first] = batch as [Taken]
         logger.warn({ err: error, notification: first.request.id, requests: batch.length }, 'Planning held')
         if (fault === 'request') return deadLetter(first.record, first.work, 'cannot be recorded')
-        if (fault === 'topic') return later(first)
+        // Out of the way of the others: the topic of its channel is not there yet, or not ours to write.
+        if (fault === 'topic') return later(first, topicMilliseconds)
         await hold()
       }
     }
   }
 
-  /** Out of the way of the others: the topic of its channel is not there yet, or not ours to write. */
-  function later(taken: Taken): void {
-    const callOff = clock.after(topicMilliseconds, () => {
+  function later(taken: Taken, milliseconds: number): void {
+    const callOff = clock.after(milliseconds, () => {
       aside.delete(callOff)
       take(taken)
     })
     aside.add(callOff)
   }
 
+  /** Whether the request names a channel that the API knew and that may still be on its way to us. */
+  function isEarly({ tenant, channels, accepted_at }: RequestEnvelope): boolean {
+    if (clock.now() - Date.parse(accepted_at) >= catalogDelay) return false
+    return channels.some((name) => catalog.channel(tenant, name) === undefined)
+  }
+
   function take(taken: Taken): void {
+    if (isEarly(taken.request)) return later(taken, catalogMilliseconds)
     waiting.push(taken)
     if (idle) working = planWaiting()
   }
