@@ -10,6 +10,7 @@ async function world() {
   const registry = new Registry()
   const taken: Work[] = []
   const ticks: (() => void)[] = []
+  const time = { ms: 0 }
   let handlers!: ConsumerHandlers
   let refusal: BrokerError | undefined
   const consumer: Broker['consumer'] = (options) => {
@@ -28,7 +29,11 @@ async function world() {
     broker: { consumer } as Broker,
     group: 'g',
     topics: ['t'],
-    clock: { after: (_milliseconds, callback) => (ticks.push(callback), () => {}) },
+    clock: {
+      after: (_milliseconds, callback) => (ticks.push(callback), () => {}),
+      now: () => time.ms,
+      monotonic: () => time.ms,
+    },
     logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
     metrics: createSourceMetrics(registry),
     bounds: { records: 3, bytes: 1_000 },
@@ -56,6 +61,8 @@ async function world() {
     })
   return {
     handlers,
+    time,
+    registry,
     taken,
     value,
     deliver,
@@ -93,4 +100,15 @@ it('counts the commits that fail, and not those that came too late', async () =>
   refuse(new BrokerError('unavailable', 'away'))
   await tick()
   expect(await value('kafka_commit_failures_total')).toBe(1)
+})
+
+it('measures for how long a rebalance leaves it without partitions', async () => {
+  const { handlers, time, registry } = await world()
+  handlers.onAssigned({ epoch: 1, partitions: [{ topic: 't', partition: 0 }] })
+  handlers.onRevoked(1)
+  time.ms += 3_000
+  handlers.onAssigned({ epoch: 2, partitions: [{ topic: 't', partition: 0 }] })
+  expect(await registry.getSingleMetricAsString('carillon_kafka_rebalance_duration_seconds')).toContain(
+    'carillon_kafka_rebalance_duration_seconds_sum{group="g"} 3',
+  )
 })

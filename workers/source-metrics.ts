@@ -21,6 +21,13 @@ export function createSourceMetrics(registry: Registry) {
       labelNames: ['group'],
       registers,
     }),
+    rebalanceSeconds: new Histogram({
+      name: 'carillon_kafka_rebalance_duration_seconds',
+      help: 'From the end of an assignment to the next one: nothing is read meanwhile.',
+      labelNames: ['group'],
+      buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
     assigned: new Gauge({
       name: 'carillon_kafka_assigned_partitions',
       help: 'Partitions that this process reads.',

@@ -5,7 +5,7 @@ import {
   type Consumer,
   type TopicPartition,
 } from '../core/broker/broker.ts'
-import type { Timers } from '../core/clock.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { SourceMetrics } from './source-metrics.ts'
 import { Tracker } from './tracker.ts'
@@ -21,7 +21,7 @@ export interface SourceOptions {
   broker: Broker
   group: string
   topics: readonly string[]
-  clock: Timers
+  clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
   /** Bounds of what one partition may have unfinished before it is paused. */
@@ -53,6 +53,7 @@ export class Source {
   #epoch = -1
   readonly #failed = Promise.withResolvers<Error>()
   #healthy = false
+  #revokedAt: number | undefined
   #callOffCommit = () => {}
   #committing: Promise<void> = Promise.resolve()
 
@@ -66,6 +67,10 @@ export class Source {
           this.#epoch = epoch
           this.#healthy = true
           options.metrics.rebalances.inc({ group: options.group })
+          if (this.#revokedAt !== undefined) {
+            const seconds = (options.clock.monotonic() - this.#revokedAt) / 1000
+            options.metrics.rebalanceSeconds.observe({ group: options.group }, seconds)
+          }
           options.metrics.assigned.inc({ group: options.group }, partitions.length)
           this.#partitions = new Map(
             partitions.map((partition) => [
@@ -77,6 +82,7 @@ export class Source {
         onRevoked: (epoch) => {
           if (epoch !== this.#epoch) return
           this.#epoch = -1
+          this.#revokedAt = options.clock.monotonic()
           this.#releaseHeld()
           options.metrics.assigned.dec({ group: options.group }, this.#partitions.size)
           this.#partitions = new Map()

@@ -142,7 +142,7 @@ export function createDeliver(options: DeliverOptions) {
     if (recorded === undefined) return { kind: 'park', milliseconds: 0 }
     const { judgement, dueAt } = recorded
     const { decision: next } = judgement
-    count(envelope, judgement)
+    count(envelope, ref, judgement)
     if (next.next === 'release') return { kind: 'park', milliseconds: next.milliseconds }
     const told = tell(envelope, { ...ref, status: statusOf(next), reason: next.reason })
     // Before the next attempt can begin: after that, and a crash, nobody would know any more what this one came to.
@@ -221,9 +221,14 @@ export function createDeliver(options: DeliverOptions) {
     return undefined
   }
 
-  function count(envelope: DeliveryEnvelope, { decision, outcome, provider }: Judgement): void {
+  function count(
+    envelope: DeliveryEnvelope,
+    { attempt }: AttemptRef,
+    { decision, outcome, provider }: Judgement,
+  ): void {
     const status = decision.next === 'end' ? decision.status : decision.next
     metrics.deliveries.inc({ ...channel, provider: provider ?? '', outcome: status })
+    if (decision.next === 'end' || decision.next === 'dead_letter') metrics.attempts.observe(channel, attempt)
     traceStatus(status, outcome?.class === 'sent' ? undefined : (outcome?.class ?? status))
     if (outcome?.class === 'sent') {
       metrics.latency.observe(channel, (clock.now() - Date.parse(envelope.accepted_at)) / 1000)

@@ -24,6 +24,13 @@ export function createDeliveryMetrics(registry: Registry) {
       labelNames: channel,
       registers,
     }),
+    attempts: new Histogram({
+      name: 'carillon_delivery_attempts',
+      help: 'Attempts that deliveries took until they ended or became a dead letter.',
+      labelNames: channel,
+      buckets: [1, 2, 3, 5, 8, 13, 21],
+      registers,
+    }),
     latency: new Histogram({
       name: 'carillon_delivery_latency_seconds',
       help: 'From acceptance by the API to acceptance by the provider.',

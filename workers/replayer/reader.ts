@@ -1,5 +1,5 @@
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
-import { sleep, type Timers } from '../../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
@@ -13,7 +13,7 @@ export interface ReaderOptions {
   broker: Broker
   group: string
   topics: readonly string[]
-  clock: Timers
+  clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
 }
