@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { FieldError } from './problem.ts'
 
 /** Deep enough for any real document, and far from what exhausts the stack of whoever walks it. */
@@ -9,6 +9,12 @@ export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, parse)
+}
+
+/** For a route without a body: some clients declare JSON on every POST, also where there is none to declare. */
+export async function allowNoBody({ headers }: FastifyRequest): Promise<void> {
+  const length = headers['content-length'] ?? '0'
+  if (length === '0' && headers['transfer-encoding'] === undefined) delete headers['content-type']
 }
 
 /** A part of a JSON value, and where it is: its place is spelt out only when there is something to say of it. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { type InstallKeys, parseNotificationId } from '../../core/notification/ids.ts'
 import { isTerminal } from '../../core/notification/status.ts'
@@ -6,6 +6,7 @@ import { cancelNotification as cancel } from '../../core/store/cancellations.ts'
 import { readNotification } from '../../core/store/notifications.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { answer, problems } from '../documentation.ts'
+import { allowNoBody } from '../json-body.ts'
 import { presentNotification } from '../present.ts'
 import { notFound, sendProblem } from '../problem.ts'
 import { type NotificationResource, notificationResource } from '../resources.ts'
@@ -70,10 +71,4 @@ export function cancelNotification(
         : presentNotification(keys, history)
     },
   )
-}
-
-/** Some clients declare JSON on every POST, also where there is no body to declare. */
-async function allowNoBody({ headers }: FastifyRequest): Promise<void> {
-  const length = headers['content-length'] ?? '0'
-  if (length === '0' && headers['transfer-encoding'] === undefined) delete headers['content-type']
 }

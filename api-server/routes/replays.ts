@@ -12,6 +12,7 @@ import {
 } from '../../core/store/replays.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { answer, bodyProblems, problems } from '../documentation.ts'
+import { allowNoBody } from '../json-body.ts'
 import { type PageQuery, pageParameters, readPage } from '../page.ts'
 import { invalidRequest, notFound, sendProblem } from '../problem.ts'
 import { defaultRate, readFilter, type ReplayRequest, replayRequestSchema } from '../replay-request.ts'
@@ -161,10 +162,10 @@ export function replays(
     params,
     response: {
       200: answer('Cancelled.', replayResource, { ...example, status: 'cancelled' }),
-      ...problems(404, 409, 503),
+      ...problems(400, 404, 409, 413, 415, 503),
     },
   }
-  app.post<ById>('/v1/replays/:id/cancel', { schema: cancel }, (request, reply) =>
+  app.post<ById>('/v1/replays/:id/cancel', { schema: cancel, onRequest: allowNoBody }, (request, reply) =>
     change(request, reply, { act: cancelReplay, detail: 'The replay has ended.' }),
   )
 
@@ -174,9 +175,9 @@ export function replays(
     description: 'It goes on where it stopped, and pauses again if what it replays goes on failing.',
     tags,
     params,
-    response: { 200: answer('Goes on.', replayResource, example), ...problems(404, 409, 503) },
+    response: { 200: answer('Goes on.', replayResource, example), ...problems(400, 404, 409, 413, 415, 503) },
   }
-  app.post<ById>('/v1/replays/:id/resume', { schema: resume }, (request, reply) =>
+  app.post<ById>('/v1/replays/:id/resume', { schema: resume, onRequest: allowNoBody }, (request, reply) =>
     change(request, reply, { act: resumeReplay, detail: 'The replay is not paused.' }),
   )
 }

@@ -254,7 +254,10 @@ describe('a replay', () => {
     expect(await job!.save({ replayed: 1, skipped: {}, positions: {} })).toBe(false)
     await job!.end({ replayed: 1, skipped: {}, positions: {} }, 'completed')
     expect(await get(`/v1/replays/${id}`)).toMatchObject({ status: 'cancelled', replayed: 0 })
-    expect((await act(id, 'cancel')).statusCode).toBe(409)
+    // Also for a client that declares JSON where there is no body.
+    const [method, url] = ['POST', `/v1/replays/${id}/cancel`] as const
+    const headers = { 'content-type': 'application/json' }
+    expect((await api.app.inject({ method, url, headers })).statusCode).toBe(409)
     expect((await act(id, 'resume')).statusCode).toBe(409)
     expect((await act('rpl_x', 'cancel')).statusCode).toBe(404)
   })
