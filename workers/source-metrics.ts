@@ -67,3 +67,11 @@ export function createSourceMetrics(registry: Registry) {
     }),
   }
 }
+
+/** Removes the series of a consumer group that will not come back. Those of groups that are made again and again would fill the memory. */
+export function forgetGroup(metrics: SourceMetrics, group: string, topics: readonly string[]): void {
+  const { rebalances, assigned, commitSeconds, commitFailures, paused, inFlight, queueBytes } = metrics
+  for (const metric of [rebalances, assigned, commitSeconds, commitFailures]) metric.remove({ group })
+  for (const topic of topics)
+    for (const metric of [paused, inFlight, queueBytes]) metric.remove({ group, topic })
+}

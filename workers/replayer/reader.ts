@@ -1,7 +1,7 @@
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { SourceMetrics } from '../source-metrics.ts'
+import { forgetGroup, type SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
 
 export interface Taken {
@@ -53,6 +53,9 @@ export function createReader({ broker, group, topics, clock, logger, metrics }: 
       }
       return waiting.splice(0, max)
     },
-    stop: () => source.stop(),
+    async stop() {
+      await source.stop()
+      forgetGroup(metrics, group, topics)
+    },
   }
 }
