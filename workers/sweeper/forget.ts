@@ -6,7 +6,7 @@ const [batchSize, maxBatches] = [500, 100]
 
 /**
  * Deletes the notifications accepted before a point in time with their deliveries, attempts and cancellations; answers how many. One that has
- * not ended stays, and so does one whose deadline is to come: a record that is read again finds it here. People's inboxes are theirs.
+ * not ended stays, and so does one whose deadline is to come: a record that is read again finds it here. People's inboxes are theirs. Replays go when they ended before that point.
  */
 export async function forgetOld(db: Kysely<Database>, before: Date, signal: AbortSignal): Promise<number> {
   let forgotten = 0
@@ -16,6 +16,7 @@ export async function forgetOld(db: Kysely<Database>, before: Date, signal: Abor
     if (count < batchSize) break
   }
   await db.deleteFrom('cancellations').where('requested_at', '<', before).execute()
+  await db.deleteFrom('replays').where('finished_at', '<', before).execute()
   return forgotten
 }
 

@@ -348,6 +348,20 @@ describe('history', () => {
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ forgotten: 1 })
   })
 
+  it('has replays too, which go when they have ended', async () => {
+    const replay = { tenant: 'default', filter: '{}', rate: 1, reason: null, matched: 0, owner: null }
+    const times = { created_at: fromNow(-40 * day), updated_at: fromNow(-40 * day) }
+    const ended = (age: number) => ({ status: 'completed' as const, finished_at: fromNow(-age) })
+    const rows = [ended(31 * day), ended(29 * day), { status: 'paused' as const, finished_at: null }]
+    await database.db
+      .insertInto('replays')
+      .values(rows.map((row) => ({ id: randomUUID(), ...replay, ...times, ...row })))
+      .execute()
+    await sweeper().sweep()
+    const left = await database.db.selectFrom('replays').select('status').orderBy('sequence').execute()
+    expect(left.map(({ status }) => status)).toEqual(['completed', 'paused'])
+  })
+
   it('stays while something of it may still happen', async () => {
     const sending = await accept(40 * day)
     await deliver({ status: 'sending', notification: sending, lease: minute })
