@@ -17,12 +17,12 @@ test.each<[string[], Record<string, string>, string]>([
   [
     ['serve'],
     {},
-    'carillon: "serve": no such role; there are dev, api, planner, worker, migrate, apply, replay, help, version\n',
+    'carillon: "serve": no such role; there are dev, api, planner, worker, operator, migrate, apply, replay, help, version\n',
   ],
   [
     ['constructor'],
     {},
-    'carillon: "constructor": no such role; there are dev, api, planner, worker, migrate, apply, replay, help, version\n',
+    'carillon: "constructor": no such role; there are dev, api, planner, worker, operator, migrate, apply, replay, help, version\n',
   ],
   [
     ['dev', '--listen', '0.0.0.0:8080'],
