@@ -37,8 +37,8 @@ type DeliverResult = (Condition & Figures)[]
 const conditions: readonly Condition[] = [64, 512].flatMap((concurrency) =>
   [0, 20, 200].map((latency) => ({ concurrency, latency })),
 )
-/** Deliveries of a round for each second that it is to take: what the latency allows, and no more than a slow machine does. */
-const perSecond = ({ concurrency, latency }: Condition) => Math.min((concurrency / latency) * 1000, 2_000)
+/** Deliveries of a round for each second of a load: half of what the latency allows, and no more than a slow machine does. */
+const perSecond = ({ concurrency, latency }: Condition) => Math.min((concurrency / latency) * 500, 1_000)
 /** Rows that the ledger writes for a delivery: claimed and finished, in `deliveries` and in `attempts`. */
 const ledgerRows = 4
 
@@ -161,12 +161,13 @@ async function drain(
   }
 }
 
-async function arrivalsOf(sink: string, run: string): Promise<Arrivals> {
+export async function arrivalsOf(sink: string, run: string): Promise<Arrivals> {
   const response = await fetch(`${sink}/${run}`)
   return (await response.json()) as Arrivals
 }
 
-const rateOf = ({ count, firstAt, lastAt }: Arrivals) => (count / (lastAt - firstAt)) * 1000
+/** A second. */
+export const rateOf = ({ count, firstAt, lastAt }: Arrivals) => (count / (lastAt - firstAt)) * 1000
 
 function summarise(samples: readonly Sample[]): Figures {
   const spread = (figure: (sample: Sample) => number) => spreadOf(samples.map(figure))
@@ -181,7 +182,8 @@ function summarise(samples: readonly Sample[]): Figures {
   }
 }
 
-const webhookChannel = (concurrency: number) => `
+/** The channel `default/hooks-N`. @param concurrency N */
+export const webhookChannel = (concurrency: number) => `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel
 metadata: {name: hooks-${concurrency}, namespace: default}

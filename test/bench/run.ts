@@ -1,6 +1,6 @@
 /**
  * `make bench`: measures and prints how the ratios moved since `baseline.json`. Kafka is measured when it is there (`make real-parts`).
- * ARGS: `--rounds 5`, `--seconds 3` of each load, `--only roles` (a section or a part of one; may be repeated), `--save` makes the
+ * ARGS: `--rounds 5`, `--seconds 3` of each load, `--records 20000` of `drain`, `--only roles` (a section or a part of one; may be repeated), `--save` makes the
  * result the new baseline, which keeps the sections that were not measured.
  */
 import { readFileSync } from 'node:fs'
@@ -13,6 +13,7 @@ import { part } from '../harness/parts.ts'
 import { accept } from './accept.ts'
 import { deliver } from './deliver.ts'
 import { dev } from './dev.ts'
+import { drain } from './drain.ts'
 import { latency } from './latency.ts'
 import { mail } from './mail.ts'
 import { operator } from './operator.ts'
@@ -21,7 +22,7 @@ import { roles } from './roles.ts'
 import type { BenchContext, Section } from './section.ts'
 import type { Spread } from './statistics.ts'
 
-const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, dev, operator]
+const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, drain, dev, operator]
 
 /** Where a section was measured, and what it came to. */
 interface Measured {
@@ -41,6 +42,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
+    records: { type: 'string', default: '20000' },
     only: { type: 'string', multiple: true, default: [] },
     save: { type: 'boolean', default: false },
   },
@@ -48,6 +50,7 @@ const { values } = parseArgs({
 const { only } = values
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
+const records = Number(values.records)
 const baselineFile = join(import.meta.dirname, 'baseline.json')
 const resultFile = join(import.meta.dirname, '../../.carillon/bench.json')
 const print = (text: string) => void process.stdout.write(`${text}\n`)
@@ -74,7 +77,7 @@ async function measure({ name, parts, measure }: Section<unknown>): Promise<void
   const whole = only.length === 0 || only.includes(name)
   const asked: BenchContext['asked'] = (wanted) => whole || only.includes(wanted)
   if (!whole && !parts.some(asked)) return
-  const result = await measure({ rounds, seconds, asked, kafka, report: print })
+  const result = await measure({ rounds, seconds, records, asked, kafka, report: print })
   if (result === undefined) return
   results[name] = {
     node: process.version,

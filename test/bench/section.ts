@@ -4,6 +4,8 @@ export interface BenchContext {
   rounds: number
   /** Seconds of each load. */
   seconds: number
+  /** Deliveries of `drain`. */
+  records: number
   /** Whether a part is wanted: all are, unless some were named. */
   asked: (part: string) => boolean
   /** `host:port` of a Kafka of this run, started at the first call; `undefined` where there is none on this machine. */
