@@ -10,18 +10,19 @@ import { createSourceMetrics } from './source-metrics.ts'
 const partition = { topic: 't', partition: 0 }
 const away = new BrokerError('unavailable', 'away')
 
+const empty = { key: null, value: null, headers: {}, timestamp: 0 }
+const options = {
+  group: 'g',
+  topics: ['t'],
+  clock: manualClock(),
+  logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
+  metrics: createSourceMetrics(new Registry()),
+  bounds: { records: 100, bytes: 100_000 },
+}
+
 async function startSource(): Promise<{ source: Source; handlers: ConsumerHandlers }> {
   const { broker, consumers } = scriptedBroker()
-  const source = new Source({
-    broker,
-    group: 'g',
-    topics: ['t'],
-    clock: manualClock(),
-    logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
-    metrics: createSourceMetrics(new Registry()),
-    bounds: { records: 100, bytes: 100_000 },
-    onRecord: (_record, { done }) => done(),
-  })
+  const source = new Source({ ...options, broker, onRecord: (_record, { done }) => done() })
   await source.start()
   const handlers = consumers.get('g')!
   handlers.onAssigned({ epoch: 1, partitions: [partition] })
@@ -33,7 +34,7 @@ it('is ready again by itself after trouble, by what it brings or by a new assign
   expect(source.healthy).toBe(true)
   handlers.onError(away, false)
   expect(source.healthy).toBe(false)
-  const record = { ...partition, offset: 0, key: null, value: null, headers: {}, timestamp: 0 }
+  const record = { ...partition, ...empty, offset: 0 }
   handlers.onRecords({ ...partition, epoch: 1, records: [record] })
   expect(source.healthy).toBe(true)
   handlers.onError(away, false)
@@ -60,5 +61,33 @@ it('tells the first failure from which there is no return', async () => {
   handlers.onError(new BrokerError('unauthorized', 'no'), true)
   await expect(source.failed).resolves.toMatchObject({ code: 'unauthorized' })
   expect(source.healthy).toBe(false)
+  await source.stop()
+})
+
+it('reads on beside one record that takes long, and not without end', async () => {
+  const { broker, consumers } = scriptedBroker()
+  let paused = false
+  const consumer = { pause: () => (paused = true), resume: () => (paused = false) }
+  const open: typeof broker.consumer = (options) => Object.assign(broker.consumer(options), consumer)
+  let finish = () => {}
+  const source = new Source({
+    ...options,
+    broker: { ...broker, consumer: open },
+    onRecord: ({ offset }, { done }) => (offset === 0 ? (finish = done) : done()),
+  })
+  await source.start()
+  const handlers = consumers.get('g')!
+  handlers.onAssigned({ epoch: 1, partitions: [partition] })
+  const read = (from: number, to: number) => {
+    const offsets = Array.from({ length: to - from }, (_, index) => from + index)
+    const records = offsets.map((offset) => ({ ...partition, ...empty, offset }))
+    handlers.onRecords({ ...partition, epoch: 1, records })
+  }
+  read(0, 999)
+  expect(paused).toBe(false)
+  read(999, 1_000)
+  expect(paused).toBe(true)
+  finish()
+  expect(paused).toBe(false)
   await source.stop()
 })

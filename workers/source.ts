@@ -24,7 +24,7 @@ export interface SourceOptions {
   clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
-  /** Bounds of what one partition may have unfinished before it is paused. */
+  /** Bounds of what one partition may have unfinished before it is paused. Ten times the records may be read since the oldest of it. */
   bounds: { records: number; bytes: number }
   /** Takes a record over. Must not throw or block. */
   onRecord: (record: ConsumedRecord, work: Work) => void
@@ -34,6 +34,12 @@ export interface SourceOptions {
 
 /** Milliseconds between commits. A commit only saves reading again: the ledger, not the offset, prevents a second send. */
 const commitInterval = 500
+
+/**
+ * Of the bound of records, what may be read since the oldest that is unfinished. One that takes long must not stop those behind it; what is
+ * finished behind it costs little memory, and to be read again after a crash.
+ */
+const spanFactor = 10
 
 interface Partition extends TopicPartition {
   tracker: Tracker
@@ -180,11 +186,12 @@ export class Source {
   #balance(owned: Partition): void {
     if (owned.held) return
     const { records, bytes } = this.#options.bounds
-    const { span, bytes: held } = owned.tracker
-    if (!owned.paused && (span >= records || held >= bytes)) {
+    const { unfinished, span, bytes: held } = owned.tracker
+    const load = Math.max(unfinished / records, span / (records * spanFactor), held / bytes)
+    if (!owned.paused && load >= 1) {
       owned.paused = true
       this.#consumer.pause([owned])
-    } else if (owned.paused && span <= records / 2 && held <= bytes / 2) {
+    } else if (owned.paused && load <= 1 / 2) {
       owned.paused = false
       this.#consumer.resume([owned])
     }

@@ -49,7 +49,7 @@ export interface DeliveryWorkerOptions {
   sourceMetrics: SourceMetrics
 }
 
-/** Of one partition: beyond this it is paused, and this much is read again at the worst after a crash. */
+/** Of one partition: with more unfinished it is paused. */
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
 /** Beyond the providers' time-outs a lease covers the ledger's round trips and a pause of the process. */
 const leaseMargin = 5_000
