@@ -5,7 +5,7 @@ import type { Api } from './api.ts'
 import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
 import { truncate } from './truncate.ts'
 
-const eventKind: ResourceKind = {
+export const events: ResourceKind = {
   apiVersion: 'events.k8s.io/v1',
   kind: 'Event',
   plural: 'events',
@@ -45,8 +45,8 @@ export function createEventRecorder({
   return ({ apiVersion, kind, metadata }, { type, reason, action, note }) => {
     const { name, namespace = 'default', uid } = metadata
     const event = {
-      apiVersion: eventKind.apiVersion,
-      kind: eventKind.kind,
+      apiVersion: events.apiVersion,
+      kind: events.kind,
       metadata: { name: `${name}.${randomUUID()}`, namespace },
       eventTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
       reportingController: 'carillon.dev/operator',
@@ -57,7 +57,7 @@ export function createEventRecorder({
       note: truncate(note, longestNote),
       regarding: { apiVersion, kind, name, namespace, ...(uid !== undefined && { uid }) },
     }
-    api.create(eventKind, event).catch((error: unknown) => {
+    api.create(events, event).catch((error: unknown) => {
       logger.warn({ err: error, reason }, 'Event not written')
     })
   }

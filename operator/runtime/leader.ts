@@ -28,7 +28,7 @@ interface Lease extends KubernetesObject {
   }
 }
 
-const leases: ResourceKind = {
+export const leases: ResourceKind = {
   apiVersion: 'coordination.k8s.io/v1',
   kind: 'Lease',
   plural: 'leases',

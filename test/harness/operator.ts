@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type KafkaCluster, startKafka } from './kafka.ts'
+import { type AuditedRequest, auditedRequests } from './kubernetes/audit.ts'
 import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts'
 import { until } from './load.ts'
+import { createOperatorIdentity } from './operator-identity.ts'
 import { type RoleProcess, startRole } from './role.ts'
 
 /** A cluster with Carillon's kinds, a Kafka, and what it takes to start operators on them. */
@@ -10,7 +12,10 @@ export interface OperatorCluster {
   kafka: KafkaCluster
   /** What every process of this install is told. */
   settings: Readonly<Record<string, string>>
-  startOperator(): RoleProcess
+  /** @param more settings beside those, or instead of them */
+  startOperator(more?: Readonly<Record<string, string>>): RoleProcess
+  /** What operators asked of the API server so far. They may no more than the release's roles allow. */
+  requests(): Promise<AuditedRequest[]>
   /** Applies a manifest; throws what kubectl says when it is refused. */
   apply(manifest: string): Promise<void>
   /** One object as the API server has it, or undefined. */
@@ -49,15 +54,6 @@ export async function startOperatorCluster(
     startControlPlane({ binaries: parts.kubernetes }),
     startKafka({ jars: parts.kafka }),
   ])
-  const settings = {
-    KUBECONFIG: control.kubeconfig,
-    KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join(','),
-    DATABASE_URL: databaseUrl,
-    CARILLON_TOPIC_PREFIX: `run-${randomBytes(3).toString('hex')}`,
-    CARILLON_TOPIC_REPLICAS: '1',
-    CARILLON_IMAGE: 'carillon:test',
-    CARILLON_NAMESPACE: releaseNamespace,
-  }
   const kubectl = async (args: readonly string[], input?: string) => {
     const { code, stdout, stderr } = await control.kubectl(args, input)
     if (code !== 0) throw new Error(stderr.trim())
@@ -66,6 +62,16 @@ export async function startOperatorCluster(
   await kubectl(['apply', '-f', 'crds'])
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   for (const namespace of [releaseNamespace, 'shop']) await kubectl(['create', 'namespace', namespace])
+  const { user, kubeconfig } = await createOperatorIdentity(control, releaseNamespace)
+  const settings = {
+    KUBECONFIG: kubeconfig,
+    KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join(','),
+    DATABASE_URL: databaseUrl,
+    CARILLON_TOPIC_PREFIX: `run-${randomBytes(3).toString('hex')}`,
+    CARILLON_TOPIC_REPLICAS: '1',
+    CARILLON_IMAGE: 'carillon:test',
+    CARILLON_NAMESPACE: releaseNamespace,
+  }
 
   const get = async <T>(kind: string, name: string, namespace = 'shop') => {
     const text = await kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
@@ -75,7 +81,8 @@ export async function startOperatorCluster(
     control,
     kafka,
     settings,
-    startOperator: () => startRole(['operator'], settings),
+    startOperator: (more = {}) => startRole(['operator'], { ...settings, ...more }),
+    requests: () => auditedRequests(control.auditLog, user),
     apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
     get,
     async condition(resource, type, status, namespace) {

@@ -189,6 +189,21 @@ describePart('kubernetes', (kubernetes) => {
       }
     }, 120_000)
 
+    it('takes away again what a channel no longer asks of its pods', async () => {
+      const selector = async () => (await deploymentOf('email'))?.spec.template.spec.nodeSelector
+      await cluster.apply(
+        channel({
+          spec: 'workers: {nodeSelector: {disk: ssd}, tolerations: [{operator: Exists}], priorityClassName: system-node-critical}',
+        }),
+      )
+      await until(async () => (await selector())?.['disk'] === 'ssd', 'the pods ask for a disk')
+      await cluster.apply(channel())
+      await until(async () => (await selector()) === undefined, 'the pods ask for nothing')
+      const pod = (await deploymentOf('email'))?.spec.template.spec
+      expect(pod).not.toHaveProperty('tolerations')
+      expect(pod).not.toHaveProperty('priorityClassName')
+    }, 120_000)
+
     it('puts topic settings right that drifted, at its next look', async () => {
       const topic = `${prefix}.shop.email`
       await broker.admin.alterConfig(topic, { 'retention.ms': '3600000' })
@@ -280,6 +295,10 @@ describePart('kubernetes', (kubernetes) => {
           'the workers are gone',
         )
       }, 240_000)
+    })
+
+    it('has asked for nothing that its roles do not allow', async () => {
+      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
     })
   })
 })

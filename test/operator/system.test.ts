@@ -178,5 +178,9 @@ describePart('kubernetes', (kubernetes) => {
         }),
       )
     }, 120_000)
+
+    it('has asked for nothing that its roles do not allow', async () => {
+      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+    })
   })
 })

@@ -93,5 +93,9 @@ describePart('kubernetes', (kubernetes) => {
       await until(() => serving() === undefined, 'it no longer serves')
       expect(catalog.templateRevision('shop', 'shipped', old.revision)).toBeDefined()
     }, 120_000)
+
+    it('has asked for nothing that its roles do not allow', async () => {
+      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+    })
   })
 })

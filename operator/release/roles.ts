@@ -1,0 +1,69 @@
+import {
+  channels,
+  deployments,
+  disruptionBudgets,
+  networkPolicies,
+  podAutoscalers,
+  podMonitors,
+  scaledObjects,
+  secrets,
+  serviceAccounts,
+  templates,
+} from '../kinds.ts'
+import { events } from '../runtime/events.ts'
+import { leases } from '../runtime/leader.ts'
+import type { ResourceKind } from '../runtime/resource-kind.ts'
+import { leaseName, networkPolicyName, podMonitorName, serviceAccountName } from './names.ts'
+
+/** A rule of RBAC, https://kubernetes.io/docs/reference/access-authn-authz/rbac/. */
+export interface PolicyRule {
+  apiGroups: string[]
+  resources: string[]
+  resourceNames?: string[]
+  verbs: string[]
+}
+
+const followed = ['list', 'watch']
+/** Server-side apply asks for `create` too where it makes the object. */
+const applied = ['create', 'patch']
+const kept = [...followed, ...applied, 'delete']
+
+/** What the operator may do in the release's namespace, where the workers are: a Role. */
+export const releaseRules: readonly PolicyRule[] = [
+  rule(leases, ['create']),
+  rule(leases, ['get', 'update'], { name: leaseName }),
+  rule(deployments, kept),
+  rule(deployments, ['patch'], { subresource: 'scale' }),
+  rule(disruptionBudgets, kept),
+  rule(secrets, kept),
+  rule(scaledObjects, kept),
+  rule(podAutoscalers, followed),
+  rule(serviceAccounts, applied, { name: serviceAccountName }),
+  rule(networkPolicies, applied, { name: networkPolicyName }),
+  rule(podMonitors, applied, { name: podMonitorName }),
+]
+
+/** What it may do in the namespaces that it serves: a ClusterRole, bound to all of them or to each one that is named. */
+export const servedRules: readonly PolicyRule[] = [
+  rule(channels, followed),
+  rule(channels, ['patch'], { subresource: 'status' }),
+  rule(templates, followed),
+  rule(templates, ['patch'], { subresource: 'status' }),
+  // Which Secrets the channels name is known only to those who may write channels.
+  rule(secrets, ['get', ...followed]),
+  rule(events, ['create']),
+]
+
+function rule(
+  { apiVersion, plural }: ResourceKind,
+  verbs: string[],
+  { subresource, name }: { subresource?: string; name?: string } = {},
+): PolicyRule {
+  const slash = apiVersion.indexOf('/')
+  return {
+    apiGroups: [slash === -1 ? '' : apiVersion.slice(0, slash)],
+    resources: [subresource === undefined ? plural : `${plural}/${subresource}`],
+    ...(name !== undefined && { resourceNames: [name] }),
+    verbs,
+  }
+}

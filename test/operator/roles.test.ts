@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { childName } from '../../operator/channel/names.ts'
+import { platformSecretName } from '../../operator/release/names.ts'
+import { type PolicyRule, releaseRules, servedRules } from '../../operator/release/roles.ts'
+import { describePart } from '../harness/describe-part.ts'
+import type { AuditedRequest } from '../harness/kubernetes/audit.ts'
+import { until } from '../harness/load.ts'
+import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
+import type { RoleProcess } from '../harness/role.ts'
+
+/** What KEDA and the Prometheus operator bring along, as far as being asked for it goes. */
+const crd = (group: string, version: string, kind: string) => `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ${kind.toLowerCase()}s.${group}}
+spec:
+  group: ${group}
+  scope: Namespaced
+  names: {kind: ${kind}, plural: ${kind.toLowerCase()}s, singular: ${kind.toLowerCase()}}
+  versions:
+  - {name: ${version}, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+---
+`
+const channel = (name: string, scaling: string) => `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationChannel
+metadata: {name: ${name}, namespace: shop}
+spec:
+  type: email
+  providers: [{name: a, type: smtp, smtp: {host: smtp.example.com, from: "shop@example.com"}, secretRef: {name: smtp}}]
+  scaling: ${scaling}
+---
+`
+const template = `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationTemplate
+metadata: {name: hello, namespace: shop}
+spec: {content: {sms: {text: hello}}}
+---
+`
+const secret = `
+apiVersion: v1
+kind: Secret
+metadata: {name: smtp, namespace: shop}
+stringData: {username: shop, password: first}
+---
+`
+const isWrite = ({ verb }: AuditedRequest) => !['get', 'list', 'watch'].includes(verb)
+
+describePart('kubernetes', (kubernetes) => {
+  describePart('kafka', (kafka) => {
+    let cluster: OperatorCluster
+    let operator: RoleProcess
+
+    beforeAll(async () => {
+      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
+      await cluster.apply(
+        crd('keda.sh', 'v1alpha1', 'ScaledObject') + crd('monitoring.coreos.com', 'v1', 'PodMonitor'),
+      )
+      await cluster.control.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+      operator = cluster.startOperator()
+      await operator.ready()
+    }, 240_000)
+    afterAll(async () => {
+      await operator?.kill()
+      await cluster?.stop()
+    }, 60_000)
+
+    const ready = async () => {
+      for (const name of ['nch/plain', 'nch/asleep', 'nch/keda', 'ntpl/hello'])
+        await cluster.condition(name, 'Ready', 'True')
+      for (const name of ['plain', 'asleep', 'keda'])
+        await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
+    }
+    const reconciled = async () => {
+      const text = await (await fetch(`${operator.health()}/metrics`)).text()
+      const counts = [...text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gm)]
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+    }
+
+    const writes = async () =>
+      (await cluster.requests()).filter(isWrite).filter(({ resource }) => resource !== 'leases')
+    /** Waits until pods, Deployments and conditions have come to rest, and the autoscaler has looked once more. */
+    const quiet = async () => {
+      let last = { count: -1, at: 0 }
+      await until(async () => {
+        const count = (await writes()).length
+        if (count !== last.count) last = { count, at: Date.now() }
+        return Date.now() - last.at > 7_000
+      }, 'nothing is written any more')
+    }
+
+    it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
+      await cluster.apply(
+        secret +
+          channel('plain', '{}') +
+          channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
+          channel('keda', '{mode: KEDA}') +
+          template,
+      )
+      await ready()
+      const asleep = childName({ namespace: 'shop', name: 'asleep' })
+      await until(async () => {
+        const found = await cluster.get<{ spec: { replicas: number } }>(
+          'deployment',
+          asleep,
+          releaseNamespace,
+        )
+        return found?.spec.replicas === 0
+      }, 'the autoscaler has scaled')
+    }, 180_000)
+
+    it('writes nothing when it looks again and nothing has changed', async () => {
+      await quiet()
+      const before = (await writes()).length
+      const looks = await reconciled()
+      // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
+      await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
+      await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
+      expect((await writes()).slice(before)).toEqual([])
+    }, 120_000)
+
+    it('writes no more than what all workers share when another one takes over, and rolls nothing', async () => {
+      const versions = async () => {
+        const { stdout } = await cluster.control.kubectl([
+          'get',
+          'deployments,secrets,poddisruptionbudgets',
+          '-n',
+          releaseNamespace,
+          '-o',
+          'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
+        ])
+        return stdout.trim().split('\n').toSorted()
+      }
+      const [before, count] = [await versions(), (await cluster.requests()).length]
+      expect(await operator.stop()).toBe(0)
+      operator = cluster.startOperator()
+      await operator.ready()
+      await until(
+        async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
+        'all has been looked at',
+      )
+      const writes = (await cluster.requests()).slice(count).filter(isWrite)
+      const shared = ['serviceaccounts', 'networkpolicies', 'podmonitors', 'leases']
+      const others = writes.filter(
+        ({ resource, name }) => !shared.includes(resource) && name !== platformSecretName,
+      )
+      expect(others).toEqual([])
+      expect(await versions()).toEqual(before)
+    }, 120_000)
+
+    it('needs every verb of its roles, and no other', async () => {
+      await cluster.apply(channel('keda', '{mode: None}'))
+      await until(
+        async () =>
+          (await cluster.get(
+            'scaledobject',
+            childName({ namespace: 'shop', name: 'keda' }),
+            releaseNamespace,
+          )) === undefined,
+        'the ScaledObject is gone',
+      )
+      await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
+      await until(async () => {
+        const { stdout } = await cluster.control.kubectl([
+          'get',
+          'deployments,pdb',
+          '-n',
+          releaseNamespace,
+          '-o',
+          'name',
+        ])
+        return stdout.trim() === ''
+      }, 'nothing is left of the channels')
+      const requests = await cluster.requests()
+      expect(requests.filter(({ forbidden }) => forbidden)).toEqual([])
+      expect(usedVerbs(requests)).toEqual(grantedVerbs())
+    }, 120_000)
+
+    it('needs nothing in namespaces that it does not serve', async () => {
+      await operator.stop()
+      const { kubectl } = cluster.control
+      expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
+      const bind = [
+        'create',
+        'rolebinding',
+        'carillon-served',
+        '-n',
+        'shop',
+        '--clusterrole=carillon-operator',
+      ]
+      expect((await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code).toBe(
+        0,
+      )
+      operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
+      await cluster.apply(channel('plain', '{}'))
+      await cluster.condition('nch/plain', 'Ready', 'True')
+      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+    }, 120_000)
+  })
+})
+
+/** `release deployments.apps patch`: where, what and which verb. */
+function usedVerbs(requests: readonly AuditedRequest[]): string[] {
+  const served = new Set(servedRules.flatMap(({ resources }) => resources))
+  const used = requests.flatMap(({ verb, resource, group, namespace, name, code }) => {
+    // Of the kinds in both places only Secrets are: those of the release bear our label, or our name.
+    const isServed = served.has(resource) && namespace !== releaseNamespace
+    const verbs = verb === 'patch' && code === 201 ? ['patch', 'create'] : [verb]
+    const place = isServed ? 'served' : 'release'
+    const named = resource === 'leases' && verb !== 'create' ? ` ${name}` : ''
+    return verbs.map((each) => `${place} ${resource}.${group} ${each}${named}`)
+  })
+  return [...new Set(used)].toSorted()
+}
+
+function grantedVerbs(): string[] {
+  const of = (place: string, rules: readonly PolicyRule[]) =>
+    rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+      verbs.map((verb) => {
+        const named = resources[0] === 'leases' && resourceNames ? ` ${resourceNames.join(' ')}` : ''
+        return `${place} ${resources[0]}.${apiGroups[0]} ${verb}${named}`
+      }),
+    )
+  return [...of('release', releaseRules), ...of('served', servedRules)].toSorted()
+}
