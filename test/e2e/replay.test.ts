@@ -89,7 +89,7 @@ test('a replay pauses while its cause goes on; it is resumed, interrupted, looke
     .poll(metrics, waiting)
     .toContain('carillon_dead_letters{namespace="default",channel="sms"} 60\n')
 
-  const paused = await replay('--channel', 'sms', '--reason', 'poison', '--rate', '12', '--yes').ended
+  const paused = await replay('--channel', 'sms', '--reason', 'poison', '--rate', '5', '--yes').ended
   expect(paused.output).toMatch(/^60 dead letters:$/m)
   expect(paused.output).toMatch(
     /^rpl_\w+ paused: \d+ replayed, 0 skipped; \d+ of the last \d+ deliveries replayed have failed again$/m,
