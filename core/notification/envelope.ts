@@ -48,7 +48,8 @@ const common = {
   data: json,
   category: z.string().optional(),
   metadata: json,
-  accepted_at: z.string(),
+  /** What everything counts from: a record without a point in time here would fail wherever it is used. */
+  accepted_at: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
   expires_at: z.string().optional(),
 }
 

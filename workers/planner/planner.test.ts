@@ -36,7 +36,7 @@ async function world() {
   const partition = { topic: 'p.requests', partition: 0 }
   handlers.onAssigned({ epoch: 1, partitions: [partition] })
   let offset = 0
-  function accept(channel: string): void {
+  function accept(channel: string, change: Partial<RequestEnvelope> = {}): void {
     const request: RequestEnvelope = {
       id: `00000000-0000-7000-8000-${String(offset).padStart(12, '0')}`,
       body_hash: 'ab'.repeat(32),
@@ -47,6 +47,7 @@ async function world() {
       data: {},
       metadata: {},
       accepted_at: new Date(clock.now()).toISOString(),
+      ...change,
     }
     const record = {
       ...partition,
@@ -90,5 +91,15 @@ it('ends the deliveries of a channel that does not come', async () => {
   expect(results()).toEqual([])
   await pass(4_000)
   expect(results()).toEqual([{ kind: 'skip', status: 'failed', reason: 'channel_deleted' }])
+  await planner.stop()
+})
+
+it('sets a request aside whose time of acceptance is none, and plans what comes after it', async () => {
+  const { planner, accept, pass, topics, committed } = await world()
+  accept('sms', { accepted_at: 'soon' })
+  accept('sms')
+  await pass(2_000)
+  expect(topics().toSorted()).toEqual(['p.requests.dlq', 'p.shop.sms'])
+  expect(committed.at(-1)).toMatchObject({ offset: 2 })
   await planner.stop()
 })
