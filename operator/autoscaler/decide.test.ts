@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decide, initialState, type ScalingInputs, type ScalingState } from './decide.ts'
+import { decide, initialState, type ScalingState } from './decide.ts'
+import type { ScalingInputs } from './inputs.ts'
 import { usefulReplicas } from './wanted.ts'
 
 const policy = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decide, initialState, type LagReading, type ScalingPolicy, type ScalingReason } from './decide.ts'
+import { decide, initialState, type ScalingReason } from './decide.ts'
+import type { LagReading, ScalingPolicy } from './inputs.ts'
 
 /** A channel in virtual time: what arrives, workers that take a while to start, and a rebalance at every change. */
 interface World {

@@ -1,4 +1,4 @@
-import type { LagReading, ScalingInputs } from './decide.ts'
+import type { LagReading, ScalingInputs } from './inputs.ts'
 
 /** The share of its capacity at which a worker is planned to run: the rest is for what was not foreseen. */
 const utilization = 0.75
