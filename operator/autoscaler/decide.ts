@@ -1,4 +1,4 @@
-import type { LagReading, ScalingInputs } from './inputs.ts'
+import type { ScalingInputs } from './inputs.ts'
 import { capOf, usefulReplicas, wantedReplicas } from './wanted.ts'
 
 /** What is remembered from one decision to the next. */
