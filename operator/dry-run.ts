@@ -11,15 +11,19 @@ import type { NotificationTemplate } from '../core/resources/template.ts'
 import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { disruptionBudget } from './channel/children/disruption-budget.ts'
 import { workerDeployment } from './channel/children/deployment.ts'
-import { childName } from './channel/names.ts'
+import { childName, managedSelector } from './channel/names.ts'
 import type { ChannelObject } from './channel/status.ts'
 import { channels, deployments, disruptionBudgets, templates } from './kinds.ts'
 import { createParser } from './parser.ts'
 import type { Platform } from './platform.ts'
-import { isNotFound } from './runtime/api-error.ts'
 import type { Api } from './runtime/api.ts'
 import { isApplied } from './runtime/applied.ts'
-import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
+import {
+  keyOf as nameKey,
+  type KubernetesObject,
+  nameOf,
+  type ResourceKind,
+} from './runtime/resource-kind.ts'
 import type { TemplateObject } from './template/status.ts'
 
 export interface DryRunOptions {
@@ -69,9 +73,10 @@ export async function planOperator(options: DryRunOptions): Promise<string[]> {
     ...plan.changes.map(describeTopicChange),
     ...plan.problems.map((problem) => `Refused: ${problem}`),
   )
+  const live = await listChildren(options)
   for (const channel of valid) {
     publication(channel)
-    lines.push(...(await childLines(channel, options)))
+    lines.push(...childLines(channel, options.platform, live))
   }
   const threads = new TemplateThreads(options)
   try {
@@ -94,23 +99,30 @@ export async function planOperator(options: DryRunOptions): Promise<string[]> {
 }
 
 /** What would become of a channel's objects. The version of its credentials is only known once they are copied, so it is left out. */
-async function childLines(channel: NotificationChannel, { api, platform }: DryRunOptions): Promise<string[]> {
-  const name = { namespace: platform.namespace, name: childName(channel.metadata) }
+function childLines(
+  channel: NotificationChannel,
+  platform: Platform,
+  live: ReadonlyMap<string, KubernetesObject>,
+): string[] {
+  const name = `${platform.namespace}/${childName(channel.metadata)}`
   const deployment = workerDeployment(channel, platform, undefined)
   const wanted: [ResourceKind, object][] = [
     [deployments, { metadata: { labels: deployment.metadata.labels }, spec: imageAndArgs(deployment) }],
     [disruptionBudgets, disruptionBudget(channel, platform.namespace)],
   ]
-  const lines: string[] = []
-  for (const [kind, object] of wanted) {
-    const live = await api.get(kind, name).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined
-      throw error
-    })
-    if (live === undefined) lines.push(`${kind.kind} ${name.namespace}/${name.name} created`)
-    else if (!isApplied(live, object)) lines.push(`${kind.kind} ${name.namespace}/${name.name} configured`)
-  }
-  return lines
+  return wanted.flatMap(([{ kind }, object]) => {
+    const before = live.get(`${kind} ${name}`)
+    if (before === undefined) return [`${kind} ${name} created`]
+    return isApplied(before, object) ? [] : [`${kind} ${name} configured`]
+  })
+}
+
+/** What was made for channels, by kind, namespace and name. */
+async function listChildren({ api, platform }: DryRunOptions): Promise<Map<string, KubernetesObject>> {
+  const options = { namespace: platform.namespace, labelSelector: managedSelector }
+  const lists = await Promise.all([deployments, disruptionBudgets].map((kind) => api.list(kind, options)))
+  const objects = lists.flatMap(({ items }) => items)
+  return new Map(objects.map((object) => [`${object.kind} ${nameKey(nameOf(object))}`, object]))
 }
 
 /** Of a Deployment what the release and the channel decide: volumes and annotations tell of Secrets that are not read here. */
