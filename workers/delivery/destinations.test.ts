@@ -43,6 +43,12 @@ describe('G5: Destinations', () => {
     expect(destinations.enter('busy:443')).toMatchObject({ heldFor: 2_000, outFor: 0 })
   })
 
+  it('is tried again after ten minutes, however long one of its URLs asks to be left alone', () => {
+    const { destinations, call } = world()
+    call('shared:443', { class: 'rate_limited', detail: '', retryAfter: 86_400_000 })
+    expect(destinations.enter('shared:443').heldFor).toBe(600_000)
+  })
+
   it('lets another delivery probe when one did not', () => {
     const { clock, destinations, fail } = world()
     fail('bad:443')

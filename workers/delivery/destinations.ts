@@ -81,7 +81,7 @@ export class Destinations {
   #settle(destination: string, ticket: Ticket, outcome: Outcome): Settlement {
     const circuit =
       this.#circuits.get(destination) ?? new Circuit({ clock: this.#clock, settings: destinationCircuit })
-    const settlement = circuit.settle(ticket, outcome)
+    const settlement = circuit.settle(ticket, bounded(outcome))
     if (circuit.clean) this.#circuits.delete(destination)
     else this.#keep(destination, circuit)
     return settlement
@@ -92,4 +92,11 @@ export class Destinations {
     this.#circuits.set(destination, circuit)
     if (this.#circuits.size > this.#limit) this.#circuits.delete(this.#circuits.keys().next().value!)
   }
+}
+
+/** One URL may ask for a day; the strangers who share its host need not wait so long to be tried. */
+function bounded(outcome: Outcome): Outcome {
+  const { longest } = destinationCircuit.cooldown
+  if (outcome.class !== 'rate_limited' || (outcome.retryAfter ?? 0) <= longest) return outcome
+  return { ...outcome, retryAfter: longest }
 }

@@ -13,7 +13,7 @@ import type { PlannedRequest } from './record.ts'
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A planner whose catalog learns of channels when the test says so. */
-async function world() {
+async function world({ defect = () => false }: { defect?: (planned: PlannedRequest) => boolean } = {}) {
   const { broker, consumers, produced, committed } = scriptedBroker()
   const clock = manualClock()
   const recorded: PlannedRequest[] = []
@@ -23,7 +23,11 @@ async function world() {
     broker,
     store: {
       users: async () => new Map(),
-      record: async (planned) => (recorded.push(...planned), [...planned]),
+      async record(planned) {
+        if (planned.some(defect)) throw new TypeError('x is not a function')
+        recorded.push(...planned)
+        return [...planned]
+      },
     },
     catalog: { ...all, channel: (tenant, name) => (known.has(name) ? all.channel(tenant, name) : undefined) },
     keys: deriveInstallKeys(Buffer.alloc(32)),
@@ -100,6 +104,21 @@ it('sets a request aside whose time of acceptance is none, and plans what comes 
   accept('sms')
   await pass(2_000)
   expect(topics().toSorted()).toEqual(['p.requests.dlq', 'p.shop.sms'])
+  expect(committed.at(-1)).toMatchObject({ offset: 2 })
+  await planner.stop()
+})
+
+it('plans what comes after a request that a defect of ours keeps from being planned, and that one once it is mended', async () => {
+  let isMended = false
+  const defect = ({ request }: PlannedRequest) => !isMended && request.id.endsWith('0')
+  const { planner, accept, pass, topics, committed } = await world({ defect })
+  accept('sms')
+  accept('sms')
+  await pass(2_000)
+  expect(topics()).toEqual(['p.shop.sms'])
+  isMended = true
+  await pass(5_000)
+  expect(topics()).toEqual(['p.shop.sms', 'p.shop.sms'])
   expect(committed.at(-1)).toMatchObject({ offset: 2 })
   await planner.stop()
 })

@@ -27,7 +27,7 @@ const maxBatchBytes = 8 * 1024 * 1024
 const holdMilliseconds = 1_000
 /** Milliseconds that a stop waits for a broker that does not take the events. */
 const drainPatience = 10_000
-const topicMilliseconds = 5_000
+const laterMilliseconds = 5_000
 /** Milliseconds after acceptance within which a channel that is missing here is taken to be on its way, and between looks for it. */
 const [catalogDelay, catalogMilliseconds] = [10_000, 1_000]
 
@@ -105,8 +105,8 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         const [first] = batch as [Taken]
         logger.warn({ err: error, notification: first.request.id, requests: batch.length }, 'Planning held')
         if (fault === 'request') return deadLetter(first.record, first.work, 'cannot be recorded')
-        // Out of the way of the others: the topic of its channel is not there yet, or not ours to write.
-        if (fault === 'topic') return later(first, topicMilliseconds)
+        // Out of the way of the others.
+        if (fault === 'later') return later(first, laterMilliseconds)
         await hold()
       }
     }
@@ -179,17 +179,20 @@ function batchLength(waiting: readonly Taken[]): number {
   return tooMany < 0 ? maxBatch : Math.max(tooMany, 1)
 }
 
-/** What a failure says: something is away and comes back, one topic cannot be written, or the request itself cannot be kept. */
-function faultOf(error: unknown): 'away' | 'topic' | 'request' {
+/** What a failure says: something is away and comes back, this request has to wait and no other, or it cannot be kept. */
+function faultOf(error: unknown): 'away' | 'later' | 'request' {
   if (isDataError(error)) return 'request'
+  // A defect of ours that this request brings out: the others need not wait until it is mended.
+  if (error instanceof TypeError || error instanceof RangeError) return 'later'
   if (!(error instanceof BrokerError)) return 'away'
   switch (error.code) {
     case 'record_too_large':
       return 'request'
+    // The topic of its channel is not there yet, or not ours to write.
     case 'unknown_topic':
     case 'unauthorized':
     case 'invalid':
-      return 'topic'
+      return 'later'
     case 'unavailable':
     case 'queue_full':
     case 'stale_epoch':

@@ -54,7 +54,7 @@ export class Lane {
   #waiting: Waiting[] = []
   #running: Waiting[] = []
   #thread: Worker | undefined
-  readonly #progress: Progress = new Int32Array(new SharedArrayBuffer(4))
+  #progress = newProgress()
   /** Keys of the templates that the thread has, and the characters of them all. */
   readonly #known = new Set<string>()
   #knownLength = 0
@@ -91,6 +91,8 @@ export class Lane {
   }
 
   #start(): Worker {
+    // One that is being ended may still write to its own.
+    this.#progress = newProgress()
     const thread = new Worker(new URL('./thread.ts', import.meta.url), {
       workerData: this.#progress,
       resourceLimits,
@@ -169,4 +171,8 @@ export class Lane {
     this.#known.clear()
     this.#knownLength = 0
   }
+}
+
+function newProgress(): Progress {
+  return new Int32Array(new SharedArrayBuffer(4))
 }
