@@ -25,8 +25,7 @@ export async function resolveCredentials(
     try {
       found.set(name, await api.get<SecretObject>(secrets, { namespace, name }, signal))
     } catch (error) {
-      if (isRefused(error))
-        return { condition: isFalse('SecretRefused', (error as Error).message), found: new Map() }
+      if (isRefused(error)) return { condition: isFalse('SecretRefused', error.message), found: new Map() }
       if (!isNotFound(error)) throw error
     }
   }

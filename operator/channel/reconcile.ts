@@ -5,14 +5,14 @@ import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { brokerCondition } from '../broker-condition.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Platform } from '../platform.ts'
-import { isRefused } from '../runtime/api-error.ts'
+import { ApiError, isRefused } from '../runtime/api-error.ts'
 import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts'
 import type { ObjectName } from '../runtime/resource-kind.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { createClaims } from './claims.ts'
-import { type ChannelFindings, isFalse, isTrue } from './conditions.ts'
+import { type ChannelFindings, isFalse, isTrue, isUnknown } from './conditions.ts'
 import { type Credentials, resolveCredentials } from './credentials.ts'
 import type { createWorkersKeeper } from './ensure-workers.ts'
 import { childName } from './names.ts'
@@ -121,9 +121,12 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
       findings.WorkersReady = workersCondition(deployment(), waitsFor)
       return { requeueAfter: waitsFor === undefined ? resync : upgradePause }
     } catch (error) {
-      if (!isRefused(error)) throw error
+      if (!isRefused(error)) {
+        if (error instanceof ApiError) findings.WorkersReady = isUnknown('APIServerFailed', error.message)
+        throw error
+      }
       // Trying again at once would be refused again: the channel, or a rule of the cluster, has to change first.
-      findings.WorkersReady = isFalse('WorkersRefused', (error as Error).message)
+      findings.WorkersReady = isFalse('WorkersRefused', error.message)
       return { requeueAfter: resync }
     } finally {
       facts.workers = workerCounts(deployment())
