@@ -78,7 +78,7 @@ describePart('kubernetes', (kubernetes) => {
       cluster.get<DeploymentObject>('deployment', childName({ namespace: 'shop', name }), releaseNamespace)
     const allReady = async (names: readonly string[]) => {
       for (const name of names) await cluster.condition(`nch/${name}`, 'Ready', 'True')
-      for (const name of names) expect(catalog.channel('shop', name), name).toBeDefined()
+      await until(() => names.every((name) => catalog.channel('shop', name)), 'the catalog knows them')
     }
     const remove = async (names: readonly string[]) => {
       await cluster.control.kubectl(['delete', 'nch', ...names, '-n', 'shop', '--wait=false'])
@@ -132,7 +132,7 @@ describePart('kubernetes', (kubernetes) => {
       const unsubscribe = catalog.onChange(
         () => (wasStale ||= catalog.channel('shop', 'thawed')?.revision === stale.revision),
       )
-      onTestFinished(() => void unsubscribe())
+      onTestFinished(() => unsubscribe())
       await until(
         () => wasStale && catalog.channel('shop', 'thawed')?.revision === current,
         'the stale write is repaired',
@@ -140,7 +140,7 @@ describePart('kubernetes', (kubernetes) => {
     }, 120_000)
 
     it('stands before an etcd that hangs', async () => {
-      await cluster.control.etcd.hang()
+      cluster.control.etcd.hang()
       onTestFinished(() => cluster.control.etcd.wake())
       const last = await leader()
       // Nobody can renew: whoever leads must end before the lease does.
@@ -222,18 +222,18 @@ describePart('kubernetes', (kubernetes) => {
         await Promise.all([...replicas].map((replica) => replica.stop()))
         const operator = cluster.startOperator({ KUBECONFIG: path })
         await until(() => leads(operator), 'it leads')
-        let cut = 0
-        const cutting = setInterval(() => (cut += proxy.reset()), 2_000)
+        const cuts = { count: 0 }
+        const cutting = setInterval(() => (cuts.count += proxy.reset()), 2_000)
         onTestFinished(async () => {
           clearInterval(cutting)
           await operator.kill()
           await proxy.close()
         })
         for (const round of range('cut', 4)) {
-          const before = cut
+          const before = cuts.count
           await cluster.apply(channel(round))
           await allReady([round])
-          await until(() => cut > before, 'a connection has broken meanwhile')
+          await until(() => cuts.count > before, 'a connection has broken meanwhile')
         }
         await remove(range('cut', 4))
         expect(operator.process.exitCode).toBeNull()
