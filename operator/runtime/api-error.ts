@@ -21,8 +21,8 @@ export const isNotFound = (error: unknown) => error instanceof ApiError && error
 export const isConflict = (error: unknown) => error instanceof ApiError && error.status === 409
 /** The resource version is too old to go on from: list again. */
 export const isGone = (error: unknown) => error instanceof ApiError && error.status === 410
-/** How the API server answers to an apply whose fields have no such name or type: with a 500. */
-const untyped = 'failed to create typed patch object'
+/** How the API server answers to an apply whose fields have no such name, type or form: with a 500. */
+const untyped = /^failed to (create typed patch object|convert new object)/
 
 /** The object itself is refused: only a change of it, or of the rules, helps. */
 export const isRefused = (error: unknown): error is ApiError =>
@@ -30,4 +30,4 @@ export const isRefused = (error: unknown): error is ApiError =>
   (error.status === 400 ||
     error.status === 403 ||
     error.status === 422 ||
-    (error.status === 500 && error.message.startsWith(untyped)))
+    (error.status === 500 && untyped.test(error.message)))
