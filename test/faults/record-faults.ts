@@ -193,9 +193,17 @@ async function holdAndRelease(
     await until(isHeld, `partition ${partition} is held`)
     const before = world.sink.receipts.length
     await until(() => world.sink.receipts.length >= before + 50, 'the other partitions go on')
-    const lags = await broker.admin.lag([{ group, topics: [topic] }])
-    const committed = lags.find((lag) => lag.partition === partition)?.committed ?? 0
-    if (committed > position!.offset) throw new Error('the group went past a record that it cannot read')
+    // What came before it must be finished: it goes with it.
+    const committed = async () => {
+      const lags = await broker.admin.lag([{ group, topics: [topic] }])
+      return lags.find((lag) => lag.partition === partition)?.committed ?? 0
+    }
+    await until(
+      async () => (await committed()) >= position!.offset,
+      `partition ${partition} is finished up to it`,
+    )
+    if ((await committed()) > position!.offset)
+      throw new Error('the group went past a record that it cannot read')
 
     const admin = new Kafka({ brokers: [world.kafka.address], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
