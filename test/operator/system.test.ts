@@ -103,10 +103,13 @@ describePart('kubernetes', (kubernetes) => {
       expect(await cluster.condition('nch/hooks', 'ProviderHealthy', 'True', 'default')).toMatchObject({
         message: 'primary takes messages',
       })
-      const { stdout } = await cluster.control.kubectl(['get', 'nch', 'hooks'])
-      expect(stdout).toMatch(
-        /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nhooks +webhook +primary +1 +0 +0 +True /,
-      )
+      // Numbers alone are written twice a minute: the last look may have been while the message was under way.
+      const columns = async () => (await cluster.control.kubectl(['get', 'nch', 'hooks'])).stdout
+      await expect
+        .poll(columns, { timeout: 90_000, interval: 1_000 })
+        .toMatch(
+          /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nhooks +webhook +primary +1 +0 +0 +True /,
+        )
     }, 240_000)
 
     it('wakes a sleeping channel for what comes, grows with its backlog, and lets it sleep again', async () => {
