@@ -177,7 +177,16 @@ describePart('kubernetes', (kubernetes) => {
       expect(usedVerbs(requests)).toEqual(grantedVerbs())
     }, 120_000)
 
-    it('needs nothing in namespaces that it does not serve', async () => {
+    it('needs nothing in namespaces that it does not serve, and leaves what is there alone', async () => {
+      const elsewhere = childName({ namespace: 'default', name: 'elsewhere' })
+      await cluster.apply(
+        (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
+      )
+      await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
+      const uid = async () =>
+        (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))
+          ?.metadata.uid
+      const before = await uid()
       await operator.stop()
       const { kubectl } = cluster.control
       expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
@@ -195,6 +204,7 @@ describePart('kubernetes', (kubernetes) => {
       operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
       await cluster.apply(channel('plain', '{}'))
       await cluster.condition('nch/plain', 'Ready', 'True')
+      expect(await uid()).toBe(before)
       expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
     }, 120_000)
   })
