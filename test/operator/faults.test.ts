@@ -127,12 +127,12 @@ describePart('kubernetes', (kubernetes) => {
         revision: revisionOf(old.resource),
         resource: old.resource,
       } as const
-      await broker.producer.produce([publishedRecord(topic, keyOf(old.resource), stale)])
       let wasStale = false
       const unsubscribe = catalog.onChange(
         () => (wasStale ||= catalog.channel('shop', 'thawed')?.revision === stale.revision),
       )
       onTestFinished(() => unsubscribe())
+      await broker.producer.produce([publishedRecord(topic, keyOf(old.resource), stale)])
       await until(
         () => wasStale && catalog.channel('shop', 'thawed')?.revision === current,
         'the stale write is repaired',
