@@ -28,7 +28,8 @@ export function releaseObjects(
   return [
     object(secrets, platformSecretName, {
       type: 'Opaque',
-      stringData: { ...platform.secretEnvironment, ...platform.secretFiles },
+      // Not `stringData`: a key that is no longer sent would stay.
+      data: encoded({ ...platform.secretEnvironment, ...platform.secretFiles }),
     }),
     object(serviceAccounts, serviceAccountName, { automountServiceAccountToken: false }),
     // Nobody but a supervisor has anything to ask of a worker. What it may call is decided by its own guard, host by host.
@@ -43,4 +44,9 @@ export function releaseObjects(
       spec: { selector: workers, podMetricsEndpoints: [{ port: 'health', path: '/metrics' }] },
     }),
   ]
+}
+
+function encoded(texts: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString('base64')])
+  return Object.fromEntries(entries) as Record<string, string>
 }

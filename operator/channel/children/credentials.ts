@@ -1,3 +1,4 @@
+import { providerByType } from '../../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import type { KubernetesObject } from '../../runtime/resource-kind.ts'
 import { secrets } from '../../kinds.ts'
@@ -13,7 +14,8 @@ export interface SecretObject extends KubernetesObject {
 const joined = (secret: string, key: string) => `${secret}__${key}`
 
 /**
- * The copy of the Secrets that a channel's providers name, in the release's namespace: one Secret per channel. Undefined when none is named.
+ * The copy of what a channel's providers need of the Secrets that they name, in the release's namespace: one Secret per channel, and no key that a
+ * provider does not ask for. Undefined when none is named.
  * @param found the Secrets of the channel's namespace by name
  */
 export function credentialsSecret(
@@ -21,17 +23,21 @@ export function credentialsSecret(
   found: ReadonlyMap<string, SecretObject>,
   namespace: string,
 ): SecretObject | undefined {
-  const names = secretNames(channel)
-  if (names.length === 0) return undefined
-  const data = names.flatMap((name) =>
-    Object.entries(found.get(name)?.data ?? {}).map(([key, value]) => [joined(name, key), value]),
-  )
+  if (secretNames(channel).length === 0) return undefined
+  const data = channel.spec.providers.flatMap(({ type, secretRef }) => {
+    const secret = secretRef && found.get(secretRef.name)
+    const keys = providerByType(type)?.secrets.map(({ key }) => key) ?? []
+    return keys.flatMap((key) => {
+      const value = secret?.data?.[key]
+      return value === undefined ? [] : [[joined(secretRef!.name, key), value] as const]
+    })
+  })
   return {
     apiVersion: secrets.apiVersion,
     kind: secrets.kind,
     metadata: { name: childName(channel.metadata), namespace, labels: childLabels(channel.metadata) },
     type: 'Opaque',
-    data: Object.fromEntries(data) as Record<string, string>,
+    data: Object.fromEntries(data),
   }
 }
 
