@@ -1,14 +1,12 @@
 import { relative } from 'node:path'
-import type { Broker } from '../core/broker/broker.ts'
 import { BrokerError } from '../core/broker/broker.ts'
 import { openKafkaBroker } from '../core/broker/kafka.ts'
 import { carryOut, planApply } from '../core/catalog/apply.ts'
 import { kinds } from '../core/catalog/kinds.ts'
 import { readManifestFiles } from '../core/catalog/manifest-files.ts'
-import { openCatalog } from '../core/catalog/reader.ts'
-import type { Published } from '../core/catalog/records.ts'
+import { readCatalog } from '../core/catalog/reader.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
-import { createLogger, type Logger } from '../core/observability/logger.ts'
+import { createLogger } from '../core/observability/logger.ts'
 import type { NotificationTemplate } from '../core/resources/template.ts'
 import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { applySettings } from '../core/settings/roles.ts'
@@ -29,7 +27,7 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
   const templates = new TemplateThreads({ logger })
   const checkTemplate = (template: NotificationTemplate) => templates.check(template)
   try {
-    const published = await readCatalog(broker, catalogTopic(prefix), logger)
+    const published = await readCatalog({ broker, topic: catalogTopic(prefix), logger })
     const planned = await planApply({
       files,
       published,
@@ -50,19 +48,6 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
     await templates.close()
     await broker.close()
   }
-}
-
-/** What is in the catalog now: nothing at all before the first time. */
-async function readCatalog(
-  broker: Broker,
-  topic: string,
-  logger: Logger,
-): Promise<ReadonlyMap<string, Published>> {
-  const [existing] = await broker.admin.describeTopics([topic])
-  if (existing === undefined) return new Map()
-  const catalog = await openCatalog({ broker, topic, logger })
-  await catalog.close()
-  return catalog.published()
 }
 
 /** Named from here, so that a problem can be clicked on. */

@@ -2,8 +2,8 @@ import type { Broker } from '../core/broker/broker.ts'
 import { describeTopicChange, planTopics } from '../core/broker/reconcile-topics.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../core/broker/topic-specs.ts'
 import { kinds } from '../core/catalog/kinds.ts'
-import { openCatalog } from '../core/catalog/reader.ts'
-import { keyOf, type Published, type Resource, revisionOf } from '../core/catalog/records.ts'
+import { readCatalog } from '../core/catalog/reader.ts'
+import { keyOf, type Resource, revisionOf } from '../core/catalog/records.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { NotificationChannel } from '../core/resources/channel.ts'
@@ -44,7 +44,7 @@ const parse = {
 export async function planOperator(options: DryRunOptions): Promise<string[]> {
   const { broker, platform, maxReplicas } = options
   const prefix = platform.topicPrefix
-  const published = await readCatalog(options)
+  const published = await readCatalog({ ...options, topic: catalogTopic(prefix) })
   const channelObjects = await listAll<ChannelObject>(options, channels)
   const templateObjects = await listAll<TemplateObject>(options, templates)
 
@@ -138,18 +138,4 @@ async function listAll<T extends KubernetesObject>(
   const scopes = watchNamespaces.length === 0 ? [{}] : watchNamespaces.map((namespace) => ({ namespace }))
   const lists = await Promise.all(scopes.map((scope) => api.list<T>(kind, scope)))
   return lists.flatMap(({ items }) => items)
-}
-
-/** What is in the catalog now: nothing at all before the first time. */
-async function readCatalog({
-  broker,
-  platform,
-  logger,
-}: DryRunOptions): Promise<ReadonlyMap<string, Published>> {
-  const topic = catalogTopic(platform.topicPrefix)
-  const [existing] = await broker.admin.describeTopics([topic])
-  if (existing === undefined) return new Map()
-  const catalog = await openCatalog({ broker, topic, logger })
-  await catalog.close()
-  return catalog.published()
 }

@@ -4,6 +4,7 @@ import {
   type ConsumedRecord,
   type Consumer,
   type TopicPartition,
+  partitionName,
 } from '../core/broker/broker.ts'
 import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
@@ -80,7 +81,7 @@ export class Source {
           options.metrics.assigned.inc({ group: options.group }, partitions.length)
           this.#partitions = new Map(
             partitions.map((partition) => [
-              nameOf(partition),
+              partitionName(partition),
               { ...partition, tracker: new Tracker(), committed: undefined, paused: false, held: false },
             ]),
           )
@@ -99,7 +100,7 @@ export class Source {
           if (epoch !== this.#epoch) return
           // A consumer that was down and came back by itself shows it by what it brings.
           this.#healthy = true
-          const owned = this.#partitions.get(nameOf({ topic, partition }))
+          const owned = this.#partitions.get(partitionName({ topic, partition }))
           if (owned) for (const record of records) this.#take(owned, record)
         },
         onError: (error, fatal) => {
@@ -145,7 +146,7 @@ export class Source {
    * the record goes on from there.
    */
   hold({ topic, partition }: TopicPartition): void {
-    const owned = this.#partitions.get(nameOf({ topic, partition }))
+    const owned = this.#partitions.get(partitionName({ topic, partition }))
     if (owned) owned.held = true
     this.#options.metrics.held.set({ group: this.#options.group, topic, partition }, 1)
     this.#consumer.pause([{ topic, partition }])
@@ -258,8 +259,4 @@ export class Source {
       )
     }
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -9,6 +9,11 @@ export interface TopicPartition {
   partition: number
 }
 
+/** `topic/partition`: a key that tells partitions apart. */
+export function partitionName({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
 /**
  * A position in a partition. Offsets rise strictly but have gaps (compaction, transaction markers), so never compute the "next" offset
  * of a record by counting; only `offset + 1` of a record seen is a valid position to commit.

@@ -90,3 +90,14 @@ export async function openCatalog({
     close: () => follower.close(),
   }
 }
+
+/** What is in the catalog now: nothing at all before the first publication, when there is no topic yet. */
+export async function readCatalog(
+  source: Parameters<typeof openCatalog>[0],
+): Promise<ReadonlyMap<string, Entry>> {
+  const [existing] = await source.broker.admin.describeTopics([source.topic])
+  if (existing === undefined) return new Map()
+  const catalog = await openCatalog(source)
+  await catalog.close()
+  return catalog.published()
+}

@@ -1,7 +1,7 @@
 import { channelTopics } from '../notification/topics.ts'
 import type { NotificationChannel } from '../resources/channel.ts'
 import { parseDuration } from '../resources/duration.ts'
-import { type Admin, BrokerError, type PartitionLag, type TopicPartition } from '../broker/broker.ts'
+import { type Admin, BrokerError, type PartitionLag, partitionName } from '../broker/broker.ts'
 
 /** Topics that a group consumes. */
 export interface Subscription {
@@ -95,8 +95,4 @@ export function channelSubscriptions(
 /** Where the group reads next: nothing before the beginning is there any more. */
 export function positionOf({ committed, beginning }: PartitionLag): number {
   return Math.max(committed ?? beginning, beginning)
-}
-
-export function partitionName({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -1,10 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Admin } from '../broker/broker.ts'
+import { type Admin, partitionName } from '../broker/broker.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Clock } from '../clock.ts'
 import { plannerGroup, requestsTopic } from '../notification/topics.ts'
 import { EndHistory } from './end-history.ts'
-import { channelSubscriptions, partitionName, positionOf, readLag, type Subscription } from './lag-reader.ts'
+import { channelSubscriptions, positionOf, readLag, type Subscription } from './lag-reader.ts'
 import type { Logger } from './logger.ts'
 import { Stagnation } from './stagnation.ts'
 

@@ -1,6 +1,6 @@
-import type { Admin } from '../../core/broker/broker.ts'
+import { type Admin, partitionName } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
-import { channelSubscriptions, partitionName, readLag } from '../../core/observability/lag-reader.ts'
+import { channelSubscriptions, readLag } from '../../core/observability/lag-reader.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { keyOf } from '../runtime/resource-kind.ts'
 

@@ -1,7 +1,5 @@
-import { type Admin, BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
+import { type Admin, BrokerError, type ConsumedRecord, partitionName } from '../../core/broker/broker.ts'
 import type { ReplayPositions } from '../../core/notification/replay.ts'
-
-const nameOf = ({ topic, partition }: { topic: string; partition: number }) => `${topic}/${partition}`
 
 /** Where the partitions of the topics begin and end now. A topic that does not exist has none. */
 export async function readPositions(
@@ -18,13 +16,13 @@ export async function readPositions(
     ),
   )
   return Object.fromEntries(
-    lags.flat().map((lag) => [nameOf(lag), { next: Math.min(lag.beginning, lag.end), end: lag.end }]),
+    lags.flat().map((lag) => [partitionName(lag), { next: Math.min(lag.beginning, lag.end), end: lag.end }]),
   )
 }
 
 /** Whether a record is one of those that were there at the start and have not been looked at. */
 export function isNext(positions: ReplayPositions, record: ConsumedRecord): boolean {
-  const position = positions[nameOf(record)]
+  const position = positions[partitionName(record)]
   return position !== undefined && record.offset >= position.next && record.offset < position.end
 }
 
@@ -32,9 +30,9 @@ export function isNext(positions: ReplayPositions, record: ConsumedRecord): bool
 export function advance(positions: ReplayPositions, records: readonly ConsumedRecord[]): ReplayPositions {
   const result = { ...positions }
   for (const record of records) {
-    const position = result[nameOf(record)]
+    const position = result[partitionName(record)]
     if (position !== undefined)
-      result[nameOf(record)] = { ...position, next: Math.max(position.next, record.offset + 1) }
+      result[partitionName(record)] = { ...position, next: Math.max(position.next, record.offset + 1) }
   }
   return result
 }

@@ -4,6 +4,7 @@ import {
   type ConsumerOptions,
   type TopicPartition,
   type TopicPartitionOffset,
+  partitionName,
 } from '../broker.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
 import type { Fetcher } from './fetch.ts'
@@ -58,14 +59,14 @@ export class EmbeddedConsumer implements Consumer, Member {
 
   pause(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(nameOf(partition))
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
       if (cursor) cursor.paused = true
     }
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(nameOf(partition))
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
       if (cursor) cursor.paused = false
     }
     this.#reader?.wake()
@@ -76,8 +77,8 @@ export class EmbeddedConsumer implements Consumer, Member {
     if (owned?.epoch !== epoch) throw new BrokerError('stale_epoch', `epoch ${epoch} is over`)
     const positions = new Map<Partition, number>()
     for (const position of offsets) {
-      const cursor = owned.cursors.get(nameOf(position))
-      if (!cursor) throw new BrokerError('stale_epoch', `${nameOf(position)} is not owned`)
+      const cursor = owned.cursors.get(partitionName(position))
+      if (!cursor) throw new BrokerError('stale_epoch', `${partitionName(position)} is not owned`)
       if (!Number.isSafeInteger(position.offset) || position.offset < 0) {
         throw new BrokerError('invalid', 'an offset is an integer from 0')
       }
@@ -113,7 +114,7 @@ export class EmbeddedConsumer implements Consumer, Member {
     })
     this.#owned = {
       epoch,
-      cursors: new Map(cursors.map((cursor) => [nameOf(cursor.partition), cursor])),
+      cursors: new Map(cursors.map((cursor) => [partitionName(cursor.partition), cursor])),
     }
     this.#handlers.onAssigned({
       epoch,
@@ -127,8 +128,4 @@ export class EmbeddedConsumer implements Consumer, Member {
   get #handlers() {
     return this.#options.handlers
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -6,8 +6,8 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
   type TopicSpec,
+  partitionName,
 } from '../broker.ts'
-import { nameOf } from './cursor.ts'
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
@@ -152,7 +152,7 @@ export class KafkaAdmin implements Admin {
         const coordinator = await this.#wire.coordinator(group)
         const committed = await committedOffsets(this.#wire, coordinator, group, own)
         return own.map((partition): PartitionLag => {
-          const name = nameOf(partition)
+          const name = partitionName(partition)
           const place = {
             beginning: first.get(name)!,
             end: end.get(name)!,
@@ -177,7 +177,7 @@ export class KafkaAdmin implements Admin {
       return asked.map(({ topic, partition }) => ({
         topic,
         partition,
-        offset: found.get(nameOf({ topic, partition }))!,
+        offset: found.get(partitionName({ topic, partition }))!,
       }))
     })
   }

@@ -4,8 +4,9 @@ import {
   type ConsumerOptions,
   type TopicPartition,
   type TopicPartitionOffset,
+  partitionName,
 } from '../broker.ts'
-import { type Cursor, nameOf } from './cursor.ts'
+import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
 import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
@@ -71,14 +72,14 @@ export class KafkaConsumer implements Consumer {
 
   pause(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(nameOf(partition))
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
       if (cursor) cursor.paused = true
     }
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(nameOf(partition))
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
       if (cursor) cursor.paused = false
     }
     this.#owned?.fetcher.wake()
@@ -87,8 +88,8 @@ export class KafkaConsumer implements Consumer {
   async commit(epoch: number, offsets: readonly TopicPartitionOffset[]): Promise<void> {
     const owned = this.#ownedIn(epoch)
     for (const position of offsets) {
-      if (!owned.cursors.has(nameOf(position))) {
-        throw new BrokerError('stale_epoch', `${nameOf(position)} is not owned`)
+      if (!owned.cursors.has(partitionName(position))) {
+        throw new BrokerError('stale_epoch', `${partitionName(position)} is not owned`)
       }
       if (!Number.isSafeInteger(position.offset) || position.offset < 0) {
         throw new BrokerError('invalid', 'an offset is an integer from 0')
@@ -170,10 +171,10 @@ export class KafkaConsumer implements Consumer {
     const share = await this.#member.join()
     await this.#topics.refresh()
     const committed = await this.#member.committed(share)
-    const fresh = share.partitions.filter((partition) => !committed.has(nameOf(partition)))
+    const fresh = share.partitions.filter((partition) => !committed.has(partitionName(partition)))
     const begun = await beginnings(this.#options.wire, this.#topics, fresh)
     const cursors = share.partitions.map(({ topic, partition }): Cursor => {
-      const name = nameOf({ topic, partition })
+      const name = partitionName({ topic, partition })
       return { topic, partition, position: committed.get(name) ?? begun.get(name)!, paused: false }
     })
     if (this.#stopping.signal.aborted) return
@@ -198,7 +199,7 @@ export class KafkaConsumer implements Consumer {
       epoch,
       share,
       fetcher,
-      cursors: new Map(cursors.map((cursor) => [nameOf(cursor), cursor])),
+      cursors: new Map(cursors.map((cursor) => [partitionName(cursor), cursor])),
     }
     handlers.onAssigned({ epoch, partitions: share.partitions })
     // A handler may have stopped us.

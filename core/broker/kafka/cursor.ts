@@ -6,7 +6,3 @@ export interface Cursor extends TopicPartition {
   position: number
   paused: boolean
 }
-
-export function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
-}

@@ -1,5 +1,5 @@
-import type { ConsumedRecord } from '../broker.ts'
-import { type Cursor, nameOf } from './cursor.ts'
+import { type ConsumedRecord, partitionName } from '../broker.ts'
+import type { Cursor } from './cursor.ts'
 import { KafkaError } from './kafka-error.ts'
 import { Batch, type RawMessage } from './kafkajs.ts'
 import { beginnings, byTopic } from './offsets.ts'
@@ -133,7 +133,9 @@ export class Fetcher {
   }
 
   async #fetch(leader: number, cursors: readonly Cursor[]): Promise<void> {
-    const asked = new Map(cursors.map((cursor) => [nameOf(cursor), { cursor, position: cursor.position }]))
+    const asked = new Map(
+      cursors.map((cursor) => [partitionName(cursor), { cursor, position: cursor.position }]),
+    )
     const answer = await this.#options.wire.ask<FetchAnswer>(
       leader,
       'Fetch',
@@ -155,7 +157,7 @@ export class Fetcher {
     if (answer.errorCode) throw new KafkaError(answer.errorCode, 'fetching')
     for (const { topicName, partitions } of answer.responses) {
       for (const { errorCode, ...data } of partitions) {
-        const place = asked.get(nameOf({ topic: topicName, partition: data.partition }))
+        const place = asked.get(partitionName({ topic: topicName, partition: data.partition }))
         if (!place) continue
         const error = errorCode === 0 ? undefined : new KafkaError(errorCode, `topic ${topicName}`)
         if (error === undefined) {
@@ -204,7 +206,7 @@ export class Fetcher {
   /** The position is not in the log any more, or not yet: what is left is read from its beginning. */
   async #reset(cursor: Cursor): Promise<void> {
     const { wire, topics } = this.#options
-    const position = (await beginnings(wire, topics, [cursor])).get(nameOf(cursor))!
+    const position = (await beginnings(wire, topics, [cursor])).get(partitionName(cursor))!
     if (this.#stopped || !this.#cursors.includes(cursor)) return
     cursor.position = position
     this.#options.onRead(cursor, [])

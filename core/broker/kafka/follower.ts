@@ -1,5 +1,5 @@
-import { BrokerError, type ConsumedRecord, type Follower } from '../broker.ts'
-import { type Cursor, nameOf } from './cursor.ts'
+import { BrokerError, type ConsumedRecord, type Follower, partitionName } from '../broker.ts'
+import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings, ends } from './offsets.ts'
@@ -93,10 +93,10 @@ export class KafkaFollower implements Follower {
     ])
     this.#cursors = partitions.map((partition) => ({
       ...partition,
-      position: first.get(nameOf(partition))!,
+      position: first.get(partitionName(partition))!,
       paused: false,
     }))
-    const goals = this.#cursors.map((cursor) => [cursor, end.get(nameOf(cursor))!] as const)
+    const goals = this.#cursors.map((cursor) => [cursor, end.get(partitionName(cursor))!] as const)
     this.#behind = new Map(goals.filter(([{ position }, goal]) => position < goal))
   }
 
@@ -128,15 +128,15 @@ export class KafkaFollower implements Follower {
   async #adoptNew(): Promise<void> {
     const { wire, topic } = this.#options
     await this.#topics.refresh()
-    const known = new Set(this.#cursors.map(nameOf))
+    const known = new Set(this.#cursors.map(partitionName))
     const added = (this.#topics.get(topic)?.partitions ?? [])
       .map(({ partition }) => ({ topic, partition }))
-      .filter((partition) => !known.has(nameOf(partition)))
+      .filter((partition) => !known.has(partitionName(partition)))
     if (added.length === 0) return
     const first = await beginnings(wire, this.#topics, added)
     const cursors = added.map((partition) => ({
       ...partition,
-      position: first.get(nameOf(partition))!,
+      position: first.get(partitionName(partition))!,
       paused: false,
     }))
     this.#cursors = [...this.#cursors, ...cursors]

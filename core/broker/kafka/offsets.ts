@@ -1,5 +1,4 @@
-import type { TopicPartition } from '../broker.ts'
-import { nameOf } from './cursor.ts'
+import { type TopicPartition, partitionName } from '../broker.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
 import type { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
@@ -45,7 +44,7 @@ export async function offsetsAt(
     listOffsets(wire, topics, points, ({ timestamp }) => String(timestamp)),
     ends(wire, topics, points),
   ])
-  return new Map(points.map(nameOf).map((name) => [name, found.get(name) ?? end.get(name)!]))
+  return new Map(points.map(partitionName).map((name) => [name, found.get(name) ?? end.get(name)!]))
 }
 
 /** The committed positions of a group; partitions without one are absent. Rejects when any of them cannot be read. */
@@ -79,7 +78,7 @@ async function allListed(
   timestamp: string,
 ): Promise<Offsets> {
   const found = await listOffsets(wire, topics, partitions, () => timestamp)
-  const missing = partitions.find((partition) => !found.has(nameOf(partition)))
+  const missing = partitions.find((partition) => !found.has(partitionName(partition)))
   if (missing) throw new KafkaError(-1, `topic ${missing.topic}`)
   return found
 }
@@ -111,8 +110,10 @@ function collect(answers: OffsetFetchAnswer['responses'], asked: readonly TopicP
   for (const { topic, partitions } of answers) {
     for (const { partition, errorCode, offset } of partitions) {
       failOn(errorCode, `topic ${topic}`)
-      if (Number(offset) >= 0) offsets.set(nameOf({ topic, partition }), Number(offset))
+      if (Number(offset) >= 0) offsets.set(partitionName({ topic, partition }), Number(offset))
     }
   }
-  return new Map(asked.map(nameOf).flatMap((name) => (offsets.has(name) ? [[name, offsets.get(name)!]] : [])))
+  return new Map(
+    asked.map(partitionName).flatMap((name) => (offsets.has(name) ? [[name, offsets.get(name)!]] : [])),
+  )
 }
