@@ -10,7 +10,7 @@ import {
 } from './runtime/resource-kind.ts'
 
 export interface AppliedStatusOptions<T, S> {
-  api: Api
+  api: Pick<Api, 'apply'>
   kind: ResourceKind
   /** What of an object's status is written here, as it was last seen. */
   part: (object: T) => S | undefined
@@ -22,7 +22,7 @@ export interface AppliedStatusOptions<T, S> {
  */
 export class AppliedStatus<T extends KubernetesObject, S extends object> {
   readonly #options: AppliedStatusOptions<T, S>
-  readonly #written = new Map<string, S>()
+  readonly #written = new Map<string, { uid: string | undefined; status: S }>()
 
   constructor(options: AppliedStatusOptions<T, S>) {
     this.#options = options
@@ -31,10 +31,9 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
   /** Answers whether anything was written. */
   async apply(object: T, status: S, signal: AbortSignal): Promise<boolean> {
     const { api, kind, part } = this.#options
-    const key = keyOf(nameOf(object))
-    const written = this.#written.get(key) ?? status
+    const written = this.#writtenTo(object) ?? status
     if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) return false
-    const { name, namespace = '' } = object.metadata
+    const { name, namespace = '', uid } = object.metadata
     const { apiVersion, kind: kindName } = kind
     await api.apply(
       kind,
@@ -42,18 +41,29 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
       { fieldManager: manager, subresource: 'status' },
       signal,
     )
-    this.#written.set(key, status)
+    this.#written.set(keyOf(nameOf(object)), { uid, status })
     return true
+  }
+
+  /** What was said last of the object, here or by whoever led before. */
+  last(object: T): S | undefined {
+    return this.#writtenTo(object) ?? this.#options.part(object)
   }
 
   /** Whether somebody else wrote our part. */
   isForeign(object: T): boolean {
-    const written = this.#written.get(keyOf(nameOf(object)))
+    const written = this.#writtenTo(object)
     return written !== undefined && !isDeepStrictEqual(written, this.#options.part(object))
   }
 
   /** To be called when the object is gone. */
   forget(name: ObjectName): void {
     this.#written.delete(keyOf(name))
+  }
+
+  /** Nothing of an earlier object of the same name counts: it may be gone and made again between two looks. */
+  #writtenTo(object: T): S | undefined {
+    const written = this.#written.get(keyOf(nameOf(object)))
+    return written?.uid === object.metadata.uid ? written?.status : undefined
   }
 }

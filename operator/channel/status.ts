@@ -16,7 +16,7 @@ export interface ChannelObject extends KubernetesObject {
 }
 
 export interface StatusWriterOptions {
-  api: Api
+  api: Pick<Api, 'apply'>
   clock: Clock
   recordEvent: RecordEvent
 }
@@ -45,7 +45,7 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
       signal: AbortSignal,
     ): Promise<void> {
       const generation = object.metadata.generation ?? 0
-      const before = object.status?.conditions ?? []
+      const before = applied.last(object)?.conditions ?? []
       const texts = channelConditionTexts(findings, { suspend: object.spec.suspend === true })
       const conditions = nextConditions(before, texts, { generation, now: clock.now() })
       const status = { observedGeneration: generation, conditions, ...facts }

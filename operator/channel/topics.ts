@@ -53,8 +53,14 @@ function durability(topics: readonly TopicDescription[]): ConditionText {
   )
   if (weak === undefined) return isTrue('Durable', 'an accepted message outlives the loss of a broker')
   const { name, replicas, config } = weak
+  if (config['unclean.leader.election.enable'] === 'true')
+    return isFalse(
+      'UncleanElection',
+      `topic ${name} may lose messages: unclean.leader.election.enable is true`,
+    )
+  const acknowledged = config['min.insync.replicas'] ?? '1'
   return isFalse(
     'NotReplicated',
-    `topic ${name} has ${replicas} of 2 or more copies, of which ${config['min.insync.replicas'] ?? 1} must have a message`,
+    `topic ${name} may lose messages with a broker: it has replicas=${replicas} and min.insync.replicas=${acknowledged}, and needs 2 of each`,
   )
 }

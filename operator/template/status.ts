@@ -17,7 +17,7 @@ export interface TemplateObject extends KubernetesObject {
 export type TemplateFacts = Pick<NotificationTemplateStatus, 'revision' | 'locales' | 'channels'>
 
 export interface TemplateStatusOptions {
-  api: Api
+  api: Pick<Api, 'apply'>
   clock: Clock
   recordEvent: RecordEvent
 }
@@ -40,7 +40,7 @@ export function createTemplateStatusWriter({ api, clock, recordEvent }: Template
       signal: AbortSignal,
     ): Promise<void> {
       const generation = object.metadata.generation ?? 0
-      const before = object.status?.conditions ?? []
+      const before = applied.last(object)?.conditions ?? []
       const conditions = nextConditions(before, texts, { generation, now: clock.now() })
       const status = { observedGeneration: generation, conditions, ...facts }
       if (!(await applied.apply(object, status, signal))) return
