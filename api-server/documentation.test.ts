@@ -1,8 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import ajvFormats from 'ajv-formats'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestApi, testApi } from '../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../test/harness/postgres.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useTestApi } from '../test/harness/api.ts'
 
 interface Media {
   schema: object
@@ -26,25 +25,18 @@ interface Document {
   components: { schemas: Record<string, object> }
 }
 
-let database: TestDatabase
-let api: TestApi
+const api = useTestApi()
 let document: Document
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 ajvFormats.default(ajv)
 let operations: { method: string; path: string; operation: Operation }[]
 
 beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
   document = (await api.app.inject('/openapi.json')).json<Document>()
   ajv.addSchema({ $id: 'document', components: document.components })
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
   )
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
 })
 
 /** What is wrong with a value, by a schema of the document. */

@@ -1,22 +1,8 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type TestApi, testApi, testCatalog } from '../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../test/harness/postgres.ts'
+import { describe, expect, it } from 'vitest'
+import { testApi, testCatalog, useTestApi } from '../test/harness/api.ts'
 
-let database: TestDatabase
-let api: TestApi
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
-beforeEach(() => {
-  api.produced.length = 0
-})
+const api = useTestApi()
 
 const bodies = [
   ['POST', '/v1/notifications'],
@@ -95,7 +81,7 @@ describe('whatever the body, there is an answer that is no fault of ours', () =>
 
 describe('the log', () => {
   it('holds no address, payload, secret, id in a URL, or query', async () => {
-    const quiet = await testApi({ db: database.db })
+    const quiet = await testApi({ db: api.db })
     const secret = 'MARKED'
     const headers = { authorization: `Bearer ${secret}`, cookie: secret, 'idempotency-key': secret }
     const requests = bodies.map(([method, url]) => ({
@@ -146,7 +132,7 @@ describe('the log', () => {
 
   it('holds our own faults, which the caller does not see', async () => {
     const broken = await testApi({
-      db: database.db,
+      db: api.db,
       catalog: {
         ...testCatalog,
         template: () => {
@@ -226,7 +212,7 @@ describe('readiness', () => {
     let synced = false
     let running = true
     const starting = await testApi({
-      db: database.db,
+      db: api.db,
       catalog: { ...testCatalog, synced: () => synced },
       isReady: () => running,
     })
@@ -254,7 +240,7 @@ describe('readiness', () => {
 
 describe('metrics', () => {
   it('name routes by their pattern, and unknown ones not at all', async () => {
-    const fresh = await testApi({ db: database.db })
+    const fresh = await testApi({ db: api.db })
     fresh.broker.lags.push({
       group: 'test.planner',
       topic: 'test.requests',
@@ -283,7 +269,7 @@ describe('metrics', () => {
 })
 
 it('lets the requests in flight finish when it is closed', async () => {
-  const closing = await testApi({ db: database.db })
+  const closing = await testApi({ db: api.db })
   const gate = Promise.withResolvers<void>()
   const reached = Promise.withResolvers<void>()
   closing.broker.before = () => {

@@ -1,27 +1,16 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { formatNotificationId, newNotificationId } from '../../core/notification/ids.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
-import { type TestApi, testApi } from '../../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { useTestApi } from '../../test/harness/api.ts'
 
-let database: TestDatabase
-let api: TestApi
+const api = useTestApi()
 let count = 0
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
 
 /** A recorded notification with a delivery of each of these statuses, and its public id. */
 async function record(statuses: readonly DeliveryStatus[], tenant = 'default'): Promise<string> {
   const id = newNotificationId(Date.now(), Buffer.alloc(10, ++count))
   const now = new Date()
-  await database.db
+  await api.db
     .insertInto('notifications')
     .values({ id, tenant, body_hash: Buffer.alloc(32), metadata: '{}', accepted_at: now })
     .execute()
@@ -37,7 +26,7 @@ async function record(statuses: readonly DeliveryStatus[], tenant = 'default'): 
     created_at: now,
     updated_at: now,
   }))
-  if (rows.length > 0) await database.db.insertInto('deliveries').values(rows).execute()
+  if (rows.length > 0) await api.db.insertInto('deliveries').values(rows).execute()
   return formatNotificationId(api.keys, tenant, id)
 }
 
@@ -87,10 +76,6 @@ it('is taken before the planner has recorded the request', async () => {
 it("is refused for ids that we never issued, and for another tenant's", async () => {
   const foreign = await record(['queued'], 'other')
   for (const id of [foreign, `ntf_${'0'.repeat(34)}`]) expect((await cancel(id)).statusCode).toBe(404)
-  const row = await database.db
-    .selectFrom('deliveries')
-    .select('status')
-    .where('tenant', '=', 'other')
-    .execute()
+  const row = await api.db.selectFrom('deliveries').select('status').where('tenant', '=', 'other').execute()
   expect(row).toEqual([{ status: 'queued' }])
 })

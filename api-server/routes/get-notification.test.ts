@@ -1,22 +1,11 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { formatDeliveryId, formatNotificationId, newNotificationId } from '../../core/notification/ids.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
-import { type TestApi, testApi } from '../../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { testApi, useTestApi } from '../../test/harness/api.ts'
 
-let database: TestDatabase
-let api: TestApi
+const api = useTestApi()
 let count = 0
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
 
 const at = (second: number) => new Date(Date.UTC(2026, 5, 1, 12, 0, second))
 const deliveryId = (n: number) => `00000000-0000-8000-8000-00000000000${n}`
@@ -48,7 +37,7 @@ it('is not there for another tenant', async () => {
 it('shows its deliveries, their attempts, and what happened when', async () => {
   const { id, text } = newId()
   const shared = { notification_id: id, tenant: 'default', created_at: at(1), user_id: null }
-  await database.db
+  await api.db
     .insertInto('notifications')
     .values({
       id,
@@ -63,7 +52,7 @@ it('shows its deliveries, their attempts, and what happened when', async () => {
       conflicts: 1,
     })
     .execute()
-  await database.db
+  await api.db
     .insertInto('deliveries')
     .values([
       {
@@ -92,7 +81,7 @@ it('shows its deliveries, their attempts, and what happened when', async () => {
     ])
     .execute()
   const attempt = { delivery_id: deliveryId(1), replay_epoch: 0, owner: 'w', provider: 'primary' }
-  await database.db
+  await api.db
     .insertInto('attempts')
     .values([
       {

@@ -1,29 +1,13 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
 import { notificationIdFromKey, parseNotificationId } from '../../core/notification/ids.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
-import { type TestApi, testApi } from '../../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { testApi, useTestApi } from '../../test/harness/api.ts'
 import { staticCatalog } from '../../test/harness/static-catalog.ts'
 
-let database: TestDatabase
-let api: TestApi
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
-beforeEach(() => {
-  api.produced.length = 0
-  api.broker.before = undefined
-  api.broker.error = undefined
-})
+const api = useTestApi()
 
 const hello = { to: [{ email: 'Ada@Example.com' }], template: { id: 'welcome' }, data: { username: 'ada' } }
 
@@ -78,7 +62,7 @@ describe('an accepted request', () => {
   })
 
   it('is counted by channel', async () => {
-    const fresh = await testApi({ db: database.db })
+    const fresh = await testApi({ db: api.db })
     await post({ ...hello, to: [{ user_id: 'u' }], channels: ['email', 'push'] }, {}, fresh)
     const { body } = await fresh.app.inject('/metrics')
     await fresh.app.close()
@@ -192,7 +176,7 @@ describe('a refused request', () => {
 
   it('came before the catalog', async () => {
     const empty = await testApi({
-      db: database.db,
+      db: api.db,
       catalog: staticCatalog({ channels: {}, synced: false }),
     })
     const response = await post(hello, {}, empty)
@@ -206,7 +190,7 @@ describe('a refused request', () => {
     ['queue_full', 503, 'overloaded', '1'],
     ['record_too_large', 413, 'payload_too_large', undefined],
   ] as const)('is not durable: the broker says %s', async (error, status, code, retryAfter) => {
-    const fresh = await testApi({ db: database.db })
+    const fresh = await testApi({ db: api.db })
     fresh.broker.error = new BrokerError(error, 'no')
     const response = await post(hello, {}, fresh)
     expect(response.statusCode).toBe(status)
@@ -273,7 +257,7 @@ describe('an Idempotency-Key', () => {
     const first = await post(hello, key)
     const id = notificationIdFromKey('default', 'k-5')
     await recordAsPlanner(id)
-    const replica = await testApi({ db: database.db })
+    const replica = await testApi({ db: api.db })
     const repeat = await post(reordered, key, replica)
     expect(repeat.headers['idempotent-replayed']).toBe('true')
     expect(repeat.json()).toEqual(first.json())
@@ -297,7 +281,7 @@ describe('an Idempotency-Key', () => {
 
   async function recordAsPlanner(id: string) {
     const request = api.requests().find((candidate) => candidate.id === id)!
-    await database.db
+    await api.db
       .insertInto('notifications')
       .values({
         id,
@@ -312,7 +296,7 @@ describe('an Idempotency-Key', () => {
     await sql`
       INSERT INTO deliveries (id, notification_id, tenant, channel, channel_type, recipient, status, created_at, updated_at)
       VALUES (gen_random_uuid(), ${id}, 'default', 'email', 'email', 'email:x', 'queued', now(), now())`.execute(
-      database.db,
+      api.db,
     )
   }
 })

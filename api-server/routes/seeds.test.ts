@@ -1,24 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
 import { parseNotificationId } from '../../core/notification/ids.ts'
-import { type TestApi, testApi } from '../../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { useTestApi } from '../../test/harness/api.ts'
 
-let database: TestDatabase
-let api: TestApi
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
-beforeEach(() => {
-  api.produced.length = 0
-  api.broker.error = undefined
-})
+const api = useTestApi()
 
 const post = (url: string, payload: object, headers = {}) =>
   api.app.inject({ method: 'POST', url, payload, headers })

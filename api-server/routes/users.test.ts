@@ -1,19 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { getUsers } from '../../core/store/users.ts'
-import { type TestApi, testApi } from '../../test/harness/api.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { useTestApi } from '../../test/harness/api.ts'
 
-let database: TestDatabase
-let api: TestApi
-
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
+const api = useTestApi()
 
 const put = (id: string, payload: object) =>
   api.app.inject({ method: 'PUT', url: `/v1/users/${id}`, payload })
@@ -75,10 +64,10 @@ describe('a user', () => {
 
   it('is read with others, by the planner', async () => {
     await put('eve', { name: 'Eve' })
-    const found = await getUsers(database.db, 'default', ['eve', 'nobody'])
+    const found = await getUsers(api.db, 'default', ['eve', 'nobody'])
     expect([...found]).toEqual([['eve', { name: 'Eve' }]])
-    expect(await getUsers(database.db, 'other', ['eve'])).toEqual(new Map())
-    expect(await getUsers(database.db, 'default', [])).toEqual(new Map())
+    expect(await getUsers(api.db, 'other', ['eve'])).toEqual(new Map())
+    expect(await getUsers(api.db, 'default', [])).toEqual(new Map())
   })
 })
 
@@ -128,7 +117,7 @@ describe('an inbox', () => {
   )
 
   async function insert(title: string) {
-    await database.db
+    await api.db
       .insertInto('inbox')
       .values({
         tenant: 'default',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
+import { beforeAll, beforeEach } from 'vitest'
 import { buildApi } from '../../api-server/server.ts'
 import type { BrokerError, PartitionLag, RecordToProduce } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
@@ -11,10 +12,12 @@ import { createLogger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
 import type { Database } from '../../core/store/schema.ts'
 import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
+import { testDatabase } from './postgres.ts'
 import { staticCatalog } from './static-catalog.ts'
 
 export interface TestApi {
   app: FastifyInstance
+  db: Kysely<Database>
   keys: InstallKeys
   /** What was written to the broker, in order. */
   produced: RecordToProduce[]
@@ -40,6 +43,28 @@ export const testCatalog = staticCatalog({
     },
   },
 })
+
+/**
+ * One API for the tests of a file, on a database of its own, from before the first to after the last. Every test begins with nothing
+ * produced and a broker that takes everything. To be called where the file begins; for use inside hooks and tests.
+ */
+export function useTestApi(): TestApi {
+  const api = {} as TestApi
+  beforeAll(async () => {
+    const { db, close } = await testDatabase()
+    Object.assign(api, await testApi({ db }))
+    return async () => {
+      await api.app.close()
+      await close()
+    }
+  })
+  beforeEach(() => {
+    api.produced.length = 0
+    api.broker.before = undefined
+    api.broker.error = undefined
+  })
+  return api
+}
 
 /** The API on a broker that only remembers. Ask it with `app.inject`. */
 export async function testApi(options: {
@@ -87,6 +112,7 @@ export async function testApi(options: {
   })
   return {
     app,
+    db: options.db,
     keys,
     produced,
     requests: () => produced.map(readRequest),

@@ -1,24 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { formatDeliveryId, formatNotificationId } from '../../core/notification/ids.ts'
-import { type TestApi, testApi } from '../harness/api.ts'
-import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
+import { useTestApi } from '../harness/api.ts'
 import { takeJob } from '../../workers/replayer/jobs.ts'
 
-let database: TestDatabase
-let api: TestApi
+const api = useTestApi()
 let count = 0
 
-beforeAll(async () => {
-  database = await testDatabase()
-  api = await testApi({ db: database.db })
-})
-afterAll(async () => {
-  await api.app.close()
-  await database.close()
-})
 beforeEach(async () => {
   for (const table of ['deliveries', 'attempts', 'notifications', 'replays'] as const)
-    await database.db.deleteFrom(table).execute()
+    await api.db.deleteFrom(table).execute()
 })
 
 interface Letter {
@@ -37,7 +27,7 @@ async function deadLetter(letter: Letter = {}): Promise<{ id: string; notificati
   const { tenant = 'default', channel = 'email', reason = 'retries_exhausted', userId = null } = letter
   const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
   const now = new Date()
-  await database.db
+  await api.db
     .insertInto('notifications')
     .values({
       id,
@@ -49,7 +39,7 @@ async function deadLetter(letter: Letter = {}): Promise<{ id: string; notificati
       accepted_at: now,
     })
     .execute()
-  await database.db
+  await api.db
     .insertInto('deliveries')
     .values({
       id,
@@ -65,7 +55,7 @@ async function deadLetter(letter: Letter = {}): Promise<{ id: string; notificati
       updated_at: now,
     })
     .execute()
-  await database.db
+  await api.db
     .insertInto('attempts')
     .values({
       delivery_id: id,
@@ -86,7 +76,7 @@ async function deadLetter(letter: Letter = {}): Promise<{ id: string; notificati
 }
 
 async function setStatus(id: string, status: 'dead_lettered' | 'sending', reason: Letter['reason'] | null) {
-  await database.db
+  await api.db
     .updateTable('deliveries')
     .set({ status, reason, updated_at: new Date() })
     .where('id', '=', id)
@@ -200,7 +190,7 @@ describe('POST /v1/replays', () => {
       remaining: 2,
     })
     expect(response.headers['location']).toBe(`/v1/replays/${replay.id}`)
-    const job = await takeJob(database.db)
+    const job = await takeJob(api.db)
     await job!.save({ replayed: 1, skipped: { expired: 1, unreadable: 4 }, positions: {} })
     expect(await get(`/v1/replays/${replay.id}`)).toMatchObject({
       status: 'running',
@@ -209,7 +199,7 @@ describe('POST /v1/replays', () => {
       skipped_reasons: { expired: 1, unreadable: 4 },
       remaining: 1,
     })
-    expect(await takeJob(database.db)).toBeUndefined()
+    expect(await takeJob(api.db)).toBeUndefined()
   })
 
   it('does not take into a replay what is dead-lettered later', async () => {
@@ -247,7 +237,7 @@ describe('a replay', () => {
   it('is cancelled once, and then its runner is told that it is no longer its', async () => {
     await deadLetter()
     const { id } = (await post({})).json<{ id: string }>()
-    const job = await takeJob(database.db)
+    const job = await takeJob(api.db)
     const response = await act(id, 'cancel')
     expect(response.statusCode).toBe(200)
     expect(response.json()).toMatchObject({ status: 'cancelled', finished_at: expect.any(String) as string })
@@ -265,31 +255,31 @@ describe('a replay', () => {
   it('that paused itself says why, and goes on when it is told to', async () => {
     await deadLetter()
     const { id } = (await post({})).json<{ id: string }>()
-    const job = await takeJob(database.db)
+    const job = await takeJob(api.db)
     await job!.end({ replayed: 0, skipped: {}, positions: {} }, 'paused', 'most of them failed again')
     expect(await get(`/v1/replays/${id}`)).toMatchObject({
       status: 'paused',
       reason: 'most of them failed again',
     })
-    expect(await takeJob(database.db)).toBeUndefined()
+    expect(await takeJob(api.db)).toBeUndefined()
     expect((await act(id, 'resume')).json()).toMatchObject({ status: 'pending' })
-    expect((await takeJob(database.db))?.replay).toMatchObject({ status: 'running', reason: null })
+    expect((await takeJob(api.db))?.replay).toMatchObject({ status: 'running', reason: null })
   })
 
   it('whose runner is gone is taken over when its lease has run out, and the frozen one is told', async () => {
     await deadLetter()
     await post({})
-    const frozen = await takeJob(database.db)
-    await database.db
+    const frozen = await takeJob(api.db)
+    await api.db
       .updateTable('replays')
       .set({ lease_until: new Date(Date.now() - 1) })
       .execute()
-    const next = await takeJob(database.db)
+    const next = await takeJob(api.db)
     expect(next?.replay.id).toBe(frozen!.replay.id)
     expect(await frozen!.save({ replayed: 9, skipped: {}, positions: {} })).toBe(false)
     expect(await next!.save({ replayed: 1, skipped: {}, positions: {} })).toBe(true)
     await next!.release()
-    expect((await takeJob(database.db))?.replay).toMatchObject({ replayed: 1 })
+    expect((await takeJob(api.db))?.replay).toMatchObject({ replayed: 1 })
   })
 
   it('is listed, the newest first', async () => {
