@@ -11,9 +11,10 @@ import { deployments } from '../kinds.ts'
 import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
+import type { RecordEvent } from '../runtime/events.ts'
 import { keyOf } from '../runtime/resource-kind.ts'
 import { decide, initialState, type ScalingState } from './decide.ts'
-import { scalingCondition } from './explain.ts'
+import { explain, scalingCondition } from './explain.ts'
 import { Inflow } from './inflow.ts'
 import type { ScalingInputs } from './inputs.ts'
 import type { AutoscalerMetrics } from './metrics.ts'
@@ -37,6 +38,7 @@ export interface AutoscalerOptions {
   /** Namespace of the workers. */
   namespace: string
   writeStatus: ReturnType<typeof createScalingStatusWriter>
+  recordEvent: RecordEvent
   clock: Clock & Timers
   logger: Logger
   metrics: AutoscalerMetrics
@@ -107,7 +109,7 @@ export class Autoscaler {
     const deployment = workloads.get({ namespace, name: childName(channel.metadata) })
     if (object === undefined || deployment === undefined) return
     const workers = readWorkers(channel, liveWorkers.list({ namespace: tenant, name }))
-    const scaling = await this.#scale(channel, deployment, reading, workers, signal)
+    const scaling = await this.#scale(channel, object, deployment, reading, workers, signal)
     const { activeProvider, condition: provider } = workers
     const { lag, deadLetters } = reading ?? {}
     await writeStatus(object, { scaling, provider, activeProvider, lag, deadLetters }, signal)
@@ -115,6 +117,7 @@ export class Autoscaler {
 
   async #scale(
     channel: NotificationChannel,
+    object: ChannelObject,
     deployment: DeploymentObject,
     reading: ChannelReading | undefined,
     workers: WorkersReading,
@@ -139,7 +142,7 @@ export class Autoscaler {
     if (mode === 'KEDA')
       return { status: 'True', reason: 'ScaledByKEDA', message: 'the ScaledObject of this channel decides' }
 
-    const { api, clock, metrics, logger, namespace } = this.#options
+    const { api, clock, metrics, logger, namespace, recordEvent } = this.#options
     const key = keyOf(channel.metadata)
     const now = clock.monotonic()
     const known = this.#states.get(key) ?? { scaling: initialState(now), inflow: new Inflow() }
@@ -157,6 +160,8 @@ export class Autoscaler {
       const target = { namespace, name: deployment.metadata.name, subresource: 'scale' }
       await api.merge(deployments, target, { spec: { replicas } }, { fieldManager: manager }, signal)
       logger.info({ channel: key, from: current, to: replicas, reason, due: lag?.due }, 'Scaled')
+      const note = `from ${current} to ${replicas} workers: ${explain(reason)}`
+      recordEvent(object, { type: 'Normal', reason: 'Rescaled', action: 'Scale', note })
     }
     return scalingCondition(decision)
   }

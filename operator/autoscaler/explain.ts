@@ -18,8 +18,13 @@ const words: Readonly<Record<ScalingReason, string>> = {
   Steady: 'these workers are enough',
 }
 
+/** Why a decision is as it is, in words that complete a sentence. */
+export function explain(reason: ScalingReason): string {
+  return words[reason]
+}
+
 /** What a decision says in the condition `ScalingActive`: false only where the autoscaler cannot do its work. */
 export function scalingCondition({ reason, replicas }: Pick<Decision, 'reason' | 'replicas'>): ConditionText {
   const isBlind = reason === 'LagUnreadable' || reason === 'Fallback'
-  return { status: isBlind ? 'False' : 'True', reason, message: `${replicas} wanted: ${words[reason]}` }
+  return { status: isBlind ? 'False' : 'True', reason, message: `${replicas} wanted: ${explain(reason)}` }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api.ts'
-import { nextConditions, transitions } from '../runtime/conditions.ts'
+import { nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
@@ -51,7 +51,7 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
       const status = { observedGeneration: generation, conditions, ...facts }
       if (!(await applied.apply(object, status, signal))) return
       for (const condition of transitions(before, conditions).filter(isNews))
-        recordEvent(object, eventOf(condition))
+        recordEvent(object, transitionEvent(condition))
     },
   }
 }
@@ -65,13 +65,4 @@ function judgedPart(status: NotificationChannelStatus): NotificationChannelStatu
 /** That all is as it should be is told once, by `Ready`. */
 function isNews({ type, status }: Condition): boolean {
   return status === 'False' || type === 'Ready'
-}
-
-function eventOf({ type, status, reason, message }: Condition) {
-  return {
-    type: status === 'False' ? ('Warning' as const) : ('Normal' as const),
-    reason,
-    action: type,
-    note: `${type}=${status}: ${message}`,
-  }
 }

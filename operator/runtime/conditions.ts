@@ -1,4 +1,5 @@
 import type { Condition } from '../../core/resources/condition.ts'
+import type { EventText } from './events.ts'
 
 /** What a controller says of one condition; the rest of it follows from what was said before. */
 export interface ConditionText {
@@ -33,6 +34,16 @@ export function nextConditions<Type extends string>(
 export function transitions(before: readonly Condition[], after: readonly Condition[]): Condition[] {
   const earlier = new Map(before.map(({ type, status }) => [type, status]))
   return after.filter(({ type, status }) => earlier.get(type) !== status)
+}
+
+/** What a transition says as an Event. Pure. */
+export function transitionEvent({ type, status, reason, message }: Condition): EventText {
+  return {
+    type: status === 'False' ? 'Warning' : 'Normal',
+    reason,
+    action: type,
+    note: `${type}=${status}: ${message}`,
+  }
 }
 
 /** metav1.Time: whole seconds. */

@@ -127,6 +127,9 @@ describePart('kubernetes', (kubernetes) => {
       }))
       await broker.producer.produce(records)
       await until(async () => (await replicasOf('sleeper')) === 3, 'a worker for each partition', 120_000)
+      const rescaled = async () =>
+        (await cluster.control.kubectl(['events', '-n', 'shop', '--for', 'nch/sleeper'])).stdout
+      await until(async () => /Normal +Rescaled .* to 3 workers: /.test(await rescaled()), 'an Event')
       const ends = await broker.admin.lag([{ group: topic, topics: [topic] }])
       expect(ends.reduce((sum, { lag }) => sum + lag, 0)).toBe(300)
 

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { manualClock } from '../../test/harness/manual-clock.ts'
+import type { ChannelObject } from '../channel/status.ts'
+import { createScalingStatusWriter } from './status.ts'
+
+const { signal } = new AbortController()
+const object: ChannelObject = {
+  apiVersion: 'carillon.dev/v1alpha1',
+  kind: 'NotificationChannel',
+  metadata: { name: 'email', namespace: 'shop', uid: 'a', generation: 1 },
+  spec: {},
+}
+const scaling = { status: 'True' as const, reason: 'Steady', message: '1 wanted' }
+const provider = (status: 'True' | 'False') => ({ status, reason: `Is${status}`, message: 'primary' })
+const none = { activeProvider: undefined, lag: undefined, deadLetters: undefined }
+
+it('tells once that providers fail, and that they work again, before the watch brings any of it back', async () => {
+  const clock = manualClock()
+  const events: string[] = []
+  let writes = 0
+  const write = createScalingStatusWriter({
+    api: { apply: async () => void writes++ } as never,
+    clock,
+    recordEvent: (_, { type, reason, note }) => events.push(`${type} ${reason} ${note}`),
+  })
+  for (const status of ['True', 'False', 'False', 'True'] as const) {
+    await write(object, { ...none, scaling, provider: provider(status) }, signal)
+    clock.advance(5_000)
+  }
+  expect(events).toEqual([
+    'Warning IsFalse ProviderHealthy=False: primary',
+    'Normal IsTrue ProviderHealthy=True: primary',
+  ])
+  expect(writes).toBeGreaterThanOrEqual(3)
+})
