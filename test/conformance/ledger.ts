@@ -1,5 +1,6 @@
 import { describe, expect, it, beforeAll, afterAll } from 'vitest'
-import type { FinishEntry, Ledger } from '../../workers/delivery/ledger.ts'
+import type { Ledger } from '../../workers/delivery/ledger.ts'
+import { finishEntry } from '../harness/ledger-rows.ts'
 
 /** A store of deliveries with the ledger over it, and what a test must do or see beside the ledger. */
 export interface LedgerBench {
@@ -16,24 +17,6 @@ export interface LedgerBench {
 
 const lease = { leaseMilliseconds: 60_000 }
 const ref = (id: string, attempt = 1, replayEpoch = 0) => ({ id, attempt, replayEpoch })
-
-function outcome(id: string, change: Partial<FinishEntry> = {}): FinishEntry {
-  return {
-    ...ref(id),
-    claim: 1,
-    status: 'sent',
-    reason: null,
-    dueAt: null,
-    uncounted: false,
-    outcome: 'sent',
-    provider: 'primary',
-    providerMessageId: null,
-    code: null,
-    detail: null,
-    commitWith: undefined,
-    ...change,
-  }
-}
 
 /** What every ledger must do: the one on PostgreSQL, and the one that the simulation runs on. */
 export function describeLedger(name: string, start: () => Promise<LedgerBench>): void {
@@ -63,8 +46,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const second = await worker('b').claim({ ...ref(id), ...lease })
       expect(second).toMatchObject({ kind: 'busy' })
       expect(second.kind === 'busy' && second.milliseconds).toBeGreaterThan(50_000)
-      expect(await worker('b').finish(outcome(id))).toBe(false)
-      expect(await worker('a').finish(outcome(id))).toBe(true)
+      expect(await worker('b').finish(finishEntry(id))).toBe(false)
+      expect(await worker('a').finish(finishEntry(id))).toBe(true)
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({
         kind: 'settled',
         status: 'sent',
@@ -77,12 +60,12 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const release = { status: 'queued', reason: 'throttled', outcome: 'rate_limited' } as const
       for (let round = 0; round < 5; round++) {
         expect(await worker('a').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
-        expect(await worker('a').finish(outcome(id, release))).toBe(true)
-        expect(await worker('a').finish(outcome(id, release))).toBe(false)
+        expect(await worker('a').finish(finishEntry(id, release))).toBe(true)
+        expect(await worker('a').finish(finishEntry(id, release))).toBe(false)
       }
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
       expect(await bench.attemptsOf(id)).toEqual([{ attempt: 1, claim: 1, owner: 'b', outcome: null }])
-      expect(await worker('b').finish(outcome(id))).toBe(true)
+      expect(await worker('b').finish(finishEntry(id))).toBe(true)
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'settled' })
     })
 
@@ -111,8 +94,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         claim: 2,
         uncounted: 0,
       })
-      expect(await worker('frozen').finish(outcome(id))).toBe(false)
-      expect(await worker('b').finish(outcome(id, { claim: 2 }))).toBe(true)
+      expect(await worker('frozen').finish(finishEntry(id))).toBe(false)
+      expect(await worker('b').finish(finishEntry(id, { claim: 2 }))).toBe(true)
       expect(await bench.attemptsOf(id)).toEqual([
         { attempt: 1, claim: 1, owner: 'frozen', outcome: 'interrupted' },
         { attempt: 1, claim: 2, owner: 'b', outcome: 'sent' },
@@ -125,8 +108,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       await ledger.claim({ ...ref(id), ...lease })
       await bench.expireLease(id)
       await ledger.claim({ ...ref(id), ...lease })
-      expect(await ledger.finish(outcome(id, { claim: 1 }))).toBe(false)
-      expect(await ledger.finish(outcome(id, { claim: 2 }))).toBe(true)
+      expect(await ledger.finish(finishEntry(id, { claim: 1 }))).toBe(false)
+      expect(await ledger.finish(finishEntry(id, { claim: 2 }))).toBe(true)
     })
 
     it('lets the newer attempt through and drops the older', async () => {
@@ -135,7 +118,7 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       await ledger.claim({ ...ref(id), ...lease })
       const dueAt = new Date(Date.now() + 30_000)
       await ledger.finish(
-        outcome(id, { status: 'retrying', outcome: 'rate_limited', dueAt, uncounted: true }),
+        finishEntry(id, { status: 'retrying', outcome: 'rate_limited', dueAt, uncounted: true }),
       )
       expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({
         kind: 'settled',
@@ -159,7 +142,7 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         [sent, 'sent'],
       ] as const) {
         await ledger.claim({ ...ref(id), ...lease })
-        await ledger.finish(outcome(id, { status }))
+        await ledger.finish(finishEntry(id, { status }))
       }
       expect(await ledger.claim({ ...ref(dead, 1, 1), ...lease })).toMatchObject({
         kind: 'claimed',
@@ -173,12 +156,12 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const id = await newDelivery()
       const ledger = worker('a')
       await ledger.claim({ ...ref(id), ...lease })
-      await ledger.finish(outcome(id, { status: 'retrying', outcome: 'rate_limited', uncounted: true }))
+      await ledger.finish(finishEntry(id, { status: 'retrying', outcome: 'rate_limited', uncounted: true }))
       await ledger.claim({ ...ref(id, 2), ...lease })
-      await ledger.finish(outcome(id, { attempt: 2, status: 'dead_lettered', outcome: 'not_sent' }))
+      await ledger.finish(finishEntry(id, { attempt: 2, status: 'dead_lettered', outcome: 'not_sent' }))
       expect(await ledger.claim({ ...ref(id, 1, 1), ...lease })).toMatchObject({ claim: 1, uncounted: 0 })
       await ledger.finish(
-        outcome(id, { ...ref(id, 1, 1), status: 'retrying', outcome: 'auth', uncounted: true }),
+        finishEntry(id, { ...ref(id, 1, 1), status: 'retrying', outcome: 'auth', uncounted: true }),
       )
       expect(await ledger.claim({ ...ref(id, 2, 1), ...lease })).toMatchObject({ claim: 1, uncounted: 1 })
     })
@@ -193,7 +176,7 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         writes.push(name)
       }
       const results = await Promise.allSettled(
-        [id, lost, bad].map((name) => ledger.finish(outcome(name, { commitWith: commitWith(name) }))),
+        [id, lost, bad].map((name) => ledger.finish(finishEntry(name, { commitWith: commitWith(name) }))),
       )
       expect(results).toMatchObject([{ value: true }, { value: false }, { status: 'rejected' }])
       // Twice for `id`: the first transaction was rolled back with the entry that failed, and the entry was then written alone.
@@ -234,13 +217,13 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       await ledger.claim({ ...ref(id), ...lease })
       await bench.expireLease(id)
       await ledger.claim({ ...ref(id), ...lease })
-      const old = outcome(id, {
+      const old = finishEntry(id, {
         claim: 1,
         status: 'failed',
         reason: 'provider_rejected',
         outcome: 'rejected',
       })
-      expect(await Promise.all([ledger.finish(old), ledger.finish(outcome(id, { claim: 2 }))])).toEqual([
+      expect(await Promise.all([ledger.finish(old), ledger.finish(finishEntry(id, { claim: 2 }))])).toEqual([
         false,
         true,
       ])

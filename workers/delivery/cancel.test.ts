@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyCancellations, cancelNotification } from '../../core/store/cancellations.ts'
+import { finishEntry, queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { type FinishEntry, openLedger } from './ledger.ts'
 
@@ -15,45 +16,14 @@ afterAll(() => database.close())
 
 async function newDelivery(): Promise<string> {
   const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
-  const now = new Date()
-  await database.db
-    .insertInto('deliveries')
-    .values({
-      id,
-      notification_id: id,
-      tenant: 'shop',
-      channel: 'email',
-      channel_type: 'email',
-      recipient: 'user:ada',
-      status: 'queued',
-      created_at: now,
-      updated_at: now,
-    })
-    .execute()
+  await database.db.insertInto('deliveries').values(queuedDelivery(id)).execute()
   return id
 }
 
 const ledger = () => openLedger({ db: database.db, workerId: 'w' })
 const claim = (id: string, attempt = 1, replayEpoch = 0) =>
   ledger().claim({ id, attempt, replayEpoch, leaseMilliseconds: 60_000 })
-const finish = (id: string, change: Partial<FinishEntry>) =>
-  ledger().finish({
-    id,
-    attempt: 1,
-    replayEpoch: 0,
-    claim: 1,
-    status: 'sent',
-    reason: null,
-    dueAt: null,
-    uncounted: false,
-    outcome: 'sent',
-    provider: 'primary',
-    providerMessageId: null,
-    code: null,
-    detail: null,
-    commitWith: undefined,
-    ...change,
-  })
+const finish = (id: string, change: Partial<FinishEntry>) => ledger().finish(finishEntry(id, change))
 const failForNow = (id: string, change: Partial<FinishEntry> = {}) =>
   finish(id, { status: 'retrying', outcome: 'not_sent', dueAt: new Date(Date.now() + 30_000), ...change })
 const rowOf = (id: string) =>

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger } from '../../core/observability/logger.ts'
 import { migrate } from '../../core/store/migrate.ts'
 import { openStore, type Store } from '../../core/store/store.ts'
+import { finishEntry } from '../../test/harness/ledger-rows.ts'
 import { emptyTestDatabase } from '../../test/harness/postgres.ts'
 import { openLedger } from './ledger.ts'
 
@@ -31,16 +32,7 @@ test('claims and outcomes look rows up by their ids, also in a table of a size a
     const refs = ids.rows.slice(first, first + batch).map(({ id }) => ({ id, replayEpoch: 0, attempt: 1 }))
     const claims = await Promise.all(refs.map((ref) => ledger.claim({ ...ref, leaseMilliseconds: 60_000 })))
     expect(claims.every(({ kind }) => kind === 'claimed')).toBe(true)
-    const entry = { claim: 1, status: 'sent', reason: null, dueAt: null, uncounted: false } as const
-    const outcome = {
-      outcome: 'sent',
-      provider: 'primary',
-      providerMessageId: null,
-      code: null,
-      detail: null,
-      commitWith: undefined,
-    } as const
-    expect(await Promise.all(refs.map((ref) => ledger.finish({ ...ref, ...entry, ...outcome })))).toEqual(
+    expect(await Promise.all(refs.map(({ id }) => ledger.finish(finishEntry(id))))).toEqual(
       refs.map(() => true),
     )
   }

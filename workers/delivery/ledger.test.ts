@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { describeLedger, type LedgerBench } from '../../test/conformance/ledger.ts'
+import { queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { testDatabase } from '../../test/harness/postgres.ts'
 import { openLedger } from './ledger.ts'
 
@@ -10,26 +11,7 @@ async function start(): Promise<LedgerBench> {
   return {
     open: (workerId) => openLedger({ db, workerId }),
     async queue(id) {
-      const now = new Date()
-      await db
-        .insertInto('deliveries')
-        .values({
-          id,
-          notification_id: id,
-          tenant: 'shop',
-          channel: 'email',
-          channel_type: 'email',
-          recipient: 'user:ada',
-          user_id: 'ada',
-          status: 'queued',
-          reason: null,
-          owner: null,
-          provider: null,
-          provider_message_id: null,
-          created_at: now,
-          updated_at: now,
-        })
-        .execute()
+      await db.insertInto('deliveries').values(queuedDelivery(id)).execute()
     },
     async expireLease(id) {
       await sql`UPDATE deliveries SET lease_until = clock_timestamp() - interval '1 ms' WHERE id = ${id}`.execute(

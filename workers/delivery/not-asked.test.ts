@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { header } from '../../core/notification/envelope.ts'
+import { recordOf, scriptedDelivery, topics } from '../../test/harness/scripted-delivery.ts'
+
+describe('a delivery of which no provider is asked, or not yet', () => {
+  it('ends what came too late or cannot be rendered, without asking a provider', async () => {
+    const late = scriptedDelivery()
+    await late.run(recordOf({ expires_at: '2026-01-01T00:00:00.000Z' }))
+    expect(late.finished).toMatchObject([{ status: 'expired', reason: 'expired' }])
+    const interrupted = scriptedDelivery({ claim: { kind: 'claimed', claim: 2, uncounted: 0 } })
+    await interrupted.run(recordOf({ expires_at: '2026-01-01T00:00:00.000Z' }))
+    expect(interrupted.finished).toMatchObject([{ status: 'unknown', reason: 'expired' }])
+    const broken = scriptedDelivery({
+      rendered: { kind: 'invalid', detail: 'email.subject: undefined variable' },
+    })
+    await broken.run()
+    expect(broken.finished).toMatchObject([
+      { status: 'failed', reason: 'template_invalid', detail: 'email.subject: undefined variable' },
+    ])
+    expect([...late.sends, ...interrupted.sends, ...broken.sends]).toEqual([])
+  })
+
+  it('waits for a template that is on its way, but not for one that is gone', async () => {
+    const rendered = { kind: 'invalid', detail: 'the template is gone' } as const
+    const early = scriptedDelivery({ canRender: false, rendered })
+    expect(await early.run()).toMatchObject({ kind: 'park' })
+    expect(early.finished).toEqual([])
+    const late = scriptedDelivery({ canRender: false, rendered })
+    await late.run(recordOf({ accepted_at: '2025-12-31T23:58:59.000Z' }))
+    expect(late.finished).toMatchObject([{ status: 'failed', reason: 'template_invalid' }])
+  })
+
+  it('claims nothing while too much waits to be rendered', async () => {
+    const busy = scriptedDelivery({ rendered: { kind: 'busy' }, claim: { kind: 'missing' } })
+    expect(await busy.run()).toMatchObject({ kind: 'park' })
+    // What is missing would have been restored after a claim.
+    expect([busy.restored, busy.finished, busy.sends]).toEqual([[], [], []])
+  })
+
+  it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
+    const held = (heldFor: number, outFor = 0) => ({
+      heldFor,
+      outFor,
+      settle: () => ({ blame: 'delivery' as const, openFor: 0, outFor: 0 }),
+      release: () => {},
+    })
+    const short = scriptedDelivery({ destination: held(2_000) })
+    expect(await short.run()).toEqual({ kind: 'park', milliseconds: 2_000 })
+    expect(short.finished).toEqual([])
+    const long = scriptedDelivery({ destination: held(60_000) })
+    expect(await long.run()).toMatchObject({ kind: 'done' })
+    expect(long.finished).toMatchObject([{ status: 'retrying', uncounted: true, outcome: null }])
+    expect(long.produced).toMatchObject([{ topic: topics.retries[1]!.topic }])
+    const lasting = scriptedDelivery({ destination: held(2_000, 10_000) })
+    expect((await lasting.run()).kind).toBe('done')
+    expect([...short.sends, ...long.sends, ...lasting.sends]).toEqual([])
+  })
+
+  it('skips what is above the limit of its recipient on the first attempt only, and gives its permit back', async () => {
+    const { run, finished, sends, admission } = scriptedDelivery({ admitted: false })
+    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(finished).toMatchObject([{ status: 'skipped', reason: 'throttled' }])
+    for (let index = 0; index < 50; index++) await run()
+    expect(admission.canEnter()).toBe(true)
+    await run(recordOf({}, { [header.attempt]: '2' }))
+    expect(sends).toEqual(['provider-0'])
+  })
+})
