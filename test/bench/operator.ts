@@ -44,13 +44,12 @@ export const operator: Section<OperatorResult> = {
     if (!kubernetes.available || !kafka.available || kafka.path.includes(':')) return undefined
     report(`The operator: ${size.channels} channels, ${size.templates} templates`)
     const parts = { kubernetes: kubernetes.path, kafka: kafka.path }
-    const cluster = await startOperatorCluster(parts, 'postgresql://nobody@127.0.0.1:1/none')
+    const cluster = await startOperatorCluster(parts)
     const process = cluster.startOperator()
     try {
       await process.ready()
       return await measure(cluster, process)
     } finally {
-      await process.kill()
       await cluster.stop()
     }
   },

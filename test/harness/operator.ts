@@ -1,4 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { pino } from 'pino'
+import type { Broker } from '../../core/broker/broker.ts'
+import { openKafkaBroker } from '../../core/broker/kafka.ts'
+import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
+import { catalogTopic } from '../../core/notification/topics.ts'
+import type { Api } from '../../operator/runtime/api.ts'
+import { openAdministratorApi } from './administrator-api.ts'
 import { type KafkaCluster, startKafka } from './kafka.ts'
 import { type AuditedRequest, auditedRequests } from './kubernetes/audit.ts'
 import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts'
@@ -10,10 +17,20 @@ import { type RoleProcess, startRole } from './role.ts'
 export interface OperatorCluster {
   control: ControlPlane
   kafka: KafkaCluster
-  /** What every process of this install is told. */
+  /** The administrator's way in. */
+  api: Api
+  broker: Broker
+  /** First part of every topic name of this install. */
+  prefix: string
+  /** What every process of this install is told. No operator needs a database. */
   settings: Readonly<Record<string, string>>
-  /** @param more settings beside those, or instead of them */
+  /**
+   * Ends with the cluster at the latest.
+   * @param more settings beside those, or instead of them
+   */
   startOperator(more?: Readonly<Record<string, string>>): RoleProcess
+  /** The catalog, once an operator has made its topic; it is followed until the cluster stops. */
+  openCatalog(): Promise<OpenCatalog>
   /** What operators asked of the API server so far. They may no more than the release's roles allow. */
   requests(): Promise<AuditedRequest[]>
   /** Applies a manifest; throws what kubectl says when it is refused. */
@@ -31,6 +48,7 @@ export interface OperatorCluster {
 }
 
 export const releaseNamespace = 'carillon-system'
+const logger = pino({ level: 'silent' })
 
 interface Conditioned {
   metadata: { generation: number }
@@ -46,10 +64,10 @@ interface Conditioned {
 }
 
 /** @param parts the paths of the parts `kubernetes` and `kafka` */
-export async function startOperatorCluster(
-  parts: { kubernetes: string; kafka: string },
-  databaseUrl: string,
-): Promise<OperatorCluster> {
+export async function startOperatorCluster(parts: {
+  kubernetes: string
+  kafka: string
+}): Promise<OperatorCluster> {
   const [control, kafka] = await Promise.all([
     startControlPlane({ binaries: parts.kubernetes }),
     startKafka({ jars: parts.kafka }),
@@ -63,15 +81,20 @@ export async function startOperatorCluster(
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   for (const namespace of [releaseNamespace, 'shop']) await kubectl(['create', 'namespace', namespace])
   const { user, kubeconfig } = await createOperatorIdentity(control, releaseNamespace)
+  const prefix = `run-${randomBytes(3).toString('hex')}`
   const settings = {
     KUBECONFIG: kubeconfig,
     KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join(','),
-    DATABASE_URL: databaseUrl,
-    CARILLON_TOPIC_PREFIX: `run-${randomBytes(3).toString('hex')}`,
+    DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    CARILLON_TOPIC_PREFIX: prefix,
     CARILLON_TOPIC_REPLICAS: '1',
     CARILLON_IMAGE: 'carillon:test',
     CARILLON_NAMESPACE: releaseNamespace,
   }
+  const { api, close } = openAdministratorApi(control)
+  const broker = openKafkaBroker({ bootstrapServers: kafka.bootstrapServers, clientId: 'test', logger })
+  const operators: RoleProcess[] = []
+  const catalogs: OpenCatalog[] = []
 
   const get = async <T>(kind: string, name: string, namespace = 'shop') => {
     const text = await kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
@@ -80,8 +103,22 @@ export async function startOperatorCluster(
   return {
     control,
     kafka,
+    api,
+    broker,
+    prefix,
     settings,
-    startOperator: (more = {}) => startRole(['operator'], { ...settings, ...more }),
+    startOperator(more = {}) {
+      const operator = startRole(['operator'], { ...settings, ...more })
+      operators.push(operator)
+      return operator
+    },
+    async openCatalog() {
+      const topic = catalogTopic(prefix)
+      await until(async () => (await broker.admin.describeTopics([topic])).length === 1, 'there is a catalog')
+      const catalog = await openCatalog({ broker, topic, logger })
+      catalogs.push(catalog)
+      return catalog
+    },
     requests: () => auditedRequests(control.auditLog, user),
     apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
     get,
@@ -101,6 +138,9 @@ export async function startOperatorCluster(
       return found!
     },
     async stop() {
+      await Promise.all(operators.map((operator) => operator.kill()))
+      await Promise.all(catalogs.map((catalog) => catalog.close()))
+      await Promise.all([broker.close(), close()])
       await Promise.all([control.stop(), kafka.stop()])
     },
   }

@@ -1,185 +1,171 @@
-import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Broker } from '../../core/broker/broker.ts'
-import { openKafkaBroker } from '../../core/broker/kafka.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { kinds } from '../../core/catalog/kinds.ts'
 import { keyOf, publishedRecord, revisionOf } from '../../core/catalog/records.ts'
+import { catalogTopic } from '../../core/notification/topics.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { channels, sandbox, templates } from './bad-input.cases.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
-import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
+import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
 
-const logger = pino({ level: 'silent' })
 const manifest = (kind: string, name: string, spec: string) =>
   `apiVersion: carillon.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n`
 const channel = (name: string, more: string, providers = sandbox) =>
   manifest('NotificationChannel', name, `{${providers}, delivery: {retryTiers: [30s]}, ${more}}`)
 const template = (name: string, spec: string) => manifest('NotificationTemplate', name, `{${spec}}`)
 
-describePart('kubernetes', (kubernetes) => {
-  describePart('kafka', (kafka) => {
-    let cluster: OperatorCluster
-    let operator: RoleProcess
-    let broker: Broker
-    let prefix: string
+describeOperatorCluster((cluster) => {
+  let operator: RoleProcess
 
+  beforeAll(async () => {
+    operator = cluster.startOperator()
+    const secret = (name: string, data: string) =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: shop}\nstringData: ${data}\n---\n`
+    await cluster.apply(secret('empty', '{}') + secret('blank', '{secret: ""}'))
+    await cluster.apply(channel('good', 'topic: {name: taken}'))
+    await cluster.condition('nch/good', 'Ready', 'True')
+  }, 120_000)
+
+  const filled = (text: string) => text.replaceAll('%p', cluster.prefix)
+
+  describe('a channel with', () => {
     beforeAll(async () => {
-      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
-      prefix = cluster.settings['CARILLON_TOPIC_PREFIX']!
-      broker = openKafkaBroker({ bootstrapServers: cluster.kafka.bootstrapServers, clientId: 'test', logger })
-      operator = cluster.startOperator()
-      const secret = (name: string, data: string) =>
-        `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: shop}\nstringData: ${data}\n---\n`
-      await cluster.apply(secret('empty', '{}') + secret('blank', '{secret: ""}'))
-      await cluster.apply(channel('good', 'topic: {name: taken}'))
-      await cluster.condition('nch/good', 'Ready', 'True')
-    }, 240_000)
-    afterAll(async () => {
-      await operator?.kill()
-      await broker?.close()
-      await cluster?.stop()
-    }, 60_000)
-
-    const filled = (text: string) => text.replaceAll('%p', prefix)
-
-    describe('a channel with', () => {
-      beforeAll(async () => {
-        const manifests = channels.map(({ more, providers }, index) =>
-          channel(`bad-${index}`, filled(more), providers),
-        )
-        await cluster.apply(manifests.join('---\n'))
-      }, 120_000)
-
-      it.each(channels.map((told, index) => ({ ...told, index })))(
-        '$what',
-        async ({ index, condition, status = 'False', reason, message }) => {
-          const name = `nch/bad-${index}`
-          const said = async () => (await cluster.condition(name, condition, status)).message
-          await expect.poll(said, { timeout: 60_000 }).toContain(filled(message))
-          expect(await cluster.condition(name, condition, status)).toMatchObject({ reason })
-          expect(await cluster.condition(name, 'Ready', 'False')).toMatchObject({ reason })
-        },
-        120_000,
+      const manifests = channels.map(({ more, providers }, index) =>
+        channel(`bad-${index}`, filled(more), providers),
       )
-    })
-
-    describe('a template with', () => {
-      beforeAll(async () => {
-        await cluster.apply(templates.map(({ spec }, index) => template(`bad-${index}`, spec)).join('---\n'))
-      }, 120_000)
-
-      it.each(templates.map((each, index) => ({ ...each, index })))(
-        '$what',
-        async ({ index, message }) => {
-          const told = await cluster.condition(`ntpl/bad-${index}`, 'Valid', 'False')
-          if (typeof message === 'string') expect(told.message).toContain(message)
-          else expect(told.message).toMatch(message)
-          expect((await cluster.condition(`ntpl/bad-${index}`, 'Ready', 'False')).message).toContain(
-            'nothing serves yet',
-          )
-        },
-        120_000,
-      )
-    })
-
-    it('does not take a name from a folder', async () => {
-      const parse = (text: object) => kinds.NotificationChannel.parse(text)
-      const resource = parse({
-        apiVersion: 'carillon.dev/v1alpha1',
-        kind: 'NotificationChannel',
-        metadata: { name: 'from-folder', namespace: 'shop' },
-        spec: { type: 'sms', providers: [{ name: 'a', type: 'sandbox' }], topic: { name: 'of-the-folder' } },
-      })
-      const published = { source: 'folder', revision: revisionOf(resource), resource } as const
-      await broker.producer.produce([publishedRecord(`${prefix}.catalog`, keyOf(resource), published)])
-      await cluster.apply(channel('from-folder', ''))
-      expect(await cluster.condition('nch/from-folder', 'Accepted', 'False')).toMatchObject({
-        reason: 'OwnedElsewhere',
-      })
-      await cluster.apply(channel('near-folder', 'topic: {name: of-the-folder}'))
-      expect(await cluster.condition('nch/near-folder', 'Accepted', 'False')).toMatchObject({
-        reason: 'TopicConflict',
-        message: 'topic of-the-folder belongs to NotificationChannel shop/from-folder',
-      })
+      await cluster.apply(manifests.join('---\n'))
     }, 120_000)
 
-    it('says what the API server has dropped nowhere, and goes on without it', async () => {
-      const { code } = await cluster.control.kubectl(
-        ['create', '--validate=ignore', '-f', '-'],
-        channel('pruned', 'suspendd: true'),
-      )
-      expect(code).toBe(0)
-      await cluster.condition('nch/pruned', 'Ready', 'True')
-    }, 120_000)
-
-    it('refuses a name with a dot: it would become a topic of another channel', async () => {
-      const { stderr } = await cluster.control.kubectl(['create', '-f', '-'], channel('a.dlq', ''))
-      expect(stderr).toContain('metadata.name: Invalid value: "a.dlq"')
-    }, 60_000)
-
-    it('says so when a template is more than Kafka takes', async () => {
-      const html = 'ö'.repeat(130_000)
-      const locales = ['de', 'fr', 'es', 'it'].map((locale) => `${locale}: {email: {html: "${html}"}}`)
-      const spec = `content: {email: {subject: s, html: "${html}"}}, locales: {${locales.join(', ')}}`
-      const { code } = await cluster.control.kubectl(['create', '-f', '-'], template('huge', spec))
-      expect(code).toBe(0)
-      expect(await cluster.condition('ntpl/huge', 'Valid', 'True')).toBeDefined()
-      expect(await cluster.condition('ntpl/huge', 'Ready', 'False')).toMatchObject({ reason: 'KafkaRefused' })
-    }, 120_000)
-
-    it('says so where a Deployment of its name is not its own to change', async () => {
-      const name = childName({ namespace: 'shop', name: 'squatted' })
-      const pod = '{metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}'
-      await cluster.apply(
-        `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${name}, namespace: ${releaseNamespace}}\nspec: {selector: {matchLabels: {a: b}}, template: ${pod}}\n`,
-      )
-      await cluster.apply(channel('squatted', ''))
-      const told = await cluster.condition('nch/squatted', 'WorkersReady', 'False')
-      expect(told).toMatchObject({ reason: 'WorkersRefused' })
-      expect(told.message).toContain('selector')
-    }, 120_000)
-
-    it('reads what an older schema lets through', async () => {
-      const { kubectl } = cluster.control
-      const crd = 'notificationchannels.carillon.dev'
-      const { stdout } = await kubectl(['get', 'crd', crd, '-o', 'json'])
-      const definition = JSON.parse(stdout) as { spec: { versions: { schema: object }[] } }
-      // What a release long ago might have had: no rules at all.
-      const version = definition.spec.versions[0]!
-      const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-      version.schema = { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } }
-      expect((await kubectl(['replace', '-f', '-'], JSON.stringify(definition))).code).toBe(0)
-      try {
-        const absurd = manifest('NotificationChannel', 'ancient', '{type: pigeon, providers: {coop: 7}}')
-        await until(
-          async () => (await kubectl(['apply', '-f', '-'], absurd)).code === 0,
-          'the older schema holds',
-        )
-        const told = await cluster.condition('nch/ancient', 'Accepted', 'False')
-        expect(told).toMatchObject({ reason: 'InvalidSpec' })
-        expect(told.message).toContain('spec.type')
-        await kubectl(['delete', 'nch', 'ancient', '-n', 'shop'])
-      } finally {
-        await kubectl(['replace', '-f', 'crds', '--force=false'])
-      }
-    }, 120_000)
-
-    it('never fell over, never kept asking, and left the others alone', async () => {
-      expect(operator.process.exitCode).toBeNull()
-      expect(operator.output()).not.toContain('"level":60')
-      await cluster.apply(channel('later', ''))
-      for (const name of ['nch/good', 'nch/later']) await cluster.condition(name, 'Ready', 'True')
-      // What is refused is looked at again when it changes, and every two minutes; not in a loop.
-      const refused = (await cluster.requests()).filter(
-        ({ code, name }) => code === 422 && name.includes('bad-'),
-      )
-      const most = Math.max(
-        ...[...Map.groupBy(refused, ({ name }) => name).values()].map(({ length }) => length),
-      )
-      expect(most).toBeLessThan(10)
-      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
-    }, 120_000)
+    it.each(channels.map((told, index) => ({ ...told, index })))(
+      '$what',
+      async ({ index, condition, status = 'False', reason, message }) => {
+        const name = `nch/bad-${index}`
+        const said = async () => (await cluster.condition(name, condition, status)).message
+        await expect.poll(said, { timeout: 60_000 }).toContain(filled(message))
+        expect(await cluster.condition(name, condition, status)).toMatchObject({ reason })
+        expect(await cluster.condition(name, 'Ready', 'False')).toMatchObject({ reason })
+      },
+      120_000,
+    )
   })
+
+  describe('a template with', () => {
+    beforeAll(async () => {
+      await cluster.apply(templates.map(({ spec }, index) => template(`bad-${index}`, spec)).join('---\n'))
+    }, 120_000)
+
+    it.each(templates.map((each, index) => ({ ...each, index })))(
+      '$what',
+      async ({ index, message }) => {
+        const told = await cluster.condition(`ntpl/bad-${index}`, 'Valid', 'False')
+        if (typeof message === 'string') expect(told.message).toContain(message)
+        else expect(told.message).toMatch(message)
+        expect((await cluster.condition(`ntpl/bad-${index}`, 'Ready', 'False')).message).toContain(
+          'nothing serves yet',
+        )
+      },
+      120_000,
+    )
+  })
+
+  it('does not take a name from a folder', async () => {
+    const parse = (text: object) => kinds.NotificationChannel.parse(text)
+    const resource = parse({
+      apiVersion: 'carillon.dev/v1alpha1',
+      kind: 'NotificationChannel',
+      metadata: { name: 'from-folder', namespace: 'shop' },
+      spec: { type: 'sms', providers: [{ name: 'a', type: 'sandbox' }], topic: { name: 'of-the-folder' } },
+    })
+    const published = { source: 'folder', revision: revisionOf(resource), resource } as const
+    await cluster.broker.producer.produce([
+      publishedRecord(catalogTopic(cluster.prefix), keyOf(resource), published),
+    ])
+    await cluster.apply(channel('from-folder', ''))
+    expect(await cluster.condition('nch/from-folder', 'Accepted', 'False')).toMatchObject({
+      reason: 'OwnedElsewhere',
+    })
+    await cluster.apply(channel('near-folder', 'topic: {name: of-the-folder}'))
+    expect(await cluster.condition('nch/near-folder', 'Accepted', 'False')).toMatchObject({
+      reason: 'TopicConflict',
+      message: 'topic of-the-folder belongs to NotificationChannel shop/from-folder',
+    })
+  }, 120_000)
+
+  it('says what the API server has dropped nowhere, and goes on without it', async () => {
+    const { code } = await cluster.control.kubectl(
+      ['create', '--validate=ignore', '-f', '-'],
+      channel('pruned', 'suspendd: true'),
+    )
+    expect(code).toBe(0)
+    await cluster.condition('nch/pruned', 'Ready', 'True')
+  }, 120_000)
+
+  it('refuses a name with a dot: it would become a topic of another channel', async () => {
+    const { stderr } = await cluster.control.kubectl(['create', '-f', '-'], channel('a.dlq', ''))
+    expect(stderr).toContain('metadata.name: Invalid value: "a.dlq"')
+  }, 60_000)
+
+  it('says so when a template is more than Kafka takes', async () => {
+    const html = 'ö'.repeat(130_000)
+    const locales = ['de', 'fr', 'es', 'it'].map((locale) => `${locale}: {email: {html: "${html}"}}`)
+    const spec = `content: {email: {subject: s, html: "${html}"}}, locales: {${locales.join(', ')}}`
+    const { code } = await cluster.control.kubectl(['create', '-f', '-'], template('huge', spec))
+    expect(code).toBe(0)
+    expect(await cluster.condition('ntpl/huge', 'Valid', 'True')).toBeDefined()
+    expect(await cluster.condition('ntpl/huge', 'Ready', 'False')).toMatchObject({ reason: 'KafkaRefused' })
+  }, 120_000)
+
+  it('says so where a Deployment of its name is not its own to change', async () => {
+    const name = childName({ namespace: 'shop', name: 'squatted' })
+    const pod = '{metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}'
+    await cluster.apply(
+      `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${name}, namespace: ${releaseNamespace}}\nspec: {selector: {matchLabels: {a: b}}, template: ${pod}}\n`,
+    )
+    await cluster.apply(channel('squatted', ''))
+    const told = await cluster.condition('nch/squatted', 'WorkersReady', 'False')
+    expect(told).toMatchObject({ reason: 'WorkersRefused' })
+    expect(told.message).toContain('selector')
+  }, 120_000)
+
+  it('reads what an older schema lets through', async () => {
+    const { kubectl } = cluster.control
+    const crd = 'notificationchannels.carillon.dev'
+    const { stdout } = await kubectl(['get', 'crd', crd, '-o', 'json'])
+    const definition = JSON.parse(stdout) as { spec: { versions: { schema: object }[] } }
+    // What a release long ago might have had: no rules at all.
+    const version = definition.spec.versions[0]!
+    const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+    version.schema = { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } }
+    expect((await kubectl(['replace', '-f', '-'], JSON.stringify(definition))).code).toBe(0)
+    try {
+      const absurd = manifest('NotificationChannel', 'ancient', '{type: pigeon, providers: {coop: 7}}')
+      await until(
+        async () => (await kubectl(['apply', '-f', '-'], absurd)).code === 0,
+        'the older schema holds',
+      )
+      const told = await cluster.condition('nch/ancient', 'Accepted', 'False')
+      expect(told).toMatchObject({ reason: 'InvalidSpec' })
+      expect(told.message).toContain('spec.type')
+      await kubectl(['delete', 'nch', 'ancient', '-n', 'shop'])
+    } finally {
+      await kubectl(['replace', '-f', 'crds', '--force=false'])
+    }
+  }, 120_000)
+
+  it('never fell over, never kept asking, and left the others alone', async () => {
+    expect(operator.process.exitCode).toBeNull()
+    expect(operator.output()).not.toContain('"level":60')
+    await cluster.apply(channel('later', ''))
+    for (const name of ['nch/good', 'nch/later']) await cluster.condition(name, 'Ready', 'True')
+    // What is refused is looked at again when it changes, and every two minutes; not in a loop.
+    const refused = (await cluster.requests()).filter(
+      ({ code, name }) => code === 422 && name.includes('bad-'),
+    )
+    const most = Math.max(
+      ...[...Map.groupBy(refused, ({ name }) => name).values()].map(({ length }) => length),
+    )
+    expect(most).toBeLessThan(10)
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  }, 120_000)
 })

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openKafkaBroker } from '../../core/broker/kafka.ts'
-import { pino } from 'pino'
-import type { Broker } from '../../core/broker/broker.ts'
-import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { childName } from '../../operator/channel/names.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
-import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
+import { releaseNamespace } from '../harness/operator.ts'
 import { type RoleProcess, startRole } from '../harness/role.ts'
-
-const logger = pino({ level: 'silent' })
 
 interface Deployment {
   metadata: { uid: string; labels: Record<string, string> }
@@ -49,257 +44,239 @@ stringData: {username: shop, password: ${password}}
 `
 
 /** The operator as a process, on a real control plane and a real Kafka. */
-describePart('kubernetes', (kubernetes) => {
-  describePart('kafka', (kafka) => {
-    let cluster: OperatorCluster
-    let operator: RoleProcess
-    let broker: Broker
-    let catalog: OpenCatalog
-    let prefix: string
+describeOperatorCluster((cluster) => {
+  let operator: RoleProcess
+  let catalog: OpenCatalog
 
-    beforeAll(async () => {
-      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
+  beforeAll(async () => {
+    operator = cluster.startOperator()
+    await operator.ready()
+    catalog = await cluster.openCatalog()
+  }, 120_000)
+
+  const kubectl = (...args: string[]) => cluster.control.kubectl(args)
+  const deploymentOf = (name: string, namespace = 'shop') =>
+    cluster.get<Deployment>('deployment', childName({ namespace, name }), releaseNamespace)
+  const topicsOf = async (...names: string[]) =>
+    (await cluster.broker.admin.describeTopics(names)).map(({ name }) => name)
+
+  it('tells what it would do, and does nothing', async () => {
+    await cluster.apply(channel({ namespace: 'default' }))
+    await cluster.condition('nch/email', 'CredentialsReady', 'False', 'default')
+    await operator.stop()
+    await cluster.apply(channel({ name: 'planned', namespace: 'default' }))
+    const dry = startRole(['operator', '--dry-run'], cluster.settings)
+    expect(await dry.ended).toBe(0)
+    const name = childName({ namespace: 'default', name: 'planned' })
+    expect(
+      dry
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('planned')),
+    ).toEqual([
+      `Topic ${cluster.prefix}.default.planned created (dry run)`,
+      `Topic ${cluster.prefix}.default.planned.retry.30s created (dry run)`,
+      `Topic ${cluster.prefix}.default.planned.dlq created (dry run)`,
+      'NotificationChannel default/planned published (dry run)',
+      `Deployment ${releaseNamespace}/${name} created (dry run)`,
+      `PodDisruptionBudget ${releaseNamespace}/${name} created (dry run)`,
+    ])
+    expect(await topicsOf(`${cluster.prefix}.default.planned`)).toEqual([])
+    await kubectl('delete', 'nch', '--all', '-n', 'default')
+    operator = cluster.startOperator()
+    await operator.ready()
+  }, 120_000)
+
+  it('makes topics, catalog record and workers of a channel, and says so', async () => {
+    await cluster.apply(secret('first') + '---' + channel())
+    await cluster.condition('nch/email', 'Ready', 'True')
+    expect(
+      await topicsOf(
+        `${cluster.prefix}.shop.email`,
+        `${cluster.prefix}.shop.email.retry.30s`,
+        `${cluster.prefix}.shop.email.dlq`,
+      ),
+    ).toHaveLength(3)
+    await until(() => catalog.channel('shop', 'email') !== undefined, 'the channel is in the catalog')
+    const deployment = await deploymentOf('email')
+    expect(deployment?.spec.template.spec.containers).toMatchObject([
+      { image: 'carillon:test', args: ['worker', '--channel', 'shop/email'] },
+    ])
+    const { stdout } = await kubectl('get', 'nch', '-n', 'shop')
+    expect(stdout).toMatch(/NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nemail +email .* True /)
+  }, 120_000)
+
+  it('tells what is missing, and goes on with the last credentials when they are taken away', async () => {
+    await cluster.apply(
+      channel({ name: 'early', namespace: 'shop' }).replace(
+        'secretRef: {name: smtp}',
+        'secretRef: {name: later}',
+      ),
+    )
+    expect(await cluster.condition('nch/early', 'CredentialsReady', 'False')).toMatchObject({
+      reason: 'SecretNotFound',
+      message: 'provider primary: there is no Secret later',
+    })
+    expect(await cluster.condition('nch/early', 'Ready', 'False')).toMatchObject({
+      reason: 'SecretNotFound',
+    })
+    expect(await deploymentOf('early')).toBeUndefined()
+    await cluster.apply(secret('late').replace('name: smtp', 'name: later'))
+    await cluster.condition('nch/early', 'Ready', 'True')
+    await kubectl('delete', 'secret', 'later', '-n', 'shop')
+    await cluster.condition('nch/early', 'CredentialsReady', 'False')
+    expect(await deploymentOf('early')).toBeDefined()
+    const copy = await cluster.get<{ data: object }>(
+      'secret',
+      childName({ namespace: 'shop', name: 'early' }),
+      releaseNamespace,
+    )
+    expect(Object.keys(copy?.data ?? {})).toEqual(['later__password', 'later__username'])
+  }, 120_000)
+
+  it('follows a Secret that is rotated', async () => {
+    const version = async () =>
+      (await deploymentOf('email'))?.spec.template.metadata.annotations['carillon.dev/credentials-version']
+    const before = await version()
+    await cluster.apply(secret('second'))
+    await until(async () => (await version()) !== before, 'new workers read the new password')
+    const copy = await cluster.get<{ data: Record<string, string> }>(
+      'secret',
+      childName({ namespace: 'shop', name: 'email' }),
+      releaseNamespace,
+    )
+    expect(Buffer.from(copy!.data['smtp__password']!, 'base64').toString()).toBe('second')
+  }, 120_000)
+
+  it('repairs what is edited or deleted by hand, but leaves the number of replicas to the autoscaler', async () => {
+    const name = childName({ namespace: 'shop', name: 'email' })
+    await kubectl('scale', 'deployment', name, '-n', releaseNamespace, '--replicas=2')
+    await kubectl('set', 'image', `deployment/${name}`, 'worker=evil:1', '-n', releaseNamespace)
+    await until(
+      async () => (await deploymentOf('email'))?.spec.template.spec.containers[0]?.image === 'carillon:test',
+      'the image is ours again',
+    )
+    expect((await deploymentOf('email'))?.spec.replicas).toBe(2)
+    const uidOf = async (kind: string) =>
+      (await cluster.get<Deployment>(kind, name, releaseNamespace))?.metadata.uid
+    const isReplaced = async (kind: string, uid: string | undefined) => {
+      const now = await uidOf(kind)
+      return now !== undefined && now !== uid
+    }
+    for (const kind of ['deployment', 'secret', 'poddisruptionbudget']) {
+      const uid = await uidOf(kind)
+      await kubectl('delete', kind, name, '-n', releaseNamespace, '--wait=false')
+      await until(() => isReplaced(kind, uid), `a new ${kind}`)
+    }
+  }, 120_000)
+
+  it('takes away again what a channel no longer asks of its pods', async () => {
+    const selector = async () => (await deploymentOf('email'))?.spec.template.spec.nodeSelector
+    await cluster.apply(
+      channel({
+        spec: 'workers: {nodeSelector: {disk: ssd}, tolerations: [{operator: Exists}], priorityClassName: system-node-critical}',
+      }),
+    )
+    await until(async () => (await selector())?.['disk'] === 'ssd', 'the pods ask for a disk')
+    await cluster.apply(channel())
+    await until(async () => (await selector()) === undefined, 'the pods ask for nothing')
+    const pod = (await deploymentOf('email'))?.spec.template.spec
+    expect(pod).not.toHaveProperty('tolerations')
+    expect(pod).not.toHaveProperty('priorityClassName')
+  }, 120_000)
+
+  it('puts topic settings right that drifted, at its next look', async () => {
+    const topic = `${cluster.prefix}.shop.email`
+    await cluster.broker.admin.alterConfig(topic, { 'retention.ms': '3600000' })
+    await cluster.apply(channel({ topic: '{partitions: 5}' }))
+    await until(async () => {
+      const [found] = await cluster.broker.admin.describeTopics([topic])
+      return found?.partitions === 5 && found.config['retention.ms'] === '604800000'
+    }, 'the topic has grown and keeps messages for a week')
+  }, 120_000)
+
+  it('refuses fewer partitions than there are, also when nobody remembers how many there were', async () => {
+    await kubectl('delete', 'nch', 'email', '-n', 'shop')
+    await until(() => catalog.channel('shop', 'email') === undefined, 'the channel is gone from the catalog')
+    await until(async () => (await deploymentOf('email')) === undefined, 'so are its workers')
+    await cluster.apply(channel({ topic: '{partitions: 3}' }))
+    expect(await cluster.condition('nch/email', 'TopicsReady', 'False')).toMatchObject({
+      reason: 'NotSupported',
+      message: `topic ${cluster.prefix}.shop.email has 5 partitions and cannot shrink to 3`,
+    })
+    await cluster.apply(channel({ topic: '{partitions: 5}' }))
+    await cluster.condition('nch/email', 'Ready', 'True')
+  }, 120_000)
+
+  it('gives a topic to the older of two channels, and to the other when that is gone', async () => {
+    await cluster.apply(channel({ name: 'older', topic: '{name: shared}' }))
+    await cluster.condition('nch/older', 'Ready', 'True')
+    // Kubernetes tells ages in whole seconds.
+    const born = (await cluster.get<{ metadata: { creationTimestamp: string } }>('nch', 'older'))!.metadata
+    await until(() => Date.now() > Date.parse(born.creationTimestamp) + 1_000, 'a second has gone by')
+    await cluster.apply(channel({ name: 'newer', topic: '{name: shared}' }))
+    expect(await cluster.condition('nch/newer', 'Accepted', 'False')).toMatchObject({
+      reason: 'TopicConflict',
+      message: 'topic shared belongs to NotificationChannel shop/older',
+    })
+    expect(catalog.channel('shop', 'newer')).toBeUndefined()
+    await kubectl('delete', 'nch', 'older', '-n', 'shop')
+    await cluster.condition('nch/newer', 'Ready', 'True')
+  }, 120_000)
+
+  it('keeps topics, or deletes them, as the channel says', async () => {
+    await cluster.apply(channel({ name: 'kept', topic: '{name: kept}' }))
+    await cluster.apply(channel({ name: 'doomed', topic: '{name: doomed, deletionPolicy: Delete}' }))
+    for (const name of ['kept', 'doomed']) await cluster.condition(`nch/${name}`, 'Ready', 'True')
+    await kubectl('delete', 'nch', 'kept', 'doomed', '-n', 'shop')
+    await until(async () => (await topicsOf('doomed', 'doomed.dlq')).length === 0, 'the topics are deleted')
+    await until(() => catalog.channel('shop', 'kept') === undefined, 'the other channel is gone too')
+    expect(await topicsOf('kept', 'kept.dlq')).toEqual(['kept', 'kept.dlq'])
+  }, 120_000)
+
+  // Before the API server is restarted: one that has just started refuses what it has not read the roles of.
+  it('has asked for nothing that its roles do not allow', async () => {
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  })
+
+  describe('faults', () => {
+    it('takes up what happened while it was dead', async () => {
+      await cluster.apply(channel({ name: 'before-death' }))
+      await cluster.condition('nch/before-death', 'Ready', 'True')
+      await operator.kill()
+      await kubectl('delete', 'nch', 'before-death', '-n', 'shop')
+      await cluster.apply(channel({ name: 'after-death' }))
       operator = cluster.startOperator()
-      prefix = cluster.settings['CARILLON_TOPIC_PREFIX']!
-      await operator.ready()
-      broker = openKafkaBroker({ bootstrapServers: cluster.kafka.bootstrapServers, clientId: 'test', logger })
+      await cluster.condition('nch/after-death', 'Ready', 'True')
+      await until(() => catalog.channel('shop', 'before-death') === undefined, 'what was deleted is gone')
+      await until(async () => (await deploymentOf('before-death')) === undefined, 'its workers too')
+    }, 180_000)
+
+    it('goes on after the API server was away', async () => {
+      await cluster.control.apiServer.kill()
+      await cluster.control.apiServer.start()
+      await cluster.apply(channel({ name: 'after-restart' }))
+      await cluster.condition('nch/after-restart', 'Ready', 'True')
+    }, 180_000)
+
+    it('lets a namespace go while Kafka is away, and cleans up when it is back', async () => {
+      await kubectl('create', 'namespace', 'short-lived')
+      await cluster.apply(secret('x', 'short-lived') + '---' + channel({ namespace: 'short-lived' }))
       await until(
-        async () => (await broker.admin.describeTopics([`${prefix}.catalog`])).length === 1,
-        'a catalog',
+        () => catalog.channel('short-lived', 'email') !== undefined,
+        'the channel is in the catalog',
       )
-      catalog = await openCatalog({ broker, topic: `${prefix}.catalog`, logger })
+      await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
+      expect((await kubectl('delete', 'namespace', 'short-lived', '--timeout=60s')).code).toBe(0)
+      await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
+      await until(
+        () => catalog.channel('short-lived', 'email') === undefined,
+        'the catalog forgets the channel',
+      )
+      await until(
+        async () => (await deploymentOf('email', 'short-lived')) === undefined,
+        'the workers are gone',
+      )
     }, 240_000)
-    afterAll(async () => {
-      await catalog?.close()
-      await broker?.close()
-      await operator?.kill()
-      await cluster?.stop()
-    }, 60_000)
-
-    const kubectl = (...args: string[]) => cluster.control.kubectl(args)
-    const deploymentOf = (name: string, namespace = 'shop') =>
-      cluster.get<Deployment>('deployment', childName({ namespace, name }), releaseNamespace)
-    const topicsOf = async (...names: string[]) =>
-      (await broker.admin.describeTopics(names)).map(({ name }) => name)
-
-    it('tells what it would do, and does nothing', async () => {
-      await cluster.apply(channel({ namespace: 'default' }))
-      await cluster.condition('nch/email', 'CredentialsReady', 'False', 'default')
-      await operator.stop()
-      await cluster.apply(channel({ name: 'planned', namespace: 'default' }))
-      const dry = startRole(['operator', '--dry-run'], cluster.settings)
-      expect(await dry.ended).toBe(0)
-      const name = childName({ namespace: 'default', name: 'planned' })
-      expect(
-        dry
-          .output()
-          .split('\n')
-          .filter((line) => line.includes('planned')),
-      ).toEqual([
-        `Topic ${prefix}.default.planned created (dry run)`,
-        `Topic ${prefix}.default.planned.retry.30s created (dry run)`,
-        `Topic ${prefix}.default.planned.dlq created (dry run)`,
-        'NotificationChannel default/planned published (dry run)',
-        `Deployment ${releaseNamespace}/${name} created (dry run)`,
-        `PodDisruptionBudget ${releaseNamespace}/${name} created (dry run)`,
-      ])
-      expect(await topicsOf(`${prefix}.default.planned`)).toEqual([])
-      await kubectl('delete', 'nch', '--all', '-n', 'default')
-      operator = cluster.startOperator()
-      await operator.ready()
-    }, 120_000)
-
-    it('makes topics, catalog record and workers of a channel, and says so', async () => {
-      await cluster.apply(secret('first') + '---' + channel())
-      await cluster.condition('nch/email', 'Ready', 'True')
-      expect(
-        await topicsOf(`${prefix}.shop.email`, `${prefix}.shop.email.retry.30s`, `${prefix}.shop.email.dlq`),
-      ).toHaveLength(3)
-      await until(() => catalog.channel('shop', 'email') !== undefined, 'the channel is in the catalog')
-      const deployment = await deploymentOf('email')
-      expect(deployment?.spec.template.spec.containers).toMatchObject([
-        { image: 'carillon:test', args: ['worker', '--channel', 'shop/email'] },
-      ])
-      const { stdout } = await kubectl('get', 'nch', '-n', 'shop')
-      expect(stdout).toMatch(/NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nemail +email .* True /)
-    }, 120_000)
-
-    it('tells what is missing, and goes on with the last credentials when they are taken away', async () => {
-      await cluster.apply(
-        channel({ name: 'early', namespace: 'shop' }).replace(
-          'secretRef: {name: smtp}',
-          'secretRef: {name: later}',
-        ),
-      )
-      expect(await cluster.condition('nch/early', 'CredentialsReady', 'False')).toMatchObject({
-        reason: 'SecretNotFound',
-        message: 'provider primary: there is no Secret later',
-      })
-      expect(await cluster.condition('nch/early', 'Ready', 'False')).toMatchObject({
-        reason: 'SecretNotFound',
-      })
-      expect(await deploymentOf('early')).toBeUndefined()
-      await cluster.apply(secret('late').replace('name: smtp', 'name: later'))
-      await cluster.condition('nch/early', 'Ready', 'True')
-      await kubectl('delete', 'secret', 'later', '-n', 'shop')
-      await cluster.condition('nch/early', 'CredentialsReady', 'False')
-      expect(await deploymentOf('early')).toBeDefined()
-      const copy = await cluster.get<{ data: object }>(
-        'secret',
-        childName({ namespace: 'shop', name: 'early' }),
-        releaseNamespace,
-      )
-      expect(Object.keys(copy?.data ?? {})).toEqual(['later__password', 'later__username'])
-    }, 120_000)
-
-    it('follows a Secret that is rotated', async () => {
-      const version = async () =>
-        (await deploymentOf('email'))?.spec.template.metadata.annotations['carillon.dev/credentials-version']
-      const before = await version()
-      await cluster.apply(secret('second'))
-      await until(async () => (await version()) !== before, 'new workers read the new password')
-      const copy = await cluster.get<{ data: Record<string, string> }>(
-        'secret',
-        childName({ namespace: 'shop', name: 'email' }),
-        releaseNamespace,
-      )
-      expect(Buffer.from(copy!.data['smtp__password']!, 'base64').toString()).toBe('second')
-    }, 120_000)
-
-    it('repairs what is edited or deleted by hand, but leaves the number of replicas to the autoscaler', async () => {
-      const name = childName({ namespace: 'shop', name: 'email' })
-      await kubectl('scale', 'deployment', name, '-n', releaseNamespace, '--replicas=2')
-      await kubectl('set', 'image', `deployment/${name}`, 'worker=evil:1', '-n', releaseNamespace)
-      await until(
-        async () =>
-          (await deploymentOf('email'))?.spec.template.spec.containers[0]?.image === 'carillon:test',
-        'the image is ours again',
-      )
-      expect((await deploymentOf('email'))?.spec.replicas).toBe(2)
-      const uidOf = async (kind: string) =>
-        (await cluster.get<Deployment>(kind, name, releaseNamespace))?.metadata.uid
-      const isReplaced = async (kind: string, uid: string | undefined) => {
-        const now = await uidOf(kind)
-        return now !== undefined && now !== uid
-      }
-      for (const kind of ['deployment', 'secret', 'poddisruptionbudget']) {
-        const uid = await uidOf(kind)
-        await kubectl('delete', kind, name, '-n', releaseNamespace, '--wait=false')
-        await until(() => isReplaced(kind, uid), `a new ${kind}`)
-      }
-    }, 120_000)
-
-    it('takes away again what a channel no longer asks of its pods', async () => {
-      const selector = async () => (await deploymentOf('email'))?.spec.template.spec.nodeSelector
-      await cluster.apply(
-        channel({
-          spec: 'workers: {nodeSelector: {disk: ssd}, tolerations: [{operator: Exists}], priorityClassName: system-node-critical}',
-        }),
-      )
-      await until(async () => (await selector())?.['disk'] === 'ssd', 'the pods ask for a disk')
-      await cluster.apply(channel())
-      await until(async () => (await selector()) === undefined, 'the pods ask for nothing')
-      const pod = (await deploymentOf('email'))?.spec.template.spec
-      expect(pod).not.toHaveProperty('tolerations')
-      expect(pod).not.toHaveProperty('priorityClassName')
-    }, 120_000)
-
-    it('puts topic settings right that drifted, at its next look', async () => {
-      const topic = `${prefix}.shop.email`
-      await broker.admin.alterConfig(topic, { 'retention.ms': '3600000' })
-      await cluster.apply(channel({ topic: '{partitions: 5}' }))
-      await until(async () => {
-        const [found] = await broker.admin.describeTopics([topic])
-        return found?.partitions === 5 && found.config['retention.ms'] === '604800000'
-      }, 'the topic has grown and keeps messages for a week')
-    }, 120_000)
-
-    it('refuses fewer partitions than there are, also when nobody remembers how many there were', async () => {
-      await kubectl('delete', 'nch', 'email', '-n', 'shop')
-      await until(
-        () => catalog.channel('shop', 'email') === undefined,
-        'the channel is gone from the catalog',
-      )
-      await until(async () => (await deploymentOf('email')) === undefined, 'so are its workers')
-      await cluster.apply(channel({ topic: '{partitions: 3}' }))
-      expect(await cluster.condition('nch/email', 'TopicsReady', 'False')).toMatchObject({
-        reason: 'NotSupported',
-        message: `topic ${prefix}.shop.email has 5 partitions and cannot shrink to 3`,
-      })
-      await cluster.apply(channel({ topic: '{partitions: 5}' }))
-      await cluster.condition('nch/email', 'Ready', 'True')
-    }, 120_000)
-
-    it('gives a topic to the older of two channels, and to the other when that is gone', async () => {
-      await cluster.apply(channel({ name: 'older', topic: '{name: shared}' }))
-      await cluster.condition('nch/older', 'Ready', 'True')
-      // Kubernetes tells ages in whole seconds.
-      const born = (await cluster.get<{ metadata: { creationTimestamp: string } }>('nch', 'older'))!.metadata
-      await until(() => Date.now() > Date.parse(born.creationTimestamp) + 1_000, 'a second has gone by')
-      await cluster.apply(channel({ name: 'newer', topic: '{name: shared}' }))
-      expect(await cluster.condition('nch/newer', 'Accepted', 'False')).toMatchObject({
-        reason: 'TopicConflict',
-        message: 'topic shared belongs to NotificationChannel shop/older',
-      })
-      expect(catalog.channel('shop', 'newer')).toBeUndefined()
-      await kubectl('delete', 'nch', 'older', '-n', 'shop')
-      await cluster.condition('nch/newer', 'Ready', 'True')
-    }, 120_000)
-
-    it('keeps topics, or deletes them, as the channel says', async () => {
-      await cluster.apply(channel({ name: 'kept', topic: '{name: kept}' }))
-      await cluster.apply(channel({ name: 'doomed', topic: '{name: doomed, deletionPolicy: Delete}' }))
-      for (const name of ['kept', 'doomed']) await cluster.condition(`nch/${name}`, 'Ready', 'True')
-      await kubectl('delete', 'nch', 'kept', 'doomed', '-n', 'shop')
-      await until(async () => (await topicsOf('doomed', 'doomed.dlq')).length === 0, 'the topics are deleted')
-      await until(() => catalog.channel('shop', 'kept') === undefined, 'the other channel is gone too')
-      expect(await topicsOf('kept', 'kept.dlq')).toEqual(['kept', 'kept.dlq'])
-    }, 120_000)
-
-    // Before the API server is restarted: one that has just started refuses what it has not read the roles of.
-    it('has asked for nothing that its roles do not allow', async () => {
-      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
-    })
-
-    describe('faults', () => {
-      it('takes up what happened while it was dead', async () => {
-        await cluster.apply(channel({ name: 'before-death' }))
-        await cluster.condition('nch/before-death', 'Ready', 'True')
-        await operator.kill()
-        await kubectl('delete', 'nch', 'before-death', '-n', 'shop')
-        await cluster.apply(channel({ name: 'after-death' }))
-        operator = cluster.startOperator()
-        await cluster.condition('nch/after-death', 'Ready', 'True')
-        await until(() => catalog.channel('shop', 'before-death') === undefined, 'what was deleted is gone')
-        await until(async () => (await deploymentOf('before-death')) === undefined, 'its workers too')
-      }, 180_000)
-
-      it('goes on after the API server was away', async () => {
-        await cluster.control.apiServer.kill()
-        await cluster.control.apiServer.start()
-        await cluster.apply(channel({ name: 'after-restart' }))
-        await cluster.condition('nch/after-restart', 'Ready', 'True')
-      }, 180_000)
-
-      it('lets a namespace go while Kafka is away, and cleans up when it is back', async () => {
-        await kubectl('create', 'namespace', 'short-lived')
-        await cluster.apply(secret('x', 'short-lived') + '---' + channel({ namespace: 'short-lived' }))
-        await until(
-          () => catalog.channel('short-lived', 'email') !== undefined,
-          'the channel is in the catalog',
-        )
-        await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
-        expect((await kubectl('delete', 'namespace', 'short-lived', '--timeout=60s')).code).toBe(0)
-        await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
-        await until(
-          () => catalog.channel('short-lived', 'email') === undefined,
-          'the catalog forgets the channel',
-        )
-        await until(
-          async () => (await deploymentOf('email', 'short-lived')) === undefined,
-          'the workers are gone',
-        )
-      }, 240_000)
-    })
   })
 })

@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { systemClock as clock } from '../../core/clock.ts'
 import { channelSchema } from '../../core/resources/channel.ts'
 import { caseProviders, invalidCases, manifestOf, validCases } from '../../core/resources/manifest.cases.ts'
 import { templateSchema } from '../../core/resources/template.ts'
 import { channelDefinition, customResourceDefinition, templateDefinition } from '../../crds/definition.ts'
-import { Api } from '../../operator/runtime/api.ts'
-import { Connection } from '../../operator/runtime/connection.ts'
-import { loadKubeConfig } from '../../operator/runtime/kube-config.ts'
 import type { KubernetesObject, ResourceKind } from '../../operator/runtime/resource-kind.ts'
-import { describePart } from '../harness/describe-part.ts'
-import { type ControlPlane, startControlPlane } from '../harness/kubernetes/control-plane.ts'
+import { describeApiServer } from '../harness/describe-cluster.ts'
 
 const crds: ResourceKind = {
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -27,31 +22,20 @@ const kindOf = (kind: string): ResourceKind => ({
 const schemas = { NotificationChannel: channelSchema(caseProviders), NotificationTemplate: templateSchema }
 
 /** The schemas' own rules, judged by the server that will judge them. */
-describePart('kubernetes', (binaries) => {
-  let cluster: ControlPlane
-  let connection: Connection
-  let api: Api
-
+describeApiServer((cluster) => {
   beforeAll(async () => {
-    cluster = await startControlPlane({ binaries, workloads: false })
-    connection = new Connection(loadKubeConfig(cluster.kubeconfig), clock)
-    api = new Api(connection)
     await cluster.kubectl(['create', 'namespace', 'shop'])
     for (const definition of [channelDefinition, templateDefinition]) {
       const schema = schemas[definition.kind as keyof typeof schemas]
       const crd = customResourceDefinition(definition, schema) as unknown as KubernetesObject
-      await api.create(crds, crd)
+      await cluster.api.create(crds, crd)
     }
     await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
-  }, 240_000)
-  afterAll(async () => {
-    await connection?.close()
-    await cluster?.stop()
-  })
+  }, 120_000)
 
   const submit = (manifest: string, dryRun = true) => {
     const object = parse(manifest) as KubernetesObject
-    return api.apply<KubernetesObject & { spec: object }>(kindOf(object.kind), object, {
+    return cluster.api.apply<KubernetesObject & { spec: object }>(kindOf(object.kind), object, {
       fieldManager: 'kubectl',
       dryRun,
     })

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { childName } from '../../operator/channel/names.ts'
 import { platformSecretName } from '../../operator/release/names.ts'
 import { type PolicyRule, releaseRules, servedRules } from '../../operator/release/roles.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import type { AuditedRequest } from '../harness/kubernetes/audit.ts'
 import { until } from '../harness/load.ts'
-import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
+import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
 
 /** What KEDA and the Prometheus operator bring along, as far as being asked for it goes. */
@@ -47,167 +47,146 @@ stringData: {username: shop, password: first}
 `
 const isWrite = ({ verb }: AuditedRequest) => !['get', 'list', 'watch'].includes(verb)
 
-describePart('kubernetes', (kubernetes) => {
-  describePart('kafka', (kafka) => {
-    let cluster: OperatorCluster
-    let operator: RoleProcess
+describeOperatorCluster((cluster) => {
+  let operator: RoleProcess
 
-    beforeAll(async () => {
-      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
-      await cluster.apply(
-        crd('keda.sh', 'v1alpha1', 'ScaledObject') + crd('monitoring.coreos.com', 'v1', 'PodMonitor'),
-      )
-      await cluster.control.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
-      operator = cluster.startOperator()
-      await operator.ready()
-    }, 240_000)
-    afterAll(async () => {
-      await operator?.kill()
-      await cluster?.stop()
-    }, 60_000)
+  beforeAll(async () => {
+    await cluster.apply(
+      crd('keda.sh', 'v1alpha1', 'ScaledObject') + crd('monitoring.coreos.com', 'v1', 'PodMonitor'),
+    )
+    await cluster.control.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+    operator = cluster.startOperator()
+    await operator.ready()
+  }, 120_000)
 
-    const ready = async () => {
-      for (const name of ['nch/plain', 'nch/asleep', 'nch/keda', 'ntpl/hello'])
-        await cluster.condition(name, 'Ready', 'True')
-      for (const name of ['plain', 'asleep', 'keda'])
-        await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
-    }
-    const reconciled = async () => {
-      const text = await (await fetch(`${operator.health()}/metrics`)).text()
-      const counts = [...text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gm)]
-      return counts.reduce((sum, [, count]) => sum + Number(count), 0)
-    }
+  const ready = async () => {
+    for (const name of ['nch/plain', 'nch/asleep', 'nch/keda', 'ntpl/hello'])
+      await cluster.condition(name, 'Ready', 'True')
+    for (const name of ['plain', 'asleep', 'keda'])
+      await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
+  }
+  const reconciled = async () => {
+    const text = await (await fetch(`${operator.health()}/metrics`)).text()
+    const counts = [...text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gm)]
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
 
-    const writes = async () =>
-      (await cluster.requests()).filter(isWrite).filter(({ resource }) => resource !== 'leases')
-    /** Waits until pods, Deployments and conditions have come to rest, and the autoscaler has looked once more. */
-    const quiet = async () => {
-      let last = { count: -1, at: 0 }
-      await until(async () => {
-        const count = (await writes()).length
-        if (count !== last.count) last = { count, at: Date.now() }
-        return Date.now() - last.at > 7_000
-      }, 'nothing is written any more')
-    }
+  const writes = async () =>
+    (await cluster.requests()).filter(isWrite).filter(({ resource }) => resource !== 'leases')
+  /** Waits until pods, Deployments and conditions have come to rest, and the autoscaler has looked once more. */
+  const quiet = async () => {
+    let last = { count: -1, at: 0 }
+    await until(async () => {
+      const count = (await writes()).length
+      if (count !== last.count) last = { count, at: Date.now() }
+      return Date.now() - last.at > 7_000
+    }, 'nothing is written any more')
+  }
 
-    it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
-      await cluster.apply(
-        secret +
-          channel('plain', '{}') +
-          channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
-          channel('keda', '{mode: KEDA}') +
-          template,
-      )
-      await ready()
-      const asleep = childName({ namespace: 'shop', name: 'asleep' })
-      await until(async () => {
-        const found = await cluster.get<{ spec: { replicas: number } }>(
-          'deployment',
-          asleep,
-          releaseNamespace,
-        )
-        return found?.spec.replicas === 0
-      }, 'the autoscaler has scaled')
-    }, 180_000)
+  it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
+    await cluster.apply(
+      secret +
+        channel('plain', '{}') +
+        channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
+        channel('keda', '{mode: KEDA}') +
+        template,
+    )
+    await ready()
+    const asleep = childName({ namespace: 'shop', name: 'asleep' })
+    await until(async () => {
+      const found = await cluster.get<{ spec: { replicas: number } }>('deployment', asleep, releaseNamespace)
+      return found?.spec.replicas === 0
+    }, 'the autoscaler has scaled')
+  }, 180_000)
 
-    it('writes nothing when it looks again and nothing has changed', async () => {
-      await quiet()
-      const before = (await writes()).length
-      const looks = await reconciled()
-      // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
-      await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
-      await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
-      expect((await writes()).slice(before)).toEqual([])
-    }, 120_000)
+  it('writes nothing when it looks again and nothing has changed', async () => {
+    await quiet()
+    const before = (await writes()).length
+    const looks = await reconciled()
+    // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
+    await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
+    await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
+    expect((await writes()).slice(before)).toEqual([])
+  }, 120_000)
 
-    it('writes no more than what all workers share when another one takes over, and rolls nothing', async () => {
-      const versions = async () => {
-        const { stdout } = await cluster.control.kubectl([
-          'get',
-          'deployments,secrets,poddisruptionbudgets',
-          '-n',
-          releaseNamespace,
-          '-o',
-          'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
-        ])
-        return stdout.trim().split('\n').toSorted()
-      }
-      const [before, count] = [await versions(), (await cluster.requests()).length]
-      expect(await operator.stop()).toBe(0)
-      operator = cluster.startOperator()
-      await operator.ready()
-      await until(
-        async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
-        'all has been looked at',
-      )
-      const writes = (await cluster.requests()).slice(count).filter(isWrite)
-      const shared = ['serviceaccounts', 'networkpolicies', 'podmonitors', 'leases']
-      const others = writes.filter(
-        ({ resource, name }) => !shared.includes(resource) && name !== platformSecretName,
-      )
-      expect(others).toEqual([])
-      expect(await versions()).toEqual(before)
-    }, 120_000)
-
-    it('needs every verb of its roles, and no other', async () => {
-      await cluster.apply(channel('keda', '{mode: None}'))
-      await until(
-        async () =>
-          (await cluster.get(
-            'scaledobject',
-            childName({ namespace: 'shop', name: 'keda' }),
-            releaseNamespace,
-          )) === undefined,
-        'the ScaledObject is gone',
-      )
-      await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
-      await until(async () => {
-        const { stdout } = await cluster.control.kubectl([
-          'get',
-          'deployments,pdb',
-          '-n',
-          releaseNamespace,
-          '-o',
-          'name',
-        ])
-        return stdout.trim() === ''
-      }, 'nothing is left of the channels')
-      const requests = await cluster.requests()
-      expect(requests.filter(({ forbidden }) => forbidden)).toEqual([])
-      expect(usedVerbs(requests)).toEqual(grantedVerbs())
-    }, 120_000)
-
-    it('needs nothing in namespaces that it does not serve, and leaves what is there alone', async () => {
-      const elsewhere = childName({ namespace: 'default', name: 'elsewhere' })
-      await cluster.apply(
-        (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
-      )
-      await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
-      const uid = async () =>
-        (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))
-          ?.metadata.uid
-      const before = await uid()
-      await operator.stop()
-      const { kubectl } = cluster.control
-      expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
-      const bind = [
-        'create',
-        'rolebinding',
-        'carillon-served',
+  it('writes no more than what all workers share when another one takes over, and rolls nothing', async () => {
+    const versions = async () => {
+      const { stdout } = await cluster.control.kubectl([
+        'get',
+        'deployments,secrets,poddisruptionbudgets',
         '-n',
-        'shop',
-        '--clusterrole=carillon-operator',
-      ]
-      expect((await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code).toBe(
-        0,
-      )
-      operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
-      await cluster.apply(channel('plain', '{}'))
-      await cluster.condition('nch/plain', 'Ready', 'True')
-      expect(await uid()).toBe(before)
-      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
-    }, 120_000)
-  })
+        releaseNamespace,
+        '-o',
+        'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
+      ])
+      return stdout.trim().split('\n').toSorted()
+    }
+    const [before, count] = [await versions(), (await cluster.requests()).length]
+    expect(await operator.stop()).toBe(0)
+    operator = cluster.startOperator()
+    await operator.ready()
+    await until(
+      async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
+      'all has been looked at',
+    )
+    const writes = (await cluster.requests()).slice(count).filter(isWrite)
+    const shared = ['serviceaccounts', 'networkpolicies', 'podmonitors', 'leases']
+    const others = writes.filter(
+      ({ resource, name }) => !shared.includes(resource) && name !== platformSecretName,
+    )
+    expect(others).toEqual([])
+    expect(await versions()).toEqual(before)
+  }, 120_000)
+
+  it('needs every verb of its roles, and no other', async () => {
+    await cluster.apply(channel('keda', '{mode: None}'))
+    await until(
+      async () =>
+        (await cluster.get(
+          'scaledobject',
+          childName({ namespace: 'shop', name: 'keda' }),
+          releaseNamespace,
+        )) === undefined,
+      'the ScaledObject is gone',
+    )
+    await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
+    await until(async () => {
+      const { stdout } = await cluster.control.kubectl([
+        'get',
+        'deployments,pdb',
+        '-n',
+        releaseNamespace,
+        '-o',
+        'name',
+      ])
+      return stdout.trim() === ''
+    }, 'nothing is left of the channels')
+    const requests = await cluster.requests()
+    expect(requests.filter(({ forbidden }) => forbidden)).toEqual([])
+    expect(usedVerbs(requests)).toEqual(grantedVerbs())
+  }, 120_000)
+
+  it('needs nothing in namespaces that it does not serve, and leaves what is there alone', async () => {
+    const elsewhere = childName({ namespace: 'default', name: 'elsewhere' })
+    await cluster.apply(
+      (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
+    )
+    await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
+    const uid = async () =>
+      (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))?.metadata
+        .uid
+    const before = await uid()
+    await operator.stop()
+    const { kubectl } = cluster.control
+    expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
+    const bind = ['create', 'rolebinding', 'carillon-served', '-n', 'shop', '--clusterrole=carillon-operator']
+    expect((await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code).toBe(0)
+    operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
+    await cluster.apply(channel('plain', '{}'))
+    await cluster.condition('nch/plain', 'Ready', 'True')
+    expect(await uid()).toBe(before)
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  }, 120_000)
 })
 
 /** `release deployments.apps patch`: where, what and which verb. */

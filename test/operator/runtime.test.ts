@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pino } from 'pino'
 import { systemClock as clock } from '../../core/clock.ts'
-import { Api } from '../../operator/runtime/api.ts'
+import type { Api } from '../../operator/runtime/api.ts'
 import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api-error.ts'
 import { Cache } from '../../operator/runtime/cache.ts'
-import { Connection } from '../../operator/runtime/connection.ts'
-import { loadKubeConfig } from '../../operator/runtime/kube-config.ts'
 import { Leader } from '../../operator/runtime/leader.ts'
 import { Reflector } from '../../operator/runtime/reflector.ts'
 import type { KubernetesObject, ResourceKind } from '../../operator/runtime/resource-kind.ts'
-import { describePart } from '../harness/describe-part.ts'
-import { type ControlPlane, startControlPlane } from '../harness/kubernetes/control-plane.ts'
+import { describeApiServer } from '../harness/describe-cluster.ts'
 
 const logger = pino({ level: 'silent' })
 const configMaps: ResourceKind = {
@@ -25,19 +22,11 @@ interface ConfigMap extends KubernetesObject {
   data?: Record<string, string>
 }
 
-describePart('kubernetes', (binaries) => {
-  let cluster: ControlPlane
-  let connection: Connection
+describeApiServer((cluster) => {
   let api: Api
 
-  beforeAll(async () => {
-    cluster = await startControlPlane({ binaries, workloads: false })
-    connection = new Connection(loadKubeConfig(cluster.kubeconfig), clock)
-    api = new Api(connection)
-  }, 240_000)
-  afterAll(async () => {
-    await connection?.close()
-    await cluster?.stop()
+  beforeAll(() => {
+    api = cluster.api
   })
 
   const configMap = (name: string, data: Record<string, string>): ConfigMap => ({

@@ -1,15 +1,8 @@
-import { pino } from 'pino'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Broker } from '../../core/broker/broker.ts'
-import { openKafkaBroker } from '../../core/broker/kafka.ts'
-import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
+import { beforeAll, expect, it } from 'vitest'
+import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { revisionOf } from '../../core/catalog/records.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
-import { type OperatorCluster, startOperatorCluster } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
-
-const logger = pino({ level: 'silent' })
 
 const template = (text: string, expected: string, name = 'shipped') => `
 apiVersion: carillon.dev/v1alpha1
@@ -23,79 +16,61 @@ spec:
   samples: [{name: basic, data: {order: "7"}, expect: {sms: {text: "${expected}"}}}]
 `
 
-describePart('kubernetes', (kubernetes) => {
-  describePart('kafka', (kafka) => {
-    let cluster: OperatorCluster
-    let operator: RoleProcess
-    let broker: Broker
-    let catalog: OpenCatalog
+describeOperatorCluster((cluster) => {
+  let catalog: OpenCatalog
 
-    beforeAll(async () => {
-      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
-      operator = cluster.startOperator()
-      await operator.ready()
-      broker = openKafkaBroker({ bootstrapServers: cluster.kafka.bootstrapServers, clientId: 'test', logger })
-      const topic = `${cluster.settings['CARILLON_TOPIC_PREFIX']}.catalog`
-      await until(async () => (await broker.admin.describeTopics([topic])).length === 1, 'a catalog')
-      catalog = await openCatalog({ broker, topic, logger })
-    }, 240_000)
-    afterAll(async () => {
-      await catalog?.close()
-      await broker?.close()
-      await operator?.kill()
-      await cluster?.stop()
-    }, 60_000)
+  beforeAll(async () => {
+    await cluster.startOperator().ready()
+    catalog = await cluster.openCatalog()
+  }, 120_000)
 
-    const serving = () => catalog.template('shop', 'shipped')
+  const serving = () => catalog.template('shop', 'shipped')
 
-    it('publishes a template that is proven, and says what it has', async () => {
-      await cluster.apply(template('Order {{ data.order }} shipped', 'Order 7 shipped'))
-      expect(await cluster.condition('ntpl/shipped', 'Ready', 'True')).toMatchObject({ reason: 'Serving' })
-      expect(await cluster.condition('ntpl/shipped', 'Valid', 'True')).toMatchObject({
-        message: 'every part parses, 1 samples render as expected',
-      })
-      const { status } = (await cluster.get<{ status: object }>('ntpl', 'shipped'))!
-      expect(status).toMatchObject({ locales: ['en', 'de'], channels: ['email', 'sms'] })
-      await until(() => serving() !== undefined, 'it is in the catalog')
-      const { stdout } = await cluster.control.kubectl(['get', 'ntpl', '-n', 'shop'])
-      expect(stdout).toMatch(
-        /NAME +CATEGORY +REVISION +CHANNELS +READY +AGE\nshipped +orders +1-[0-9a-f]{6} .*True/,
-      )
-    }, 120_000)
-
-    it('leaves the last good revision serving when an edit does not do what it says', async () => {
-      const good = serving()!.revision
-      await cluster.apply(template('Order {{ data.order }} sent', 'Order 7 shipped'))
-      const valid = await cluster.condition('ntpl/shipped', 'Valid', 'False')
-      expect(valid).toMatchObject({ reason: 'InvalidContent' })
-      expect(valid.message).toMatch(/^spec\.samples\.0\.expect\.sms\.text: /)
-      expect((await cluster.condition('ntpl/shipped', 'Ready', 'False')).message).toMatch(
-        /; revision 1-[0-9a-f]{6} goes on serving$/,
-      )
-      await cluster.apply(template('Order {{ data.order | shout }}', 'x'))
-      await until(
-        async () =>
-          /spec\.content\..*shout/.test((await cluster.condition('ntpl/shipped', 'Valid', 'False')).message),
-        'the condition names the part and the unknown filter',
-      )
-      expect(serving()?.revision).toBe(good)
-    }, 120_000)
-
-    it('keeps a revision that deliveries may name when a newer one serves, and when the template is gone', async () => {
-      const old = serving()!
-      await cluster.apply(template('Order {{ data.order }} is on its way', 'Order 7 is on its way'))
-      await cluster.condition('ntpl/shipped', 'Ready', 'True')
-      await until(() => serving()?.revision !== old.revision, 'the new revision serves')
-      expect(revisionOf(catalog.templateRevision('shop', 'shipped', old.revision)!.resource)).toBe(
-        old.revision,
-      )
-      await cluster.control.kubectl(['delete', 'ntpl', 'shipped', '-n', 'shop'])
-      await until(() => serving() === undefined, 'it no longer serves')
-      expect(catalog.templateRevision('shop', 'shipped', old.revision)).toBeDefined()
-    }, 120_000)
-
-    it('has asked for nothing that its roles do not allow', async () => {
-      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  it('publishes a template that is proven, and says what it has', async () => {
+    await cluster.apply(template('Order {{ data.order }} shipped', 'Order 7 shipped'))
+    expect(await cluster.condition('ntpl/shipped', 'Ready', 'True')).toMatchObject({ reason: 'Serving' })
+    expect(await cluster.condition('ntpl/shipped', 'Valid', 'True')).toMatchObject({
+      message: 'every part parses, 1 samples render as expected',
     })
+    const { status } = (await cluster.get<{ status: object }>('ntpl', 'shipped'))!
+    expect(status).toMatchObject({ locales: ['en', 'de'], channels: ['email', 'sms'] })
+    await until(() => serving() !== undefined, 'it is in the catalog')
+    const { stdout } = await cluster.control.kubectl(['get', 'ntpl', '-n', 'shop'])
+    expect(stdout).toMatch(
+      /NAME +CATEGORY +REVISION +CHANNELS +READY +AGE\nshipped +orders +1-[0-9a-f]{6} .*True/,
+    )
+  }, 120_000)
+
+  it('leaves the last good revision serving when an edit does not do what it says', async () => {
+    const good = serving()!.revision
+    await cluster.apply(template('Order {{ data.order }} sent', 'Order 7 shipped'))
+    const valid = await cluster.condition('ntpl/shipped', 'Valid', 'False')
+    expect(valid).toMatchObject({ reason: 'InvalidContent' })
+    expect(valid.message).toMatch(/^spec\.samples\.0\.expect\.sms\.text: /)
+    expect((await cluster.condition('ntpl/shipped', 'Ready', 'False')).message).toMatch(
+      /; revision 1-[0-9a-f]{6} goes on serving$/,
+    )
+    await cluster.apply(template('Order {{ data.order | shout }}', 'x'))
+    await until(
+      async () =>
+        /spec\.content\..*shout/.test((await cluster.condition('ntpl/shipped', 'Valid', 'False')).message),
+      'the condition names the part and the unknown filter',
+    )
+    expect(serving()?.revision).toBe(good)
+  }, 120_000)
+
+  it('keeps a revision that deliveries may name when a newer one serves, and when the template is gone', async () => {
+    const old = serving()!
+    await cluster.apply(template('Order {{ data.order }} is on its way', 'Order 7 is on its way'))
+    await cluster.condition('ntpl/shipped', 'Ready', 'True')
+    await until(() => serving()?.revision !== old.revision, 'the new revision serves')
+    expect(revisionOf(catalog.templateRevision('shop', 'shipped', old.revision)!.resource)).toBe(old.revision)
+    await cluster.control.kubectl(['delete', 'ntpl', 'shipped', '-n', 'shop'])
+    await until(() => serving() === undefined, 'it no longer serves')
+    expect(catalog.templateRevision('shop', 'shipped', old.revision)).toBeDefined()
+  }, 120_000)
+
+  it('has asked for nothing that its roles do not allow', async () => {
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
   })
 })

@@ -6,14 +6,11 @@ import { childName, managedSelector } from '../../operator/channel/names.ts'
 import { upgradeBudget } from '../../operator/channel/upgrade-budget.ts'
 import { isRollingOut } from '../../operator/channel/workers.ts'
 import { deployments } from '../../operator/kinds.ts'
-import { Api } from '../../operator/runtime/api.ts'
 import { Cache } from '../../operator/runtime/cache.ts'
-import { Connection } from '../../operator/runtime/connection.ts'
-import { loadKubeConfig } from '../../operator/runtime/kube-config.ts'
 import { Reflector } from '../../operator/runtime/reflector.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
-import { type OperatorCluster, releaseNamespace, startOperatorCluster } from '../harness/operator.ts'
+import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
 
 const logger = pino({ level: 'silent' })
@@ -30,100 +27,88 @@ spec:
 ---
 `
 
-describePart('kubernetes', (kubernetes) => {
-  describePart('kafka', (kafka) => {
-    let cluster: OperatorCluster
-    let operator: RoleProcess
-    let connection: Connection
-    let reflector: Reflector<DeploymentObject>
-    const seen = new Cache<DeploymentObject>()
+describeOperatorCluster((cluster) => {
+  let operator: RoleProcess
+  let reflector: Reflector<DeploymentObject>
+  const seen = new Cache<DeploymentObject>()
 
-    beforeAll(async () => {
-      cluster = await startOperatorCluster({ kubernetes, kafka }, 'postgresql://nobody@127.0.0.1:1/none')
-      connection = new Connection(loadKubeConfig(cluster.control.kubeconfig), clock)
-      const place = { namespace: releaseNamespace, labelSelector: managedSelector }
-      reflector = new Reflector({
-        api: new Api(connection),
-        kind: deployments,
-        cache: seen,
-        clock,
-        logger,
-        ...place,
+  beforeAll(async () => {
+    const place = { namespace: releaseNamespace, labelSelector: managedSelector }
+    reflector = new Reflector({
+      api: cluster.api,
+      kind: deployments,
+      cache: seen,
+      clock,
+      logger,
+      ...place,
+    })
+    reflector.start()
+    operator = cluster.startOperator({ CARILLON_IMAGE: 'carillon:1' })
+    await cluster.apply(names.map((name) => channel(name)).join(''))
+    await until(
+      () => count('carillon:1', { done: true }) === names.length,
+      'all run the first release',
+      120_000,
+    )
+  }, 240_000)
+  afterAll(() => reflector?.stop())
+
+  const imageOf = ({ spec }: DeploymentObject) => spec.template.spec?.containers[0]?.image
+  const count = (image: string, { done }: { done: boolean }) =>
+    seen.list().filter((each) => imageOf(each) === image && isRollingOut(each) !== done).length
+  const upgrade = async (image: string) => {
+    await operator.stop()
+    operator = cluster.startOperator({ CARILLON_IMAGE: image })
+  }
+
+  it('rolls the workers of all channels to a new release, a few at a time', async () => {
+    let most = 0
+    seen.onChange(() => (most = Math.max(most, count('carillon:2', { done: false }))))
+    await upgrade('carillon:2')
+    await until(
+      () => count('carillon:2', { done: true }) === names.length,
+      'all run the second release',
+      120_000,
+    )
+    expect(most).toBeGreaterThan(0)
+    expect(most).toBeLessThanOrEqual(upgradeBudget)
+  }, 180_000)
+
+  it('stops at these few when the new workers do not get ready, says so, and lets edits through', async () => {
+    const { kubectl } = cluster.control
+    expect((await kubectl(['cordon', 'fake'])).code).toBe(0)
+    onTestFinished(async () => void (await kubectl(['uncordon', 'fake'])))
+    await upgrade('carillon:3')
+    const waiting = () =>
+      names.filter((name) => {
+        const live = seen.get({ namespace: releaseNamespace, name: childName({ namespace: 'shop', name }) })
+        return live !== undefined && imageOf(live) === 'carillon:2'
       })
-      reflector.start()
-      operator = cluster.startOperator({ CARILLON_IMAGE: 'carillon:1' })
-      await cluster.apply(names.map((name) => channel(name)).join(''))
-      await until(
-        () => count('carillon:1', { done: true }) === names.length,
-        'all run the first release',
-        120_000,
-      )
-    }, 300_000)
-    afterAll(async () => {
-      await operator?.kill()
-      await reflector?.stop()
-      await connection?.close()
-      await cluster?.stop()
-    }, 60_000)
+    await until(() => waiting().length === names.length - upgradeBudget, 'the budget is used up')
+    const [first, second] = waiting() as [string, string]
+    await until(async () => {
+      const { reason, message } = await cluster.condition(`nch/${first}`, 'WorkersReady', 'True')
+      const told =
+        /^1 of 1 workers are ready, of the release before: the upgrade waits for the new workers of (.*)$/.exec(
+          message,
+        )?.[1]
+      return reason === 'UpgradeWaits' && told?.split(', ').length === upgradeBudget
+    }, 'the condition says whom the upgrade waits for')
+    expect(await cluster.condition(`nch/${first}`, 'Ready', 'True')).toMatchObject({ reason: 'Ready' })
 
-    const imageOf = ({ spec }: DeploymentObject) => spec.template.spec?.containers[0]?.image
-    const count = (image: string, { done }: { done: boolean }) =>
-      seen.list().filter((each) => imageOf(each) === image && isRollingOut(each) !== done).length
-    const upgrade = async (image: string) => {
-      await operator.stop()
-      operator = cluster.startOperator({ CARILLON_IMAGE: image })
-    }
+    await cluster.apply(channel(second, '{edited: "yes"}'))
+    await until(() => !waiting().includes(second), 'the edit has not waited')
+    expect(waiting()).toHaveLength(names.length - upgradeBudget - 1)
 
-    it('rolls the workers of all channels to a new release, a few at a time', async () => {
-      let most = 0
-      seen.onChange(() => (most = Math.max(most, count('carillon:2', { done: false }))))
-      await upgrade('carillon:2')
-      await until(
-        () => count('carillon:2', { done: true }) === names.length,
-        'all run the second release',
-        120_000,
-      )
-      expect(most).toBeGreaterThan(0)
-      expect(most).toBeLessThanOrEqual(upgradeBudget)
-    }, 180_000)
-
-    it('stops at these few when the new workers do not get ready, says so, and lets edits through', async () => {
-      const { kubectl } = cluster.control
-      expect((await kubectl(['cordon', 'fake'])).code).toBe(0)
-      onTestFinished(async () => void (await kubectl(['uncordon', 'fake'])))
-      await upgrade('carillon:3')
-      const waiting = () =>
-        names.filter((name) => {
-          const live = seen.get({ namespace: releaseNamespace, name: childName({ namespace: 'shop', name }) })
-          return live !== undefined && imageOf(live) === 'carillon:2'
-        })
-      await until(() => waiting().length === names.length - upgradeBudget, 'the budget is used up')
-      const [first, second] = waiting() as [string, string]
-      await until(async () => {
-        const { reason, message } = await cluster.condition(`nch/${first}`, 'WorkersReady', 'True')
-        const told =
-          /^1 of 1 workers are ready, of the release before: the upgrade waits for the new workers of (.*)$/.exec(
-            message,
-          )?.[1]
-        return reason === 'UpgradeWaits' && told?.split(', ').length === upgradeBudget
-      }, 'the condition says whom the upgrade waits for')
-      expect(await cluster.condition(`nch/${first}`, 'Ready', 'True')).toMatchObject({ reason: 'Ready' })
-
-      await cluster.apply(channel(second, '{edited: "yes"}'))
-      await until(() => !waiting().includes(second), 'the edit has not waited')
-      expect(waiting()).toHaveLength(names.length - upgradeBudget - 1)
-
-      await kubectl(['uncordon', 'fake'])
-      await until(
-        () => count('carillon:3', { done: true }) === names.length,
-        'all run the third release',
-        120_000,
-      )
-      await until(
-        async () =>
-          (await cluster.condition(`nch/${first}`, 'WorkersReady', 'True')).reason === 'WorkersReady',
-        'nothing waits any more',
-      )
-    }, 240_000)
-  })
+    await kubectl(['uncordon', 'fake'])
+    await until(
+      () => count('carillon:3', { done: true }) === names.length,
+      'all run the third release',
+      120_000,
+    )
+    await until(
+      async () => (await cluster.condition(`nch/${first}`, 'WorkersReady', 'True')).reason === 'WorkersReady',
+      'nothing waits any more',
+    )
+  }, 240_000)
 })
