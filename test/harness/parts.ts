@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { installDebianPackages } from './debian.ts'
 import { findKafkaJars, installKafkaJars } from './kafka-jars.ts'
 import { findKubernetes, installKubernetes } from './kubernetes/binaries.ts'
+import { findPublishedCrds, installPublishedCrds } from './kubernetes/published-crds.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -20,6 +21,13 @@ const definitions = {
     find: (env) => firstExecutable([env['CHROMIUM'], '/usr/bin/chromium']),
     missing: 'no browser at $CHROMIUM or /usr/bin/chromium',
     install: () => installDebianPackages(['chromium', 'fonts-dejavu-core']),
+  },
+  /** The path is the folder of the CRDs that KEDA and the Prometheus operator publish. */
+  crds: {
+    find: findPublishedCrds,
+    missing:
+      'no CRDs of KEDA and the Prometheus operator in the cache (make real-parts fetches them with Go)',
+    install: installPublishedCrds,
   },
   /** The path is the folder of a broker's jars, or the bootstrap servers of a cluster that runs elsewhere: `host:port,…`. */
   kafka: {

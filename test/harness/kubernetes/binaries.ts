@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../cache-folder.ts'
-import { findProgram } from '../find-program.ts'
+import { runGo } from './go.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -63,8 +61,6 @@ export function findKubernetes(env: Environment): string | undefined {
 
 /** Builds them from the Go module proxy: a quarter of an hour on two cores, once for each version. Throws when it cannot. */
 export async function installKubernetes(env: Environment = process.env): Promise<void> {
-  const go = findProgram('go', env)
-  if (go === undefined) throw new Error('needs Go 1.26 or newer on PATH')
   const folder = binariesFolder(env)
   await mkdir(cacheFolder(env), { recursive: true })
   // Renamed when it is whole: a folder that is there needs no other stamp.
@@ -72,9 +68,9 @@ export async function installKubernetes(env: Environment = process.env): Promise
   try {
     for (const binary of binaries) {
       process.stdout.write(`  building ${binary.name} ...\n`)
-      await build(go, binary, join(fresh, binary.name))
+      await build(binary, join(fresh, binary.name))
     }
-    await writeFile(join(fresh, 'kwok-stages.yaml'), await kwokStages(go))
+    await writeFile(join(fresh, 'kwok-stages.yaml'), await kwokStages())
     await rename(fresh, folder)
   } finally {
     await rm(fresh, { recursive: true, force: true })
@@ -89,17 +85,17 @@ function binariesFolder(env: Environment): string {
   return join(cacheFolder(env), `kubernetes-${kubernetes}-${stamp.digest('hex').slice(0, 12)}`)
 }
 
-async function build(go: string, { module, package: path, variables, tags }: Binary, output: string) {
+async function build({ module, package: path, variables, tags }: Binary, output: string) {
   const sets = Object.entries(variables).map(([name, value]) => `-X ${name}=${value}`)
   const ldflags = ['-s -w', ...sets].join(' ')
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags, ...(tags ? ['-tags', tags] : [])]
-  await run(go, ['build', ...flags, '-o', output, path], join(modules, module))
+  await runGo(['build', ...flags, '-o', output, path], join(modules, module))
 }
 
 /** kwok knows of itself not even that a pod becomes Ready: its module ships that as configuration. */
-async function kwokStages(go: string): Promise<string> {
+async function kwokStages(): Promise<string> {
   const module = join(modules, 'kwok')
-  const folder = await run(go, ['list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/kwok'], module)
+  const folder = await runGo(['list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/kwok'], module)
   const stages = [
     'node/fast/node-initialize.yaml',
     'node/heartbeat-with-lease/node-heartbeat-with-lease.yaml',
@@ -108,17 +104,4 @@ async function kwokStages(go: string): Promise<string> {
     'pod/fast/pod-delete.yaml',
   ].map((stage) => readFile(join(folder.trim(), 'kustomize/stage', stage), 'utf8'))
   return (await Promise.all(stages)).join('\n---\n')
-}
-
-async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
-  const env = { ...process.env, CGO_ENABLED: '0' }
-  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output: Buffer[] = []
-  const errors: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
-  const [code] = (await once(child, 'close')) as [number | null]
-  const end = Buffer.concat(errors).toString().split('\n').slice(-20).join('\n')
-  if (code !== 0) throw new Error(`go ${args[0]} failed:\n${end}`)
-  return Buffer.concat(output).toString()
 }
