@@ -20,6 +20,12 @@ test('every file says that it is generated', () => {
   expect(silent.map(([path]) => path)).toEqual([])
 })
 
+test('kubectl explain tells defaults, which it shows nowhere else', () => {
+  const crd = files.get('crds/carillon.dev_notificationchannels.yaml')!
+  expect(crd).toContain('description: How long one attempt may take. Defaults to 10s.')
+  expect(crd).not.toContain('Defaults to .')
+})
+
 test('editors accept a sample and find a misspelt field', () => {
   const schema = JSON.parse(files.get('docs/reference/schemas/notificationchannel.schema.json')!) as object
   const check = new Ajv2020({ strict: false }).compile(schema)

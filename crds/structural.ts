@@ -92,6 +92,18 @@ function mapValues(
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, change(schema)]))
 }
 
+/** The schema with the default of each scalar in the words that describe it: `kubectl explain` shows no other. */
+export function withDefaultsTold(schema: StructuralSchema): StructuralSchema {
+  const told = structuredClone(schema)
+  for (const [, node] of nodes(told)) {
+    const { description, default: value } = node
+    if (description === undefined || value === undefined || value === '' || typeof value === 'object')
+      continue
+    node.description = `${description} Defaults to ${String(value)}.`
+  }
+  return told
+}
+
 /** Every node of a schema with its path, such as `.spec.providers[].smtp.port`. */
 export function* nodes(schema: StructuralSchema, path = ''): Generator<[string, StructuralSchema]> {
   yield [path, schema]

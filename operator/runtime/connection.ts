@@ -75,7 +75,7 @@ export class Connection {
       signal: signal ?? null,
     })
     if (response.statusCode < 300) return response
-    throw await toError(response)
+    throw await toError(response, `${request.method} ${request.path}`)
   }
 
   /** Asks, and reads the answer. */
@@ -126,14 +126,18 @@ function newAgent({ ca, cert, key, servername, rejectUnauthorized }: Tls): Agent
   })
 }
 
-async function toError({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<ApiError> {
+async function toError(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  asked: string,
+): Promise<ApiError> {
   const text = await body.text()
+  const plain = `${asked} was answered with status ${statusCode}`
   const seconds = Number(headers['retry-after'])
   const retryAfter = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined
   try {
     const { reason, message } = JSON.parse(text) as { reason?: string; message?: string }
-    return new ApiError(statusCode, reason ?? '', message ?? `status ${statusCode}`, retryAfter)
+    return new ApiError(statusCode, reason ?? '', message ?? plain, retryAfter)
   } catch {
-    return new ApiError(statusCode, '', `status ${statusCode}`, retryAfter)
+    return new ApiError(statusCode, '', plain, retryAfter)
   }
 }

@@ -1,7 +1,7 @@
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Api, ListOptions } from './api.ts'
-import { ApiError, isGone } from './api-error.ts'
+import { ApiError, isGone, isNotFound } from './api-error.ts'
 import type { Cache } from './cache.ts'
 import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
 
@@ -65,7 +65,9 @@ export class Reflector<T extends KubernetesObject> {
       failures = wasHealthy ? 0 : failures + 1
       if (error !== undefined) {
         if (isGone(error)) this.#resourceVersion = undefined
-        logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
+        if (isNotFound(error))
+          logger.warn({ kind: kind.kind }, 'The cluster does not know this kind yet: apply the CRDs')
+        else logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
       }
       if (!wasHealthy) await this.#pause(failures, error instanceof ApiError ? error.retryAfter : undefined)
     }
