@@ -97,9 +97,9 @@ export function withDefaultsTold(schema: StructuralSchema): StructuralSchema {
   const told = structuredClone(schema)
   for (const [, node] of nodes(told)) {
     const { description, default: value } = node
-    if (description === undefined || value === undefined || value === '' || typeof value === 'object')
-      continue
-    node.description = `${description} Defaults to ${String(value)}.`
+    const isTold = (typeof value === 'string' && value !== '') || ['number', 'boolean'].includes(typeof value)
+    if (description !== undefined && isTold)
+      node.description = `${description} Defaults to ${value as string}.`
   }
   return told
 }
