@@ -34,7 +34,9 @@ export const workers = z
         requests: map(quantity(), 10).optional().describe('What is set aside for a worker.'),
       })
       .prefault({})
-      .describe('CPU and memory of a worker.'),
+      .describe(
+        'CPU and memory of a worker. Without any, 100m of CPU and 256Mi of memory are requested, and nothing is limited.',
+      ),
     nodeSelector: map(z.string().max(63), 50).default({}).describe('Labels that a node must have.'),
     tolerations: z
       .array(toleration.describe('One toleration.'))

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { V1Container, V1DeploymentSpec, V1PodSpec } from '@kubernetes/client-node'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import { parseDuration } from '../../../core/resources/duration.ts'
@@ -28,6 +29,10 @@ export const annotation = {
   credentials: 'carillon.dev/credentials-version',
 } as const
 
+type Resources = NonNullable<V1Container['resources']>
+
+/** An idle worker holds about 150 MiB; one without any request would be the first that a full node evicts. */
+const usualResources: Resources = { requests: { cpu: '100m', memory: '256Mi' } }
 const healthPort = 8081
 const secretsFolder = '/var/run/secrets/carillon.dev/providers'
 const platformFolder = '/var/run/secrets/carillon.dev/platform'
@@ -142,7 +147,7 @@ function container(
     args: ['worker', '--channel', channel],
     env: environment(platform),
     ports: [{ name: 'health', containerPort: healthPort, protocol: 'TCP' }],
-    resources: resources as NonNullable<V1Container['resources']>,
+    resources: isDeepStrictEqual(resources, {}) ? usualResources : (resources as Resources),
     // A worker that cannot reach Kafka is alive and not ready: restarting it would mend nothing.
     startupProbe: probe('/livez', { periodSeconds: 2, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }),
