@@ -46,7 +46,7 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
 }
 
 /** The JSON Schema of what we answer. */
-export function outputSchema(schema: z.ZodType): Record<string, unknown> {
+function outputSchema(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'output' })
   return rest
 }

@@ -13,7 +13,7 @@ const maxValues = 100
 const some = <T extends z.ZodType>(value: T) => z.array(value).min(1).max(maxValues).optional()
 const time = () => z.string().meta({ format: 'date-time' })
 
-export const filterSchema = z.strictObject({
+const filterSchema = z.strictObject({
   channels: some(label()).describe('Names of channels.'),
   reasons: some(z.enum(reasons)).describe(
     '`retries_exhausted`: the attempts were spent. `poison`: the message could not be used.',

@@ -16,7 +16,7 @@ export type Resource = NotificationChannel | NotificationTemplate
 export const sources = ['folder', 'kubernetes', 'api'] as const
 export type Source = (typeof sources)[number]
 
-export const syncedKey = 'synced'
+const syncedKey = 'synced'
 
 export interface Published {
   source: Source

@@ -54,7 +54,7 @@ const common = {
 }
 
 /** Value of a record on `<p>.requests`: one accepted request. */
-export const requestEnvelope = z.object({
+const requestEnvelope = z.object({
   ...common,
   id: uuid,
   /** SHA-256 of the canonical request body, hex. */
@@ -67,7 +67,7 @@ export const requestEnvelope = z.object({
 export type RequestEnvelope = z.infer<typeof requestEnvelope>
 
 /** Value of a record on a channel's topics: one delivery, with all that rendering and sending need. */
-export const deliveryEnvelope = z.object({
+const deliveryEnvelope = z.object({
   ...common,
   id: uuid,
   notification_id: uuid,

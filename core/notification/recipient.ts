@@ -47,7 +47,7 @@ export const recipientSchema = z.strictObject({
 export type Recipient = z.infer<typeof recipientSchema>
 
 /** What a recipient property reaches. `user_id` reaches whatever the user has an address for. */
-export const channelTypeOfProperty = {
+const channelTypeOfProperty = {
   email: 'email',
   phone: 'sms',
   slack_channel: 'slack',

@@ -1,28 +1,26 @@
 /**
- * Statuses of a delivery (one recipient on one channel). Exclusive; `rank` orders them so that a late callback never lowers one.
- * Engagement (seen, read, clicked) is not a status: it is kept apart as timestamps.
+ * Statuses of a delivery (one recipient on one channel), exclusive of each other. Engagement (seen, read, clicked) is not a status: it is
+ * kept apart as timestamps.
  */
-const ranks = {
-  accepted: 0,
-  scheduled: 1,
-  queued: 2,
-  sending: 3,
-  retrying: 3,
-  unknown: 4,
-  sent: 5,
-  simulated: 6,
-  delivered: 6,
-  bounced: 7,
-  failed: 7,
-  skipped: 7,
-  cancelled: 7,
-  expired: 7,
-  dead_lettered: 7,
-} as const
+export const deliveryStatuses = [
+  'accepted',
+  'scheduled',
+  'queued',
+  'sending',
+  'retrying',
+  'unknown',
+  'sent',
+  'simulated',
+  'delivered',
+  'bounced',
+  'failed',
+  'skipped',
+  'cancelled',
+  'expired',
+  'dead_lettered',
+] as const
 
-export type DeliveryStatus = keyof typeof ranks
-
-export const deliveryStatuses = Object.keys(ranks) as DeliveryStatus[]
+export type DeliveryStatus = (typeof deliveryStatuses)[number]
 
 export const reasons = [
   'preference_opt_out',
@@ -59,11 +57,6 @@ const unfinished: ReadonlySet<DeliveryStatus> = new Set([
 /** Whether the worker has nothing more to do for the delivery. `sent` is terminal for it, though a receipt may still raise the status. */
 export function isTerminal(status: DeliveryStatus): boolean {
   return !unfinished.has(status)
-}
-
-/** Whether a status may take the place of another: only upwards, so a late callback changes nothing. */
-export function supersedes(next: DeliveryStatus, current: DeliveryStatus): boolean {
-  return ranks[next] > ranks[current]
 }
 
 export type NotificationStatus =

@@ -82,6 +82,4 @@ export function channelSchema(providers: readonly ProviderDeclaration[]) {
 }
 
 export type NotificationChannel = z.output<ReturnType<typeof channelSchema>>
-export type NotificationChannelInput = z.input<ReturnType<typeof channelSchema>>
-export type NotificationChannelSpec = NotificationChannel['spec']
 export type NotificationChannelStatus = z.output<typeof status>

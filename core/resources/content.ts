@@ -73,5 +73,4 @@ export const content = withRules(z.strictObject(contentByType), [
 /** Parts of a content: what a locale puts in place of the default, or what a sample expects. */
 export const partialContent = () => z.strictObject(partialByType)
 
-export type TemplateContent = z.output<typeof content>
 export type PartialTemplateContent = z.output<ReturnType<typeof partialContent>>

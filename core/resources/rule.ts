@@ -32,7 +32,7 @@ const changeRules = z.registry<{ rules: ChangeRule<never>[] }>()
 const celKey = 'x-kubernetes-validations'
 
 /** The CEL half of the rules attached to this very schema (not those inside it). */
-export function celRules(schema: z.ZodType): CelRule[] {
+function celRules(schema: z.ZodType): CelRule[] {
   return (schema.meta()?.[celKey] as CelRule[] | undefined) ?? []
 }
 

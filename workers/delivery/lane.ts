@@ -29,7 +29,7 @@ export interface Permit {
  * A false alarm costs a second, and an outage a probe each minute at the most. Refused credentials are knocked with as rarely as lets a
  * rotated secret be noticed soon and no account be locked.
  */
-export const providerCircuit: CircuitSettings = {
+const providerCircuit: CircuitSettings = {
   run: 5,
   sample: 20,
   window: 60_000,
