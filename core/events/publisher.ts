@@ -106,7 +106,7 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
   }
 }
 
-/** What does not mend by waiting. */
-function isRefusal({ code }: BrokerError): boolean {
+/** Whether the events topic refuses for good: what does not mend by waiting. */
+export function isRefusal({ code }: BrokerError): boolean {
   return code !== 'unavailable' && code !== 'queue_full' && code !== 'closed'
 }

@@ -39,6 +39,8 @@ export const reasons = [
   'log_expired',
   'idempotency_conflict',
   'poison',
+  'topic_missing',
+  'too_large',
 ] as const
 
 /** Why a delivery has the status it has; set whenever nothing was sent. */

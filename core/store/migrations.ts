@@ -4,6 +4,7 @@ import { embeddedBroker } from './migrations/0002-embedded-broker.ts'
 import { deadlines } from './migrations/0003-deadlines.ts'
 import { replays } from './migrations/0004-replays.ts'
 import { untoldChanges } from './migrations/0005-untold-changes.ts'
+import { heldRecords } from './migrations/0006-held-records.ts'
 
 /** Every migration in the order in which they run. A released one never changes. */
 export const migrations: Record<string, Migration> = {
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   '0003-deadlines': deadlines,
   '0004-replays': replays,
   '0005-untold-changes': untoldChanges,
+  '0006-held-records': heldRecords,
 }

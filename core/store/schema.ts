@@ -18,6 +18,7 @@ export interface Database {
   cancellations: CancellationTable
   sweeps: SweepTable
   untold_changes: UntoldChangeTable
+  held_records: HeldRecordTable
   users: UserTable
   inbox: InboxTable
   dead_letters: DeadLetterTable
@@ -121,6 +122,20 @@ export interface SweepTable {
   name: string
   expires_at: Timestamp
   id: string
+}
+
+/** The record of a delivery that its topic does not take yet. */
+export interface HeldRecordTable {
+  delivery_id: string
+  /** Rises in the order in which they came. */
+  sequence: Generated<number>
+  topic: string
+  key: string | null
+  value: Buffer
+  headers: JSONColumnType<Record<string, string>>
+  /** The deadline of the delivery: of no use after that. */
+  expires_at: Timestamp
+  held_at: Timestamp
 }
 
 export interface UserTable {

@@ -194,6 +194,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     retention: settings.historyRetention,
     clock,
     logger: component(logger, 'sweeper'),
+    events: sourceMetrics.events,
     metrics: createSweeperMetrics(registry),
   })
   sweeper.start()

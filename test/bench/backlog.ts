@@ -7,6 +7,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
 import { planBatch, type PlannableRequest } from '../../workers/planner/plan-batch.ts'
+import { createOutlet } from '../../workers/planner/outlet.ts'
 import { openPlannerStore } from '../../workers/planner/store.ts'
 
 /** Puts deliveries on the topics of channels as the planner does, only faster than anybody sends them. */
@@ -33,9 +34,10 @@ export async function openBacklog(options: {
   const store = openStore({ url: options.databaseUrl, logger, poolSize: 2, queryTimeout: 0 })
   const broker = openKafkaBroker({ bootstrapServers: [options.kafka], clientId: 'bench', logger })
   const catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
+  const plannerStore = openPlannerStore(store.db)
   const planning = {
-    broker,
-    store: openPlannerStore(store.db),
+    outlet: createOutlet({ producer: broker.producer, store: plannerStore, clock, logger }),
+    store: plannerStore,
     catalog,
     keys: deriveInstallKeys(randomBytes(32)),
     prefix,

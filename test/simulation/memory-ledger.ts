@@ -35,5 +35,7 @@ export function openMemoryPlannerStore(store: MemoryStore, call: Call): PlannerS
     users: (_tenant, ids) =>
       call('read users', () => new Map([...store.users].filter(([id]) => ids.includes(id)))),
     record: (planned) => call('record requests', () => store.record(planned)),
+    hold: (records) => call('hold records', () => store.hold(records)),
+    failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
   }
 }

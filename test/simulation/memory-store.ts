@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
+import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
 import type { AttemptRef, ClaimRequest, ClaimResult, FinishEntry } from '../../workers/delivery/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
@@ -28,6 +29,8 @@ export class MemoryStore {
   readonly attempts: AttemptRow[] = []
   readonly notifications = new Map<string, { bodyHash: string; conflicts: number }>()
   readonly users = new Map<string, UserProfile>()
+  /** By delivery, in the order in which they came. */
+  readonly held = new Map<string, DeliveryRecord>()
   readonly #cancelled = new Set<string>()
   readonly #clock: Pick<Clock, 'now'>
 
@@ -71,6 +74,18 @@ export class MemoryStore {
     this.#endCancelled()
   }
 
+  hold(records: readonly DeliveryRecord[]): void {
+    for (const record of records) if (!this.held.has(record.delivery)) this.held.set(record.delivery, record)
+    this.#setWaiting(
+      records.map(({ delivery }) => delivery),
+      { status: 'queued', reason: 'topic_missing' },
+    )
+  }
+
+  failTooLarge(deliveries: readonly string[]): void {
+    this.#setWaiting(deliveries, { status: 'failed', reason: 'too_large' })
+  }
+
   claim(workerId: string, items: readonly ClaimRequest[]): ClaimResult[] {
     const newest = new Map<string, ClaimRequest>()
     for (const item of items) {
@@ -80,6 +95,14 @@ export class MemoryStore {
     return items.map((item) =>
       newest.get(item.id) === item ? this.#claimOne(workerId, item) : { kind: 'busy', milliseconds: 0 },
     )
+  }
+
+  /** Of deliveries that nobody has claimed yet. */
+  #setWaiting(deliveries: readonly string[], change: Pick<DeliveryRow, 'status' | 'reason'>): void {
+    for (const id of deliveries) {
+      const row = this.deliveries.get(id)
+      if (row?.status === 'queued' && row.attempt === 0) Object.assign(row, change)
+    }
   }
 
   #endCancelled(): void {

@@ -54,6 +54,7 @@ export async function planner(settings: Settings<typeof plannerSettings>): Promi
       admin: broker.admin,
       producer: broker.producer,
       retention: settings.historyRetention,
+      events: shared.metrics.events,
       metrics: createSweeperMetrics(metrics),
     })
     sweeper.start()

@@ -1,4 +1,4 @@
-import type { Broker, ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
+import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { EventPublisher } from '../../core/events/publisher.ts'
@@ -6,14 +6,17 @@ import { encodeDelivery, header, type RequestEnvelope } from '../../core/notific
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { failureName } from '../../core/observability/tracing.ts'
+import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import { changesOf } from './changes.ts'
 import { expand } from './expand.ts'
+import type { Outlet } from './outlet.ts'
 import type { PlannedRequest } from './record.ts'
 import type { PlannerStore } from './store.ts'
 import { type PlanTrace, startPlanTrace } from './trace-plan.ts'
 
 export interface PlanBatchOptions {
-  broker: Broker
+  /** Writes the records of deliveries. */
+  outlet: Outlet
   store: PlannerStore
   catalog: Catalog
   keys: InstallKeys
@@ -51,7 +54,7 @@ export async function planBatch(
 }
 
 async function plan(
-  { broker, store, catalog, keys, prefix, clock, events }: PlanBatchOptions,
+  { outlet, store, catalog, keys, prefix, clock, events }: PlanBatchOptions,
   batch: readonly PlannableRequest[],
   planTrace: PlanTrace,
 ): Promise<{ told: Promise<unknown> }> {
@@ -73,7 +76,7 @@ async function plan(
   // A batch that is planned again is told of again.
   told.catch(() => {})
   // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
-  for (const chunk of chunksOf(keys, accepted, planTrace)) await broker.producer.produce(chunk)
+  for (const chunk of chunksOf(keys, accepted, planTrace)) await outlet.write(chunk)
   return { told }
 }
 
@@ -82,15 +85,16 @@ function* chunksOf(
   keys: InstallKeys,
   accepted: readonly PlannedRequest[],
   planTrace: PlanTrace,
-): Generator<RecordToProduce[]> {
-  let chunk: RecordToProduce[] = []
+): Generator<DeliveryRecord[]> {
+  let chunk: DeliveryRecord[] = []
   let bytes = 0
   for (const planned of accepted) {
-    for (const { result } of planned.deliveries) {
+    for (const { id, expiresAt, result } of planned.deliveries) {
       if (result.kind !== 'send') continue
       const { topic, envelope } = result
       const { value, headers } = encodeDelivery(envelope, planTrace.headersOf(planned, topic))
-      chunk.push({ topic, key: recordKey(keys, envelope.tenant, envelope.recipient), value, headers })
+      const key = recordKey(keys, envelope.tenant, envelope.recipient)
+      chunk.push({ topic, key, value, headers, delivery: id, expiresAt: expiresAt! })
       bytes += value.length
       if (chunk.length < maxChunk.records && bytes < maxChunk.bytes) continue
       yield chunk

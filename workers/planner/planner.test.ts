@@ -1,8 +1,10 @@
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
+import { BrokerError } from '../../core/broker/broker.ts'
 import { encodeRequest, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import { createLogger } from '../../core/observability/logger.ts'
+import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import { manualClock } from '../../test/harness/manual-clock.ts'
 import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
 import { staticCatalog } from '../../test/harness/static-catalog.ts'
@@ -14,7 +16,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A planner whose catalog learns of channels when the test says so. */
 async function world({ defect = () => false }: { defect?: (planned: PlannedRequest) => boolean } = {}) {
-  const { broker, consumers, produced, committed } = scriptedBroker()
+  const { broker, consumers, produced, committed, refusals, attempts } = scriptedBroker()
+  const held: DeliveryRecord[] = []
+  const tooLarge: string[] = []
   const clock = manualClock()
   const recorded: PlannedRequest[] = []
   const known = new Set(['sms'])
@@ -28,6 +32,8 @@ async function world({ defect = () => false }: { defect?: (planned: PlannedReque
         recorded.push(...planned)
         return [...planned]
       },
+      hold: async (records) => void held.push(...records),
+      failTooLarge: async (deliveries) => void tooLarge.push(...deliveries),
     },
     catalog: { ...all, channel: (tenant, name) => (known.has(name) ? all.channel(tenant, name) : undefined) },
     keys: deriveInstallKeys(Buffer.alloc(32)),
@@ -69,9 +75,10 @@ async function world({ defect = () => false }: { defect?: (planned: PlannedReque
       await turn()
     }
   }
+  const asked = (topic: string) => attempts.filter((name) => name === topic).length
   const results = () => recorded.flatMap(({ deliveries }) => deliveries.map(({ result }) => result))
   const topics = () => produced.map(({ topic }) => topic).filter((topic) => topic !== 'p.events')
-  return { planner, known, accept, pass, results, topics, committed }
+  return { planner, known, accept, pass, results, topics, committed, refusals, held, tooLarge, asked }
 }
 
 it('waits for a channel that the API knew and its own catalog does not yet, and for nothing else', async () => {
@@ -119,6 +126,56 @@ it('plans what comes after a request that a defect of ours keeps from being plan
   isMended = true
   await pass(5_000)
   expect(topics()).toEqual(['p.shop.sms', 'p.shop.sms'])
+  expect(committed.at(-1)).toMatchObject({ offset: 2 })
+  await planner.stop()
+})
+
+it('G5: stops for no topic that is missing, however much is for it, and keeps that apart', async () => {
+  const { planner, known, accept, pass, topics, committed, refusals, held } = await world()
+  known.add('new')
+  refusals.set('p.shop.new', new BrokerError('unknown_topic', 'no such topic'))
+  // More than one partition may have unfinished.
+  for (let count = 0; count < 2_500; count++) accept('new')
+  accept('sms')
+  await pass(2_000)
+  expect(topics()).toEqual(['p.shop.sms'])
+  expect(held).toHaveLength(2_500)
+  expect(held[0]).toMatchObject({ topic: 'p.shop.new', expiresAt: '1970-01-04T00:00:00.000Z' })
+  expect(committed.at(-1)).toMatchObject({ offset: 2_501 })
+  refusals.clear()
+  await pass(10_000)
+  accept('new')
+  await pass(1_000)
+  expect(topics()).toEqual(['p.shop.sms', 'p.shop.new'])
+  await planner.stop()
+})
+
+it('sends the deliveries of a request whose other channel has no topic once, and does not ask that topic again and again', async () => {
+  const { planner, known, accept, pass, topics, refusals, held, asked } = await world()
+  known.add('new')
+  refusals.set('p.shop.new', new BrokerError('unauthorized', 'not yours'))
+  accept('sms', { channels: ['sms', 'new'] })
+  await pass(1_000)
+  accept('new')
+  await pass(5_000)
+  expect(topics()).toEqual(['p.shop.sms'])
+  expect(held).toHaveLength(2)
+  expect(asked('p.shop.new')).toBe(1)
+  await planner.stop()
+})
+
+it('ends a delivery that its topic refuses for its size, and no other', async () => {
+  const { planner, accept, pass, topics, committed, refusals, tooLarge } = await world()
+  refusals.set('p.shop.sms', (records) =>
+    records.some(({ value }) => value!.length > 2_000)
+      ? new BrokerError('record_too_large', 'too large')
+      : undefined,
+  )
+  accept('sms')
+  accept('sms', { content: { text: 'x'.repeat(3_000) } })
+  await pass(1_000)
+  expect(topics()).toEqual(['p.shop.sms'])
+  expect(tooLarge).toHaveLength(1)
   expect(committed.at(-1)).toMatchObject({ offset: 2 })
   await planner.stop()
 })

@@ -1,4 +1,4 @@
-import { BrokerError, type ConsumedRecord } from '../../core/broker/broker.ts'
+import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import { createEventPublisher } from '../../core/events/publisher.ts'
 import { decodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
@@ -8,9 +8,11 @@ import { isDataError } from '../../core/store/store.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
+import { createOutlet } from './outlet.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
-export interface PlannerOptions extends Omit<PlanBatchOptions, 'events'> {
+export interface PlannerOptions extends Omit<PlanBatchOptions, 'events' | 'outlet'> {
+  broker: Broker
   clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
@@ -45,7 +47,8 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     metrics: options.metrics.events,
     signal: giveUp.signal,
   })
-  /** What calls off the waits of requests for a topic or a channel. */
+  const outlet = createOutlet({ ...options, producer: broker.producer })
+  /** What calls off the waits of requests for a channel, or for a defect of ours to be mended. */
   const aside = new Set<() => void>()
   const hold = () => sleep(clock, holdMilliseconds, stopping.signal)
   let working: Promise<void> = Promise.resolve()
@@ -89,7 +92,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   async function planUntilDone(batch: readonly Taken[]): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        const { told } = await planBatch({ ...options, events }, batch)
+        const { told } = await planBatch({ ...options, outlet, events }, batch)
         // Untold when the wait for it was given up: then the requests are read again.
         void told.then(
           () => batch.forEach(({ work }) => work.done()),
@@ -183,20 +186,5 @@ function batchLength(waiting: readonly Taken[]): number {
 function faultOf(error: unknown): 'away' | 'later' | 'request' {
   if (isDataError(error)) return 'request'
   // A defect of ours that this request brings out: the others need not wait until it is mended.
-  if (error instanceof TypeError || error instanceof RangeError) return 'later'
-  if (!(error instanceof BrokerError)) return 'away'
-  switch (error.code) {
-    case 'record_too_large':
-      return 'request'
-    // The topic of its channel is not there yet, or not ours to write.
-    case 'unknown_topic':
-    case 'unauthorized':
-    case 'invalid':
-      return 'later'
-    case 'unavailable':
-    case 'queue_full':
-    case 'stale_epoch':
-    case 'closed':
-      return 'away'
-  }
+  return error instanceof TypeError || error instanceof RangeError ? 'later' : 'away'
 }

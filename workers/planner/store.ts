@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { applyCancellations } from '../../core/store/cancellations.ts'
+import { type DeliveryRecord, failTooLarge, holdRecords } from '../../core/store/held-records.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUsers } from '../../core/store/users.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -11,6 +12,10 @@ export interface PlannerStore {
   users(tenant: string, ids: readonly string[]): Promise<Map<string, UserProfile>>
   /** Records requests and their deliveries; answers those to be sent. See {@link recordRequests}. */
   record(planned: readonly PlannedRequest[]): Promise<PlannedRequest[]>
+  /** Keeps records that their topic does not take yet. See {@link holdRecords}. */
+  hold(records: readonly DeliveryRecord[]): Promise<void>
+  /** Ends recorded deliveries that their topic refuses for their size. */
+  failTooLarge(deliveries: readonly string[]): Promise<void>
 }
 
 export function openPlannerStore(db: Kysely<Database>): PlannerStore {
@@ -25,5 +30,7 @@ export function openPlannerStore(db: Kysely<Database>): PlannerStore {
       )
       return accepted.filter(({ request }) => !cancelled.has(request.id))
     },
+    hold: (records) => holdRecords(db, records),
+    failTooLarge: (deliveries) => failTooLarge(db, deliveries),
   }
 }

@@ -1,4 +1,4 @@
-import { Counter, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 
 export type SweeperMetrics = ReturnType<typeof createSweeperMetrics>
 
@@ -15,6 +15,12 @@ export function createSweeperMetrics(registry: Registry) {
     forgotten: new Counter({
       name: 'carillon_notifications_forgotten_total',
       help: 'Notifications deleted because they are older than the history is kept.',
+      registers,
+    }),
+    heldSince: new Gauge({
+      name: 'carillon_topic_refusing_since_seconds',
+      help: 'Since when (Unix time) the oldest delivery waits for a topic that does not take it: the topic is missing, or not ours to write.',
+      labelNames: ['topic'],
       registers,
     }),
     failures: new Counter({

@@ -21,7 +21,7 @@ const [batchSize, maxBatches] = [2_000, 100]
 
 /**
  * Ends the deliveries whose deadline has passed, in the order of their deadlines, and remembers how far it has been. Who waits is `expired`; of a
- * claim that was lost nobody can tell whether the message left: `unknown`. Their records, should they still come, find a delivery that has ended.
+ * claim that was lost nobody can tell whether the message left: `unknown`. What waited for its topic keeps that as the reason. Their records, should they still come, find a delivery that has ended.
  */
 export async function sweepOverdue(db: Kysely<Database>, note: Note, signal: AbortSignal): Promise<void> {
   const { rows } = await sql<Place>`SELECT expires_at::text, id FROM sweeps WHERE name = 'overdue'`.execute(
@@ -66,7 +66,8 @@ async function endOverdue(db: Kysely<Database>, from: Place): Promise<Batch> {
       ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
     ), ended AS (
       UPDATE deliveries d SET
-        status = CASE l.status WHEN 'sending' THEN 'unknown' ELSE 'expired' END, reason = 'expired',
+        status = CASE l.status WHEN 'sending' THEN 'unknown' ELSE 'expired' END,
+        reason = CASE d.reason WHEN 'topic_missing' THEN d.reason ELSE 'expired' END,
         due_at = NULL, owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
       FROM locked l WHERE d.id = l.id
     ), interrupted AS (

@@ -6,8 +6,9 @@ import { BrokerError } from '../../core/broker/broker.ts'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { systemClock } from '../../core/clock.ts'
+import { createEventMetrics } from '../../core/events/publisher.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
-import type { DeliveryStatus } from '../../core/notification/status.ts'
+import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import { channelTopics, requestsTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
@@ -41,7 +42,7 @@ afterAll(async () => {
   await database.close()
 })
 beforeEach(async () => {
-  for (const table of ['notifications', 'deliveries', 'attempts', 'cancellations'] as const)
+  for (const table of ['notifications', 'deliveries', 'attempts', 'cancellations', 'held_records'] as const)
     await database.db.deleteFrom(table).execute()
   await database.db.updateTable('sweeps').set({ expires_at: '-infinity' }).execute()
   lines.length = 0
@@ -59,6 +60,7 @@ function sweeper(change: Partial<SweeperOptions> = {}): Sweeper {
     retention: 30 * day,
     clock: systemClock,
     logger,
+    events: createEventMetrics(registry),
     metrics: createSweeperMetrics(registry),
     ...change,
   })
@@ -72,6 +74,7 @@ interface Row {
   lease?: number
   channel?: string
   notification?: string
+  reason?: Reason
 }
 
 const fromNow = (milliseconds: number) => new Date(Date.now() + milliseconds)
@@ -89,6 +92,7 @@ async function deliver(row: Row = {}): Promise<string> {
       channel_type: 'sms',
       recipient: 'phone:+15550100',
       status,
+      reason: row.reason ?? null,
       attempt: status === 'sending' || status === 'retrying' ? 1 : 0,
       claims: status === 'sending' ? 1 : 0,
       owner: status === 'sending' ? 'w' : null,
@@ -127,6 +131,12 @@ describe('G4: a delivery past its deadline', () => {
     )
     expect(lines).toHaveLength(1)
     expect(JSON.parse(lines[0]!)).toMatchObject({ expired: 2 })
+  })
+
+  it('keeps as its reason that its topic is missing, when it waited for that', async () => {
+    const id = await deliver({ reason: 'topic_missing' })
+    await sweeper().sweep()
+    expect(await rowOf(id)).toMatchObject({ status: 'expired', reason: 'topic_missing' })
   })
 
   it('is left to its worker for two minutes, and for good once it has ended', async () => {
@@ -256,11 +266,13 @@ describe('G4: a delivery whose record has left the log', () => {
       await deliver({ status: 'retrying', expires: day, queued: -hour - minute }),
     ]
     const fresh = await deliver({ expires: day, queued: -minute })
+    const held = await deliver({ expires: day, queued: -2 * hour, reason: 'topic_missing' })
     await clean(topics.main)
     await sweeper().sweep()
     for (const id of [queued, retrying])
       expect(await rowOf(id)).toMatchObject({ status: 'expired', reason: 'log_expired' })
     expect(await rowOf(fresh)).toMatchObject(untouched('queued'))
+    expect(await rowOf(held)).toMatchObject({ status: 'queued', reason: 'topic_missing' })
   })
 
   it.each([

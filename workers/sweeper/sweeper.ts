@@ -4,6 +4,7 @@ import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
 import type { SweeperMetrics } from './metrics.ts'
 import { type Note, sweepOverdue } from './overdue.ts'
+import { releaseHeld } from './release.ts'
 import { tellUntold, type TellOptions } from './tell.ts'
 import { StrandedWalk, type StrandedWalkOptions } from './stranded.ts'
 
@@ -28,8 +29,8 @@ const defaultPatience = 3_600_000
 const lockKey = '7161130679611977582'
 
 /**
- * Sees to it that every delivery ends, whatever became of its record and its worker, tells of what ended so, and deletes what is older than the
- * history is kept.
+ * Sees to it that every delivery ends, whatever became of its record and its worker, writes what waited for a topic, tells of what ended so, and
+ * deletes what is older than the history is kept.
  * Any number may run on one database: one works at a time, and the others would do no harm.
  */
 export class Sweeper {
@@ -62,10 +63,13 @@ export class Sweeper {
       metrics.swept.inc({ status, reason }, more)
       count(status === 'unknown' ? status : reason, more)
     }
+    // Another process may sweep from now on, and then it knows.
+    metrics.heldSince.reset()
     try {
       await alone(db, async (connection) => {
         const { signal } = this.#stopping
         await sweepOverdue(connection, note, signal)
+        await this.#release(connection, signal)
         await this.#stranded.sweep(connection, note, signal)
         const forgotten = await this.#forget(connection, signal)
         count('forgotten', forgotten)
@@ -73,6 +77,14 @@ export class Sweeper {
       })
     } finally {
       if (done.size > 0) logger.info(Object.fromEntries(done), 'Swept')
+    }
+  }
+
+  async #release(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
+    const { metrics, logger } = this.#options
+    for (const [topic, since] of await releaseHeld(db, this.#options, signal)) {
+      metrics.heldSince.set({ topic }, since / 1000)
+      logger.error({ topic, since: new Date(since) }, 'Deliveries wait for a topic that does not take them')
     }
   }
 

@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto'
+import { Registry } from 'prom-client'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { BrokerError, type RecordToProduce } from '../../core/broker/broker.ts'
+import { createEventMetrics } from '../../core/events/publisher.ts'
 import { formatDeliveryId, formatNotificationId, deriveInstallKeys } from '../../core/notification/ids.ts'
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
+import { createLogger } from '../../core/observability/logger.ts'
 import { cancelNotification } from '../../core/store/cancellations.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { tellUntold } from './tell.ts'
 
+const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const keys = deriveInstallKeys(Buffer.alloc(32, 1))
 let database: TestDatabase
 let produced: RecordToProduce[]
 let failure: BrokerError | undefined
+let registry: Registry
 
 beforeAll(async () => {
   database = await testDatabase()
@@ -30,12 +35,14 @@ const producer = {
     return []
   },
 }
-const tell = () =>
-  tellUntold(
+const tell = () => {
+  registry = new Registry()
+  return tellUntold(
     database.db,
-    { producer, keys, prefix: 'p', clock: { now: () => 0 } },
+    { producer, keys, prefix: 'p', clock: { now: () => 0 }, logger, events: createEventMetrics(registry) },
     new AbortController().signal,
   )
+}
 
 async function insert(status: DeliveryStatus): Promise<string> {
   const id = randomUUID()
@@ -109,4 +116,15 @@ it('leaves to workers what they end, and forgets what has been deleted', async (
   expect(ids).toHaveLength(4)
   expect(produced).toEqual([])
   expect(await database.db.selectFrom('untold_changes').selectAll().execute()).toEqual([])
+})
+
+it('drops and counts what it would tell when there is no topic for it: it must not fill the store', async () => {
+  const id = await insert('queued')
+  await change(id, 'expired', 'expired')
+  failure = new BrokerError('unknown_topic', 'no such topic')
+  await tell()
+  expect(await database.db.selectFrom('untold_changes').selectAll().execute()).toEqual([])
+  expect(await registry.getSingleMetricAsString('carillon_events_dropped_total')).toContain(
+    '{code="unknown_topic"} 1',
+  )
 })

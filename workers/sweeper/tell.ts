@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely'
-import type { Producer } from '../../core/broker/broker.ts'
+import { BrokerError, type Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import { encodeEvent, isEventStatus } from '../../core/events/delivery-event.ts'
+import { type EventMetrics, isRefusal } from '../../core/events/publisher.ts'
 import { formatNotificationId, type InstallKeys } from '../../core/notification/ids.ts'
+import type { Logger } from '../../core/observability/logger.ts'
 import type { Database } from '../../core/store/schema.ts'
 
 export interface TellOptions {
@@ -11,15 +13,20 @@ export interface TellOptions {
   /** Prefix of the install's topics. */
   prefix: string
   clock: Pick<Clock, 'now'>
+  logger: Logger
+  events: EventMetrics
 }
 
 /** Changes told in one write, and writes in one round. */
 const [batchSize, maxBatches] = [500, 100]
 
-/** Tells of what ended at no worker. A change that is told and not yet struck off when the process ends is told again, under the same id. */
+/**
+ * Tells of what ended at no worker. A change that is told and not yet struck off when the process ends is told again, under the same id. Where the
+ * events topic is missing, or not ours to write, they are dropped and counted, as those of workers are: they must not fill the store.
+ */
 export async function tellUntold(
   db: Kysely<Database>,
-  { producer, keys, prefix, clock }: TellOptions,
+  { producer, keys, prefix, clock, logger, events }: TellOptions,
   signal: AbortSignal,
 ): Promise<void> {
   for (let batches = 0; batches < maxBatches && !signal.aborted; batches++) {
@@ -43,7 +50,14 @@ export async function tellUntold(
       }
       return [encodeEvent(prefix, told, clock.now())]
     })
-    await producer.produce(records)
+    try {
+      await producer.produce(records)
+      events.published.inc(records.length)
+    } catch (error) {
+      if (!(error instanceof BrokerError && isRefusal(error))) throw error
+      events.dropped.inc({ code: error.code }, records.length)
+      logger.error({ err: error, events: records.length }, 'Events dropped; carillon apply makes their topic')
+    }
     await strikeOff(db, changes)
     if (changes.length < batchSize) return
   }

@@ -71,7 +71,7 @@ export interface EndStrandedOptions {
   reason: 'channel_deleted' | 'log_expired'
 }
 
-/** Ends the deliveries of a channel that wait for what will not come. Answers how many. */
+/** Ends the deliveries of a channel that wait for what will not come. Answers how many. What waits for its topic is in no log, and so not lost from one. */
 export async function endStranded(db: Kysely<Database>, options: EndStrandedOptions): Promise<number> {
   const { tenant, channel, from, to, since, status, reason } = options
   const { numAffectedRows = 0n } = await sql`
@@ -81,6 +81,7 @@ export async function endStranded(db: Kysely<Database>, options: EndStrandedOpti
         AND (expires_at, id) <= (${to.expires_at}::timestamptz, ${to.id}::uuid)
         AND tenant = ${tenant} AND channel = ${channel}
         AND status IN ('accepted', 'queued', 'retrying') AND updated_at <= ${since}
+        AND (${reason} <> 'log_expired' OR reason IS DISTINCT FROM 'topic_missing')
       ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE deliveries d SET status = ${status}, reason = ${reason}, due_at = NULL, updated_at = clock_timestamp()

@@ -1,0 +1,111 @@
+import { type Kysely, sql } from 'kysely'
+import type { RecordToProduce } from '../broker/broker.ts'
+import type { Database } from './schema.ts'
+
+/** The record of a delivery. */
+export interface DeliveryRecord extends RecordToProduce {
+  value: Buffer
+  headers: Readonly<Record<string, string>>
+  delivery: string
+  expiresAt: string
+}
+
+/** Keeps records that their topic does not take, and says so of their deliveries. Safe to repeat. */
+export async function holdRecords(db: Kysely<Database>, records: readonly DeliveryRecord[]): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await transaction
+      .insertInto('held_records')
+      .values(
+        records.map(({ delivery, topic, key, value, headers, expiresAt }) => ({
+          delivery_id: delivery,
+          topic,
+          key,
+          value,
+          headers: JSON.stringify(headers),
+          expires_at: expiresAt,
+          held_at: sql<Date>`clock_timestamp()`,
+        })),
+      )
+      .onConflict((conflict) => conflict.column('delivery_id').doNothing())
+      .execute()
+    await setWaiting(
+      transaction,
+      records.map(({ delivery }) => delivery),
+      { status: 'queued', reason: 'topic_missing' },
+    )
+  })
+}
+
+/** Ends deliveries that their topic refuses for their size. */
+export function failTooLarge(db: Kysely<Database>, deliveries: readonly string[]): Promise<void> {
+  return setWaiting(db, deliveries, { status: 'failed', reason: 'too_large' })
+}
+
+/** Topics for which records wait, each with the time at which its oldest began to. Costs a look at the index per topic. */
+export async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since: Date }[]> {
+  const { rows } = await sql<{ topic: string; since: Date }>`
+    WITH RECURSIVE topics AS (
+      (SELECT topic FROM held_records ORDER BY topic LIMIT 1)
+      UNION ALL
+      SELECT (SELECT h.topic FROM held_records h WHERE h.topic > t.topic ORDER BY h.topic LIMIT 1)
+      FROM topics t WHERE t.topic IS NOT NULL
+    )
+    SELECT t.topic, oldest.held_at AS since FROM topics t
+    CROSS JOIN LATERAL (SELECT held_at FROM held_records h WHERE h.topic = t.topic ORDER BY sequence LIMIT 1) oldest
+    WHERE t.topic IS NOT NULL`.execute(db)
+  return rows
+}
+
+/** The records that have waited longest for a topic, in order. */
+export async function readHeld(
+  db: Kysely<Database>,
+  topic: string,
+  limit: number,
+): Promise<DeliveryRecord[]> {
+  const rows = await db
+    .selectFrom('held_records')
+    .selectAll()
+    .where('topic', '=', topic)
+    .orderBy('sequence')
+    .limit(limit)
+    .execute()
+  return rows.map(({ delivery_id, key, value, headers, expires_at }) => ({
+    topic,
+    key,
+    value,
+    headers,
+    delivery: delivery_id,
+    expiresAt: expires_at.toISOString(),
+  }))
+}
+
+/** Forgets records that are written now. */
+export async function strikeOffHeld(db: Kysely<Database>, deliveries: readonly string[]): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await transaction
+      .deleteFrom('held_records')
+      .where('delivery_id', '=', (eb) => eb.fn.any(sql.val(deliveries)))
+      .execute()
+    await setWaiting(transaction, deliveries, { status: 'queued', reason: null })
+  })
+}
+
+/** Forgets records whose time was over before a point in time. */
+export async function dropHeldBefore(db: Kysely<Database>, before: Date): Promise<void> {
+  await db.deleteFrom('held_records').where('expires_at', '<', before).execute()
+}
+
+/** Of deliveries that nobody has claimed yet. Rows are locked in the order of their ids, as claims lock them. */
+async function setWaiting(
+  db: Kysely<Database>,
+  deliveries: readonly string[],
+  { status, reason }: { status: 'queued' | 'failed'; reason: 'topic_missing' | 'too_large' | null },
+): Promise<void> {
+  await sql`
+    WITH locked AS (
+      SELECT id FROM deliveries WHERE id = ANY(${deliveries}::uuid[]) AND status = 'queued' AND attempt = 0
+      ORDER BY id FOR UPDATE
+    )
+    UPDATE deliveries d SET status = ${status}, reason = ${reason}, updated_at = clock_timestamp()
+    FROM locked WHERE d.id = locked.id`.execute(db)
+}

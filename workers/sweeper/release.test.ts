@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { BrokerError } from '../../core/broker/broker.ts'
+import type { DeliveryStatus } from '../../core/notification/status.ts'
+import { failTooLarge, heldTopics, holdRecords } from '../../core/store/held-records.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
+import { openLedger } from '../delivery/ledger.ts'
+import { releaseHeld } from './release.ts'
+
+const day = 86_400_000
+let database: TestDatabase
+let scripted: ReturnType<typeof scriptedBroker>
+
+beforeAll(async () => {
+  database = await testDatabase()
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  scripted = scriptedBroker()
+  for (const table of ['deliveries', 'held_records'] as const) await database.db.deleteFrom(table).execute()
+})
+
+async function hold(topic: string, count = 1, expires = Date.now() + day): Promise<string[]> {
+  const deliveries = Array.from({ length: count }, () => randomUUID())
+  const now = new Date()
+  await database.db
+    .insertInto('deliveries')
+    .values(
+      deliveries.map((id) => ({
+        id,
+        notification_id: id,
+        tenant: 'shop',
+        channel: 'texts',
+        channel_type: 'sms' as const,
+        recipient: 'phone:+15550100',
+        status: 'queued' as const,
+        expires_at: new Date(expires),
+        created_at: now,
+        updated_at: now,
+      })),
+    )
+    .execute()
+  await holdRecords(
+    database.db,
+    deliveries.map((delivery) => ({
+      topic,
+      key: 'k',
+      value: Buffer.from([0, 255, 1]),
+      headers: { ce_id: delivery },
+      delivery,
+      expiresAt: new Date(expires).toISOString(),
+    })),
+  )
+  return deliveries
+}
+
+const release = () =>
+  releaseHeld(
+    database.db,
+    { producer: scripted.broker.producer, clock: { now: () => Date.now() } },
+    new AbortController().signal,
+  )
+const rowOf = (id: string) =>
+  database.db.selectFrom('deliveries').select(['status', 'reason']).where('id', '=', id).executeTakeFirst()
+const written = () => scripted.produced.map(({ headers }) => headers!['ce_id'])
+const queued = (reason: string | null) => ({ status: 'queued' as DeliveryStatus, reason })
+
+it('writes what waits for a topic once it takes it, in order, as it would have been written', async () => {
+  const deliveries = await hold('a', 700)
+  expect(await rowOf(deliveries[0]!)).toEqual(queued('topic_missing'))
+  expect(await release()).toEqual(new Map())
+  expect(written()).toEqual(deliveries)
+  expect(scripted.produced[0]).toMatchObject({ topic: 'a', key: 'k', value: Buffer.from([0, 255, 1]) })
+  expect(await rowOf(deliveries[699]!)).toEqual(queued(null))
+  expect(await heldTopics(database.db)).toEqual([])
+})
+
+it('leaves what waits for a topic that still refuses, and asks it once', async () => {
+  const [waiting] = await hold('missing', 3)
+  const [free] = await hold('there')
+  await hold('zoo')
+  scripted.refusals.set('missing', new BrokerError('unknown_topic', 'no such topic'))
+  const closed = await release()
+  expect([...closed.keys()]).toEqual(['missing'])
+  expect(Math.abs(closed.get('missing')! - Date.now())).toBeLessThan(60_000)
+  expect(scripted.attempts).toEqual(['missing', 'there', 'zoo'])
+  expect(written()).toContain(free)
+  expect(await rowOf(waiting!)).toEqual(queued('topic_missing'))
+  expect((await heldTopics(database.db)).map(({ topic }) => topic)).toEqual(['missing'])
+})
+
+it('keeps everything when the brokers go away in the middle', async () => {
+  await hold('a', 3)
+  scripted.refusals.set('a', (records) =>
+    records.length > 1 ? new BrokerError('unavailable', 'away') : undefined,
+  )
+  await expect(release()).rejects.toThrow('away')
+  scripted.refusals.clear()
+  await release()
+  expect(written()).toHaveLength(3)
+})
+
+it('ends what the topic refuses for its size, and drops what is out of time', async () => {
+  const [large] = await hold('a')
+  scripted.refusals.set('a', new BrokerError('record_too_large', 'too large'))
+  await release()
+  expect(await rowOf(large!)).toEqual({ status: 'failed', reason: 'too_large' })
+  await hold('b', 1, Date.now() - day)
+  await release()
+  expect(scripted.attempts).not.toContain('b')
+  expect(await heldTopics(database.db)).toEqual([])
+})
+
+it('touches no delivery that a worker has claimed: its record was written before a crash', async () => {
+  const [id] = await hold('a')
+  const ledger = openLedger({ db: database.db, workerId: 'w' })
+  await ledger.claim({ id: id!, attempt: 1, replayEpoch: 0, leaseMilliseconds: 60_000 })
+  await failTooLarge(database.db, [id!])
+  await release()
+  expect(await rowOf(id!)).toEqual({ status: 'sending', reason: null })
+})
