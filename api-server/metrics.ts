@@ -1,4 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
+import type { Catalog } from '../core/catalog/catalog.ts'
+import { channelOfKey } from '../core/catalog/records.ts'
 import { durationBuckets } from '../core/observability/metrics.ts'
 
 export type ApiMetrics = ReturnType<typeof createApiMetrics>
@@ -40,4 +42,16 @@ export function createApiMetrics(registry: Registry) {
       registers,
     }),
   }
+}
+
+/** Takes the series of a channel away with the channel. */
+export function forgetDeletedChannels(
+  { accepted }: Pick<ApiMetrics, 'accepted'>,
+  catalog: Pick<Catalog, 'channel' | 'onChange'>,
+): void {
+  catalog.onChange((key) => {
+    const gone = key === undefined ? undefined : channelOfKey(key)
+    if (gone === undefined || catalog.channel(gone.namespace, gone.name) !== undefined) return
+    accepted.remove({ namespace: gone.namespace, channel: gone.name })
+  })
 }

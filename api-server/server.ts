@@ -16,7 +16,7 @@ import { setHeaders } from './headers.ts'
 import { checkHost } from './host-check.ts'
 import { readJsonBodies } from './json-body.ts'
 import { createCheckData } from './check-data.ts'
-import { createApiMetrics } from './metrics.ts'
+import { createApiMetrics, forgetDeletedChannels } from './metrics.ts'
 import { observeRequests, routeOf } from './observe.ts'
 import { poolRandomBytes } from './random-pool.ts'
 import { cancelNotification } from './routes/cancel-notification.ts'
@@ -80,6 +80,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 1_024 },
   })
   const apiMetrics = createApiMetrics(registry)
+  forgetDeletedChannels(apiMetrics, catalog)
   registerLag({ registry, admin: broker.admin, catalog, prefix, clock, logger })
   registerDeadLetters({ registry, db, catalog, logger })
   const send = createSend({

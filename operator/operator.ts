@@ -12,9 +12,9 @@ import type { HorizontalPodAutoscaler } from './autoscaler/other-owners.ts'
 import { createScalingStatusWriter } from './autoscaler/status.ts'
 import { podAutoscalers, scaledObjects } from './kinds.ts'
 import { TemplateThreads } from '../core/template/threads/template-threads.ts'
-import { startTemplateController } from './template/controller.ts'
+import { createTemplateController } from './template/controller.ts'
 import { CatalogWriter } from './catalog-writer.ts'
-import { startChannelController } from './channel/controller.ts'
+import { createChannelController } from './channel/controller.ts'
 import type { Platform } from './platform.ts'
 import { ensureRelease } from './release/ensure.ts'
 import type { Api } from './runtime/api.ts'
@@ -72,7 +72,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
     const threads = new TemplateThreads({ logger })
     started.push(() => threads.close())
-    const templateController = startTemplateController({
+    const templateController = createTemplateController({
       ...options,
       catalog,
       writer,
@@ -80,7 +80,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       checkTemplate: (template) => threads.check(template),
       recordEvent,
     })
-    const channelController = startChannelController({
+    const channelController = createChannelController({
       ...options,
       platform,
       catalog,

@@ -49,6 +49,14 @@ export function keyOf({ kind, metadata }: Resource): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`
 }
 
+/** The channel that a key is of, or undefined when it is another's. */
+export function channelOfKey(key: string): { namespace: string; name: string } | undefined {
+  const [kind, namespace, name] = key.split('/')
+  return kind === 'NotificationChannel' && namespace !== undefined && name !== undefined
+    ? { namespace, name }
+    : undefined
+}
+
 export function revisionKeyOf(resource: Resource, revision: string): string {
   return `${keyOf(resource)}@${revision}`
 }

@@ -12,7 +12,7 @@ import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import { keyOf } from '../runtime/resource-kind.ts'
+import { keyOf, type ObjectName, parseKey } from '../runtime/resource-kind.ts'
 import { decide, initialState, type ScalingState } from './decide.ts'
 import { explain, scalingCondition } from './explain.ts'
 import { Inflow } from './inflow.ts'
@@ -86,8 +86,14 @@ export class Autoscaler {
     const begun = clock.monotonic()
     const readings = await readChannels(admin, channels, prefix, clock.now())
     metrics.sweep.set((clock.monotonic() - begun) / 1000)
-    const known = new Set(channels.map(({ metadata }) => keyOf(metadata)))
-    for (const key of this.#states.keys()) if (!known.has(key)) this.#states.delete(key)
+    // Of a channel that is gone, or that somebody else scales, nothing is known any more; a gauge would go on saying what was.
+    const native = channels.filter(({ spec }) => spec.scaling.mode === 'Native')
+    const scaled = new Set(native.map(({ metadata }) => keyOf(metadata)))
+    for (const key of this.#states.keys()) {
+      if (scaled.has(key)) continue
+      this.#states.delete(key)
+      for (const gauge of [metrics.desired, metrics.capacity]) gauge.remove(labelsOf(parseKey(key)))
+    }
     for (const channel of channels) {
       try {
         await this.#settle(channel, readings.get(keyOf(channel.metadata)), signal)
@@ -151,7 +157,7 @@ export class Autoscaler {
     const decision = decide(known.scaling, { ...inputsOf(channel, workers), current, lag }, now)
     const { replicas, reason, state } = decision
     this.#states.set(key, { ...known, scaling: state })
-    const labels = { namespace: channel.metadata.namespace, channel: channel.metadata.name }
+    const labels = labelsOf(channel.metadata)
     metrics.desired.set(labels, replicas)
     if (state.capacity !== undefined) metrics.capacity.set(labels, state.capacity)
     const direction = replicas > current ? 'up' : replicas < current ? 'down' : 'none'
@@ -165,6 +171,10 @@ export class Autoscaler {
     }
     return scalingCondition(decision)
   }
+}
+
+function labelsOf({ namespace, name }: ObjectName) {
+  return { namespace, channel: name }
 }
 
 function inputsOf(

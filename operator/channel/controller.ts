@@ -1,5 +1,6 @@
 import type { Broker } from '../../core/broker/broker.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import { channelOfKey } from '../../core/catalog/records.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
@@ -51,7 +52,7 @@ const workers = 4
 const sweepInterval = 300_000
 
 /** Watches channels and what was made for them, and reconciles the channel that a change concerns. */
-export function startChannelController(options: ChannelControllerOptions) {
+export function createChannelController(options: ChannelControllerOptions) {
   const { api, broker, catalog, watches, watchNamespaces, platform, clock, logger } = options
   const own = [platform.namespace]
   const managed = { labelSelector: managedSelector }
@@ -176,11 +177,4 @@ function names({ spec }: ChannelObject, secret: string): boolean {
     Array.isArray(providers) &&
     providers.some((entry) => (entry as { secretRef?: { name?: string } } | null)?.secretRef?.name === secret)
   )
-}
-
-function channelOfKey(key: string): ObjectName | undefined {
-  const [kind, namespace, name] = key.split('/')
-  return kind === 'NotificationChannel' && namespace !== undefined && name !== undefined
-    ? { namespace, name }
-    : undefined
 }

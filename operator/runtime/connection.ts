@@ -46,7 +46,10 @@ export class Connection {
   readonly #config: KubeConfig
   readonly #clock: Clock
   readonly #origin: string
-  #credentials: Promise<Credentials> | undefined
+  #credentials: Credentials | undefined
+  /** One reading at a time, however many requests wait for it: each one makes a pool. */
+  #reading: Promise<Credentials> | undefined
+  readonly #closing = new AbortController()
 
   constructor(config: KubeConfig, clock: Clock) {
     this.#config = config
@@ -72,7 +75,7 @@ export class Connection {
       ...(request.body && { body: JSON.stringify(request.body) }),
       headersTimeout: requestTimeout,
       bodyTimeout: request.silence ?? requestTimeout,
-      signal: signal ?? null,
+      signal: signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal,
     })
     if (response.statusCode < 300) return response
     throw await toError(response, `${request.method} ${request.path}`)
@@ -86,18 +89,21 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    const credentials = await this.#credentials?.catch(() => undefined)
-    await credentials?.agent.destroy()
+    await this.#reading?.catch(() => undefined)
+    // Also what is under way on a pool whose credentials were replaced.
+    this.#closing.abort()
+    await this.#credentials?.agent.destroy()
   }
 
-  async #fresh(): Promise<Credentials> {
-    const before = await this.#credentials?.catch(() => undefined)
-    if (before !== undefined && this.#clock.monotonic() - before.readAt < credentialsAge) return before
-    this.#credentials = this.#read(before)
-    return this.#credentials
+  #fresh(): Promise<Credentials> | Credentials {
+    const known = this.#credentials
+    if (known !== undefined && this.#clock.monotonic() - known.readAt < credentialsAge) return known
+    this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
+    return this.#reading
   }
 
-  async #read(before: Credentials | undefined): Promise<Credentials> {
+  async #read(): Promise<Credentials> {
+    const before = this.#credentials
     const options: RequestOptions = {}
     await this.#config.applyToHTTPSOptions(options)
     const { ca, cert, key, servername, rejectUnauthorized } = options
@@ -108,7 +114,8 @@ export class Connection {
     const headers = { ...(options.headers as Record<string, string>) }
     if (typeof options.auth === 'string')
       headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
-    return { readAt: this.#clock.monotonic(), headers, agent, tls }
+    this.#credentials = { readAt: this.#clock.monotonic(), headers, agent, tls }
+    return this.#credentials
   }
 }
 

@@ -31,7 +31,7 @@ export interface TemplateControllerOptions {
 const workers = 2
 
 /** Watches templates, and what the catalog says of them. */
-export function startTemplateController(options: TemplateControllerOptions) {
+export function createTemplateController(options: TemplateControllerOptions) {
   const { catalog, watches, watchNamespaces, clock, logger } = options
   const cache = watches.add<TemplateObject>(templates, watchNamespaces)
   const statusWriter = createTemplateStatusWriter(options)
