@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '../free-ports.ts'
+import { Program } from '../program.ts'
 import { writeCertificates } from './certificates.ts'
-import { Component } from './component.ts'
+import { apiServerFlags, controllerFlags, etcdFlags, kwokFlags, quiet } from './component-flags.ts'
 
 export interface ControlPlaneOptions {
   /** The folder of programs of the part `kubernetes`. */
@@ -26,8 +28,8 @@ export interface ControlPlane {
   kubeconfig: string
   /** Path of the API server's audit log: one JSON event a line, who asked which verb of what. */
   auditLog: string
-  apiServer: Component
-  etcd: Component
+  apiServer: Program
+  etcd: Program
   /** Runs kubectl as administrator; never rejects for its exit code. */
   kubectl(args: readonly string[], input?: string): Promise<CommandResult>
   stop(): Promise<void>
@@ -69,16 +71,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const credentials = await readCredentials(pki)
 
   const component = (name: string, flags: Record<string, string>, readyUrl?: string) =>
-    new Component({
+    new Program({
       program: join(binaries, name),
       args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
       log: join(folder, `${name}.log`),
-      ...(readyUrl !== undefined && { ready: { url: readyUrl, ...credentials } }),
+      ...(readyUrl !== undefined && { isReady: () => answers(readyUrl, credentials) }),
     })
 
   const etcd = component('etcd', etcdFlags(folder, ports))
   const apiServer = component('kube-apiserver', apiServerFlags(folder, pki, ports), `${url}/readyz`)
-  const others: Component[] = []
+  const others: Program[] = []
   const kubectl: ControlPlane['kubectl'] = (args, input) =>
     run(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, ...args], input)
   const stop = async () => {
@@ -107,84 +109,27 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return { kubeconfig, auditLog, apiServer, etcd, kubectl, stop }
 }
 
-const quiet = { v: '1', 'leader-elect': 'false' }
-
-function etcdFlags(folder: string, [client, peer]: readonly number[]): Record<string, string> {
-  const clientUrl = `http://127.0.0.1:${client}`
-  const peerUrl = `http://127.0.0.1:${peer}`
-  return {
-    name: 'test',
-    'data-dir': join(folder, 'etcd'),
-    'log-level': 'warn',
-    // The data need not outlive the machine, only a restart of the process.
-    'unsafe-no-fsync': 'true',
-    'listen-client-urls': clientUrl,
-    'advertise-client-urls': clientUrl,
-    'listen-peer-urls': peerUrl,
-    'initial-advertise-peer-urls': peerUrl,
-    'initial-cluster': `test=${peerUrl}`,
-  }
+/** Whether a URL answers 200. */
+function answers(url: string, credentials: Credentials): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = request(url, { ...credentials, timeout: 2_000, agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    probe.on('timeout', () => probe.destroy())
+    probe.on('error', () => resolve(false))
+    probe.on('close', () => resolve(false))
+    probe.end()
+  })
 }
 
-function apiServerFlags(folder: string, pki: string, ports: readonly number[]): Record<string, string> {
-  return {
-    'etcd-servers': `http://127.0.0.1:${ports[0]}`,
-    'bind-address': '127.0.0.1',
-    'secure-port': String(ports[2]),
-    // An address of loopback is refused as an endpoint of the service `kubernetes`.
-    'endpoint-reconciler-type': 'none',
-    'tls-cert-file': join(pki, 'apiserver.crt'),
-    'tls-private-key-file': join(pki, 'apiserver.key'),
-    'client-ca-file': join(pki, 'ca.crt'),
-    'authorization-mode': 'Node,RBAC',
-    'service-cluster-ip-range': '10.96.0.0/16',
-    'service-account-issuer': 'https://kubernetes.default.svc',
-    'service-account-key-file': join(pki, 'service-account.pub'),
-    'service-account-signing-key-file': join(pki, 'service-account.key'),
-    'requestheader-client-ca-file': join(pki, 'front-proxy-ca.crt'),
-    'requestheader-allowed-names': 'front-proxy-client',
-    'requestheader-username-headers': 'X-Remote-User',
-    'requestheader-group-headers': 'X-Remote-Group',
-    'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
-    'proxy-client-cert-file': join(pki, 'front-proxy.crt'),
-    'proxy-client-key-file': join(pki, 'front-proxy.key'),
-    'audit-policy-file': join(folder, 'audit-policy.yaml'),
-    'audit-log-path': join(folder, 'audit.log'),
-    profiling: 'false',
-    v: '1',
-  }
+interface Credentials {
+  ca: Buffer
+  cert: Buffer
+  key: Buffer
 }
 
-function controllerFlags(pki: string, kubeconfig: string): Record<string, string> {
-  return {
-    ...quiet,
-    kubeconfig,
-    'secure-port': '0',
-    'use-service-account-credentials': 'true',
-    'service-account-private-key-file': join(pki, 'service-account.key'),
-    'root-ca-file': join(pki, 'ca.crt'),
-    // A namespace's children go within a test's patience.
-    'concurrent-namespace-syncs': '4',
-  }
-}
-
-function kwokFlags(binaries: string, pki: string, kubeconfig: string, ports: readonly number[]) {
-  return {
-    config: join(binaries, 'kwok-stages.yaml'),
-    kubeconfig,
-    'manage-all-nodes': 'false',
-    'manage-nodes-with-annotation-selector': 'kwok.x-k8s.io/node=fake',
-    cidr: '10.244.0.0/16',
-    'node-ip': '127.0.0.1',
-    'node-port': String(ports[3]),
-    'server-address': `127.0.0.1:${ports[3]}`,
-    'tls-cert-file': join(pki, 'kubelet.crt'),
-    'tls-private-key-file': join(pki, 'kubelet.key'),
-    'node-lease-duration-seconds': '40',
-  }
-}
-
-async function readCredentials(pki: string): Promise<{ ca: Buffer; cert: Buffer; key: Buffer }> {
+async function readCredentials(pki: string): Promise<Credentials> {
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(join(pki, file))),
   )
