@@ -79,6 +79,9 @@ export class Wire {
   readonly #cluster: Cluster
   readonly #pool: BrokerPool
   #topics: readonly string[] = []
+  /** The look at the cluster that is under way, and the one that follows it: whoever asks meanwhile joins that. */
+  #look: Promise<unknown> = Promise.resolve()
+  #nextLook: { topics: Set<string>; answer: Promise<ClusterMetadata> } | undefined
   #closed = false
 
   constructor({ bootstrapServers, clientId, tls, sasl }: WireOptions) {
@@ -118,7 +121,7 @@ export class Wire {
     this.#ensureOpen()
     // A node that is new to the cluster, or to us.
     if (!this.#pool.metadata?.brokers.some(({ nodeId }) => nodeId === node)) {
-      await this.#pool.refreshMetadata(this.#topics)
+      await this.#lookUp(this.#topics)
     }
     const broker = await this.#pool.findBroker({ nodeId: node })
     return (await send(broker, api, args, channel)) as Answer
@@ -134,9 +137,9 @@ export class Wire {
   /** Where topics are at present. At least one topic must be named. */
   async locate(topics: readonly string[]): Promise<Map<string, TopicPlace>> {
     this.#ensureOpen()
-    this.#topics = topics
-    await inTime(this.#pool.refreshMetadata(topics))
-    const found = this.#pool.metadata?.topicMetadata ?? []
+    const asked = new Set(topics)
+    const { topicMetadata } = await this.#lookUp(topics)
+    const found = topicMetadata.filter(({ topic }) => asked.has(topic))
     return new Map(
       found.map(({ topic, topicErrorCode, partitionMetadata }): [string, TopicPlace] => {
         // LEADER_NOT_AVAILABLE is said of partitions too; a topic that has some is known.
@@ -153,6 +156,37 @@ export class Wire {
         return [topic, { error: 0, partitions }]
       }),
     )
+  }
+
+  /**
+   * One look at a time, because kafkajs keeps the last answer only, whoever asked for it; the topics of all who wait are asked for at once. None means all
+   * there are.
+   */
+  #lookUp(topics: readonly string[]): Promise<ClusterMetadata> {
+    const next = (this.#nextLook ??= this.#prepareLook())
+    for (const topic of topics) next.topics.add(topic)
+    return next.answer
+  }
+
+  #prepareLook(): { topics: Set<string>; answer: Promise<ClusterMetadata> } {
+    const topics = new Set<string>()
+    const answer = this.#look.then(() => {
+      this.#nextLook = undefined
+      return this.#refresh([...topics])
+    })
+    this.#look = answer.catch(() => {})
+    return { topics, answer }
+  }
+
+  async #refresh(topics: readonly string[]): Promise<ClusterMetadata> {
+    this.#topics = topics
+    await inTime(this.#pool.refreshMetadata(topics))
+    const { metadata } = this.#pool
+    const answered = new Set(metadata?.topicMetadata.map(({ topic }) => topic))
+    // An earlier look that was given up may be answered just now.
+    if (metadata === null || !topics.every((topic) => answered.has(topic)))
+      throw new BrokerError('unavailable', 'Kafka did not say where the topics are')
+    return metadata
   }
 
   /** The names of all topics that this client may see. */

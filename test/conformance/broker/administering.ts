@@ -52,6 +52,22 @@ export function describeAdministering(bench: Bench): void {
       await bench.eventually(async () => expect(await broker.admin.listTopics(`${main}.`)).toEqual([]))
     })
 
+    it('are described to each who asks, however many ask at once', async () => {
+      const broker = await bench.open()
+      const topics = texts(4).map(() => spec())
+      await broker.admin.createTopics(topics)
+      const describeEach = () =>
+        Promise.all(
+          topics.flatMap(({ name }) => [
+            broker.admin.describeTopics([name]),
+            broker.admin.describeTopics([`${name}-missing`]),
+          ]),
+        )
+      const each = topics.flatMap(({ name }) => [[expect.objectContaining({ name })], []])
+      await bench.eventually(async () => expect(await describeEach()).toEqual(each))
+      for (let round = 0; round < 10; round++) expect(await describeEach()).toEqual(each)
+    })
+
     it('can be created by several clients at once', async () => {
       const clients = await Promise.all(texts(3).map(() => bench.open()))
       const topics = [spec(), spec()]
