@@ -18,6 +18,8 @@ export const header = {
   /** `topic/partition/offset` of the record that this one follows. */
   origin: 'carillon-origin',
   reason: 'carillon-reason',
+  /** `dropped` on a dead letter that was too large for its topic. */
+  payload: 'carillon-payload',
   traceparent: 'traceparent',
 } as const
 

@@ -1,5 +1,11 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
-import type { AttemptTable, Database, DeliveryTable, NotificationTable } from './schema.ts'
+import {
+  type AttemptTable,
+  type Database,
+  type DeliveryTable,
+  type NotificationTable,
+  unknownBody,
+} from './schema.ts'
 
 export interface NotificationHistory {
   notification: Selectable<NotificationTable>
@@ -60,7 +66,7 @@ export interface RecordedRequest {
   channels: string[]
 }
 
-/** Of the given notifications those that are recorded, in one read. */
+/** Of the given notifications those that are recorded, in one read. One of whose body nothing is known is none: a repeat is accepted, and planned once. */
 export async function findRecordedRequests(
   db: Kysely<Database>,
   ids: readonly string[],
@@ -76,6 +82,7 @@ export async function findRecordedRequests(
         .as('channels'),
     )
     .where('n.id', '=', (eb) => eb.fn.any(sql.val(ids)))
+    .where('n.body_hash', '<>', unknownBody)
     .execute()
   return new Map(
     rows.map((row) => [

@@ -32,11 +32,14 @@ export interface Database {
 type Timestamp = ColumnType<Date, Date | string, Date | string>
 type NullableTimestamp = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
 
+/** The hash of a body that nobody remembers. */
+export const unknownBody = Buffer.alloc(0)
+
 /** One accepted request. */
 export interface NotificationTable {
   id: string
   tenant: string
-  /** SHA-256 of the canonical request: tells a repeat from a conflict. */
+  /** SHA-256 of the canonical request: tells a repeat from a conflict. {@link unknownBody} where only a delivery was left of it. */
   body_hash: Buffer
   template: string | null
   template_revision: string | null

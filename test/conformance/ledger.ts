@@ -46,8 +46,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const second = await worker('b').claim({ ...ref(id), ...lease })
       expect(second).toMatchObject({ kind: 'busy' })
       expect(second.kind === 'busy' && second.milliseconds).toBeGreaterThan(50_000)
-      expect(await worker('b').finish(finishEntry(id))).toBe(false)
-      expect(await worker('a').finish(finishEntry(id))).toBe(true)
+      expect(await worker('b').finish(finishEntry(id))).toBe('lost')
+      expect(await worker('a').finish(finishEntry(id))).toBe('recorded')
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({
         kind: 'settled',
         status: 'sent',
@@ -60,12 +60,12 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const release = { status: 'queued', reason: 'throttled', outcome: 'rate_limited' } as const
       for (let round = 0; round < 5; round++) {
         expect(await worker('a').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
-        expect(await worker('a').finish(finishEntry(id, release))).toBe(true)
-        expect(await worker('a').finish(finishEntry(id, release))).toBe(false)
+        expect(await worker('a').finish(finishEntry(id, release))).toBe('recorded')
+        expect(await worker('a').finish(finishEntry(id, release))).toBe('lost')
       }
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
       expect(await bench.attemptsOf(id)).toEqual([{ attempt: 1, claim: 1, owner: 'b', outcome: null }])
-      expect(await worker('b').finish(finishEntry(id))).toBe(true)
+      expect(await worker('b').finish(finishEntry(id))).toBe('recorded')
       expect(await worker('b').claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'settled' })
     })
 
@@ -94,8 +94,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         claim: 2,
         uncounted: 0,
       })
-      expect(await worker('frozen').finish(finishEntry(id))).toBe(false)
-      expect(await worker('b').finish(finishEntry(id, { claim: 2 }))).toBe(true)
+      expect(await worker('frozen').finish(finishEntry(id))).toBe('lost')
+      expect(await worker('b').finish(finishEntry(id, { claim: 2 }))).toBe('recorded')
       expect(await bench.attemptsOf(id)).toEqual([
         { attempt: 1, claim: 1, owner: 'frozen', outcome: 'interrupted' },
         { attempt: 1, claim: 2, owner: 'b', outcome: 'sent' },
@@ -108,8 +108,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       await ledger.claim({ ...ref(id), ...lease })
       await bench.expireLease(id)
       await ledger.claim({ ...ref(id), ...lease })
-      expect(await ledger.finish(finishEntry(id, { claim: 1 }))).toBe(false)
-      expect(await ledger.finish(finishEntry(id, { claim: 2 }))).toBe(true)
+      expect(await ledger.finish(finishEntry(id, { claim: 1 }))).toBe('lost')
+      expect(await ledger.finish(finishEntry(id, { claim: 2 }))).toBe('recorded')
     })
 
     it('lets the newer attempt through and drops the older', async () => {
@@ -178,7 +178,7 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const results = await Promise.allSettled(
         [id, lost, bad].map((name) => ledger.finish(finishEntry(name, { commitWith: commitWith(name) }))),
       )
-      expect(results).toMatchObject([{ value: true }, { value: false }, { status: 'rejected' }])
+      expect(results).toMatchObject([{ value: 'recorded' }, { value: 'lost' }, { status: 'rejected' }])
       // Twice for `id`: the first transaction was rolled back with the entry that failed, and the entry was then written alone.
       expect(new Set(writes)).toEqual(new Set([id]))
       expect(await ledger.claim({ ...ref(bad), ...lease })).toMatchObject({ kind: 'busy' })
@@ -224,10 +224,31 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         outcome: 'rejected',
       })
       expect(await Promise.all([ledger.finish(old), ledger.finish(finishEntry(id, { claim: 2 }))])).toEqual([
-        false,
-        true,
+        'lost',
+        'recorded',
       ])
       expect(await bench.statusOf(id)).toBe('sent')
+    })
+
+    it('gives up a delivery that waits for a retry which cannot be written, and no other', async () => {
+      const [id, newer] = [await newDelivery(), await newDelivery()]
+      const ledger = worker('a')
+      const retrying = { status: 'retrying', outcome: 'not_sent', dueAt: new Date() } as const
+      for (const delivery of [id, newer]) {
+        await ledger.claim({ ...ref(delivery), ...lease })
+        expect(await ledger.giveUp(ref(delivery))).toBe(false)
+        await ledger.finish(finishEntry(delivery, retrying))
+      }
+      expect(await ledger.giveUp(ref(id))).toBe(true)
+      expect(await ledger.giveUp(ref(id))).toBe(false)
+      expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({
+        kind: 'settled',
+        status: 'dead_lettered',
+        reason: 'too_large',
+      })
+      await ledger.claim({ ...ref(newer, 2), ...lease })
+      expect(await ledger.giveUp(ref(newer))).toBe(false)
+      expect(await bench.statusOf(newer)).toBe('sending')
     })
 
     it('writes a lost row again, once, and leaves one that is there', async () => {

@@ -11,7 +11,7 @@ import { createDeliver, type Rendered } from '../../workers/delivery/deliver.ts'
 import { type DestinationPass, Destinations } from '../../workers/delivery/destinations.ts'
 import { createFollowUps } from '../../workers/delivery/follow-ups.ts'
 import { Lane } from '../../workers/delivery/lane.ts'
-import type { ClaimResult, FinishEntry } from '../../workers/delivery/ledger.ts'
+import type { ClaimResult, Finished, FinishEntry } from '../../workers/delivery/ledger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { createSend } from '../../workers/delivery/send.ts'
 import { createTell } from '../../workers/delivery/tell.ts'
@@ -70,7 +70,11 @@ export interface Script {
   claimTakes?: number
   destination?: DestinationPass
   admitted?: boolean
-  produce?: () => Promise<void>
+  /** What recording comes to. */
+  finished?: Finished
+  /** Whether a delivery that is given up still waits for its retry. */
+  givenUp?: boolean
+  produce?: (records: readonly RecordToProduce[]) => Promise<void>
   publish?: () => Promise<void>
 }
 
@@ -82,6 +86,7 @@ export function scriptedDelivery({
 }: Script = {}) {
   const finished: FinishEntry[] = []
   const restored: string[] = []
+  const givenUp: string[] = []
   const produced: RecordToProduce[] = []
   const sends: string[] = []
   const told: StatusChange[] = []
@@ -112,14 +117,18 @@ export function scriptedDelivery({
         const failure = script.finishFailures?.shift()
         if (failure) throw failure
         finished.push(entry)
-        return true
+        return script.finished ?? 'recorded'
+      },
+      giveUp: async ({ id }) => {
+        givenUp.push(id)
+        return script.givenUp ?? true
       },
       restore: async ({ id }) => void restored.push(id),
     },
     followUps: createFollowUps({
       producer: {
         produce: async (records) => {
-          await script.produce?.()
+          await script.produce?.(records)
           produced.push(...records)
           return []
         },
@@ -157,7 +166,7 @@ export function scriptedDelivery({
     if (work.kind === 'unknown_version') throw new Error('held by the worker')
     return deliver(work, admission.enter()!, () => {})
   }
-  return { run, admission, finished, restored, produced, sends, told }
+  return { run, admission, finished, givenUp, restored, produced, sends, told }
 }
 
 /** An outcome of this class, with a code and a detail. */

@@ -1,5 +1,5 @@
 import { createBatcher } from '../../core/store/batcher.ts'
-import type { ClaimRequest, FinishEntry, Ledger } from '../../workers/delivery/ledger.ts'
+import type { ClaimRequest, Finished, FinishEntry, Ledger } from '../../workers/delivery/ledger.ts'
 import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { MemoryStore } from './memory-store.ts'
 
@@ -17,7 +17,7 @@ export function openMemoryLedger(store: MemoryStore, workerId: string, call: Cal
       maxItems: 200,
       flush: (items: FinishEntry[]) =>
         call('finish', async () => {
-          const results: (boolean | Promise<boolean>)[] = []
+          const results: Promise<Finished>[] = []
           for (const item of items) {
             const finished = store.finish(workerId, item)
             await finished.catch(() => {})
@@ -26,6 +26,7 @@ export function openMemoryLedger(store: MemoryStore, workerId: string, call: Cal
           return results
         }),
     }),
+    giveUp: (ref) => call('give up', () => store.giveUp(ref)),
     restore: (envelope) => call('restore', () => store.restore(envelope)),
   }
 }

@@ -5,7 +5,13 @@ import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
 import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
-import type { AttemptRef, ClaimRequest, ClaimResult, FinishEntry } from '../../workers/delivery/ledger.ts'
+import type {
+  AttemptRef,
+  ClaimRequest,
+  ClaimResult,
+  Finished,
+  FinishEntry,
+} from '../../workers/delivery/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
 
 export type DeliveryRow = Selectable<DeliveryTable>
@@ -41,7 +47,7 @@ export class MemoryStore {
   record(planned: readonly PlannedRequest[]): PlannedRequest[] {
     for (const { request } of planned) {
       const { id, body_hash: bodyHash } = request
-      if (!this.notifications.has(id)) this.notifications.set(id, { bodyHash, conflicts: 0 })
+      if (!this.notifications.get(id)?.bodyHash) this.notifications.set(id, { bodyHash, conflicts: 0 })
     }
     const accepted = planned.filter(({ request }) => {
       const notification = this.notifications.get(request.id)!
@@ -170,11 +176,11 @@ export class MemoryStore {
     }
   }
 
-  /** Answers whether the claim still held. What is to be committed with the outcome is, or neither. */
-  async finish(workerId: string, entry: FinishEntry): Promise<boolean> {
+  /** What is to be committed with the outcome is, or neither. */
+  async finish(workerId: string, entry: FinishEntry): Promise<Finished> {
     const row = this.deliveries.get(entry.id)
-    if (row?.status !== 'sending' || row.owner !== workerId || row.claims !== entry.claim) return false
-    if (row.replay_epoch !== entry.replayEpoch || row.attempt !== entry.attempt) return false
+    if (row?.status !== 'sending' || row.owner !== workerId || row.claims !== entry.claim) return 'lost'
+    if (row.replay_epoch !== entry.replayEpoch || row.attempt !== entry.attempt) return 'lost'
     await entry.commitWith?.(undefined as never)
     const { outcome, provider, code, detail } = entry
     const cancelled =
@@ -192,11 +198,21 @@ export class MemoryStore {
     })
     const finished = { outcome, provider, code, detail, finished_at: new Date(this.#clock.now()) }
     Object.assign(this.#attemptOf(entry, entry.claim)!, finished)
+    return cancelled ? 'cancelled' : 'recorded'
+  }
+
+  giveUp({ id, replayEpoch, attempt }: AttemptRef): boolean {
+    const row = this.deliveries.get(id)
+    if (row?.status !== 'retrying' || row.replay_epoch !== replayEpoch || row.attempt !== attempt)
+      return false
+    Object.assign(row, { status: 'dead_lettered', reason: 'too_large', due_at: null })
     return true
   }
 
   restore(envelope: DeliveryEnvelope): void {
     const { id, notification_id, tenant, channel, channel_type, recipient, user, expires_at } = envelope
+    if (!this.notifications.has(notification_id))
+      this.notifications.set(notification_id, { bodyHash: '', conflicts: 0 })
     this.#row(id, {
       notification_id,
       tenant,

@@ -52,8 +52,8 @@ describe('a cancelled delivery', () => {
       await claim(id)
       await cancelNotification(database.db, 'shop', id)
     }
-    expect(await finish(sent, {})).toBe(true)
-    expect(await failForNow(failed)).toBe(true)
+    expect(await finish(sent, {})).toBe('recorded')
+    expect(await failForNow(failed)).toBe('cancelled')
     expect(await rowOf(sent)).toMatchObject({ status: 'sent' })
     expect(await rowOf(failed)).toEqual({ status: 'cancelled', due_at: null })
     expect(await claim(failed, 2)).toEqual({ kind: 'stale' })
@@ -69,7 +69,7 @@ describe('a cancelled delivery', () => {
       .where('id', '=', id)
       .execute()
     expect(await claim(id)).toEqual({ kind: 'claimed', claim: 2, uncounted: 0, cancelled: true })
-    expect(await finish(id, { claim: 2, status: 'unknown', outcome: null })).toBe(true)
+    expect(await finish(id, { claim: 2, status: 'unknown', outcome: null })).toBe('recorded')
     expect(await rowOf(id)).toMatchObject({ status: 'unknown' })
   })
 

@@ -60,6 +60,9 @@ const holdMilliseconds = 1_000
 
 type DeliveryWork = Extract<Work, { kind: 'delivery' }>
 
+/** What was to be tried again, and was cancelled while it was being sent. */
+const cancelled = { next: 'end', status: 'cancelled', reason: null } as const
+
 const heldBack = { class: 'not_sent', detail: 'the destination keeps failing, and is left alone' } as const
 
 /** Leave to call a provider, and the destination that it leads to. */
@@ -130,7 +133,7 @@ export function createDeliver(options: DeliverOptions) {
       metrics.duplicatesSuppressed.inc(channel)
       if (claim.kind === 'stale') return { kind: 'done' }
       await tell(envelope, { ...ref, ...claim })
-      await followUps.repeat(record, ref, claim)
+      if (!(await followUps.repeat(record, ref, claim))) await giveUp(work)
       return { kind: 'done' }
     }
     const leaseEnd = claimedAt + options.leaseMilliseconds
@@ -147,20 +150,30 @@ export function createDeliver(options: DeliverOptions) {
     const told = tell(envelope, { ...ref, status: statusOf(next), reason: next.reason })
     // Before the next attempt can begin: after that, and a crash, nobody would know any more what this one came to.
     if (next.next !== 'end') await told
-    await followUps.write(record, ref, next, dueAt)
+    if (!(await followUps.write(record, ref, next, dueAt))) await giveUp(work)
     return { kind: 'done', told }
+  }
+
+  /** The record of the next attempt is too large for its topic, and would be at every try. */
+  async function giveUp({ record, envelope, ref }: DeliveryWork): Promise<void> {
+    logger.warn({ delivery: ref.id }, 'A delivery is too large for its retry topic')
+    const reason = 'too_large'
+    if (!(await ledger.giveUp(ref))) return
+    metrics.deliveries.inc({ ...channel, provider: '', outcome: 'dead_letter' })
+    await tell(envelope, { ...ref, status: 'dead_lettered', reason })
+    await followUps.deadLetter(record, reason)
   }
 
   async function judge(
     { record, envelope, ref }: DeliveryWork,
     rendered: Exclude<Rendered, { kind: 'busy' }>,
-    { claim, uncounted, cancelled }: Extract<ClaimResult, { kind: 'claimed' }>,
+    { claim, uncounted, cancelled: isCancelled }: Extract<ClaimResult, { kind: 'claimed' }>,
     leaseEnd: number,
     admitted: Admitted,
   ): Promise<Judgement> {
     const unknown = { next: 'end', status: 'unknown', reason: null } as const
     // Trying again is what the cancellation forbids; that the message did not leave before, nobody can say.
-    if (cancelled) return unsent(unknown, 'cancelled while a claim was lost')
+    if (isCancelled) return unsent(unknown, 'cancelled while a claim was lost')
     if (claim > maxClaims)
       return unsent({ next: 'dead_letter', reason: 'poison' }, `${maxClaims} claims without an outcome`)
     if (claim > 1 && options.policy.onUnknown === 'Hold' && options.idempotency === 'none')
@@ -184,6 +197,9 @@ export function createDeliver(options: DeliverOptions) {
     }
     const result = await options.send(rendered.message, envelope, ref.attempt, leaseEnd, admitted)
     const { outcome, provider, verdict: circuit } = result
+    // Nobody was asked: the same attempt is made again.
+    if (circuit === undefined)
+      return unsent({ next: 'release', milliseconds: holdMilliseconds, reason: null }, outcome.detail)
     const { idempotency } = provider
     if (outcome.class === 'rate_limited') metrics.limits.throttled.inc({ ...channel, by: 'provider' })
     return {
@@ -211,7 +227,9 @@ export function createDeliver(options: DeliverOptions) {
     const entry = toEntry(ref, claim, judgement, clock.now())
     while (!options.giveUp.aborted) {
       try {
-        return (await ledger.finish(entry)) ? { judgement, dueAt: entry.dueAt } : undefined
+        const finished = await ledger.finish(entry)
+        if (finished === 'cancelled') return { judgement: { ...judgement, decision: cancelled }, dueAt: null }
+        return finished === 'recorded' ? { judgement, dueAt: entry.dueAt } : undefined
       } catch (error) {
         logger.warn({ err: error }, 'Outcome not recorded')
         if (isDataError(error)) return finish(ref, claim, recordable(judgement))

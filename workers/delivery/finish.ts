@@ -1,21 +1,22 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../core/store/schema.ts'
-import type { FinishEntry } from './ledger.ts'
+import type { Finished, FinishEntry } from './ledger.ts'
 
 /**
- * Records outcomes in one statement, with what is to be committed with them; answers which claims still held, in order. `queued` gives a
+ * Records outcomes in one statement, with what is to be committed with them; answers what became of each, in order. `queued` gives a
  * claim back as if it had not been made: the same attempt may be claimed again, and its entry in the log is then written anew.
  */
 export async function finishBatch(
   db: Kysely<Database>,
   workerId: string,
   items: FinishEntry[],
-): Promise<boolean[]> {
+): Promise<Finished[]> {
   if (items.every(({ commitWith }) => commitWith === undefined)) return writeOutcomes(db, workerId, items)
   return db.transaction().execute(async (transaction) => {
-    const held = await writeOutcomes(transaction, workerId, items)
-    for (const [index, { commitWith }] of items.entries()) if (held[index]) await commitWith?.(transaction)
-    return held
+    const finished = await writeOutcomes(transaction, workerId, items)
+    for (const [index, { commitWith }] of items.entries())
+      if (finished[index] !== 'lost') await commitWith?.(transaction)
+    return finished
   })
 }
 
@@ -23,8 +24,8 @@ async function writeOutcomes(
   db: Kysely<Database>,
   workerId: string,
   items: FinishEntry[],
-): Promise<boolean[]> {
-  const { rows } = await sql<{ n: number }>`
+): Promise<Finished[]> {
+  const { rows } = await sql<{ n: number; cancelled: boolean }>`
     WITH input AS (
       SELECT * FROM unnest(
         ${items.map(({ id }) => id)}::uuid[],
@@ -71,7 +72,7 @@ async function writeOutcomes(
       WHERE l.verdict = 'held'
         AND a.delivery_id = l.id AND a.replay_epoch = l.epoch AND a.attempt = l.attempt AND a.claim = l.claim
     )
-    SELECT n FROM locked WHERE verdict = 'held'`.execute(db)
-  const held = new Set(rows.map(({ n }) => n))
-  return items.map((_item, index) => held.has(index + 1))
+    SELECT n, cancelled FROM locked WHERE verdict = 'held'`.execute(db)
+  const held = new Map(rows.map(({ n, cancelled }) => [n, cancelled ? 'cancelled' : 'recorded'] as const))
+  return items.map((_item, index) => held.get(index + 1) ?? 'lost')
 }

@@ -91,12 +91,12 @@ export class Lane {
   #enter(): Permit | undefined {
     const ticket = this.circuit.enter()
     if (ticket === undefined) return undefined
-    this.#limiter?.take()
+    const giveBack = this.#limiter?.take()
     this.#inFlight++
-    return this.#permit(ticket)
+    return this.#permit(ticket, giveBack)
   }
 
-  #permit(ticket: Ticket): Permit {
+  #permit(ticket: Ticket, giveBack: (() => void) | undefined): Permit {
     let open = true
     const end = () => {
       const ended = open
@@ -113,7 +113,7 @@ export class Lane {
       release: () => {
         if (!end()) return
         this.circuit.cancel(ticket)
-        this.#limiter?.giveBack()
+        giveBack?.()
       },
     }
   }

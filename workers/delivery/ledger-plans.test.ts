@@ -33,7 +33,7 @@ test('claims and outcomes look rows up by their ids, also in a table of a size a
     const claims = await Promise.all(refs.map((ref) => ledger.claim({ ...ref, leaseMilliseconds: 60_000 })))
     expect(claims.every(({ kind }) => kind === 'claimed')).toBe(true)
     expect(await Promise.all(refs.map(({ id }) => ledger.finish(finishEntry(id))))).toEqual(
-      refs.map(() => true),
+      refs.map(() => 'recorded'),
     )
   }
   expect(await scans()).toBe(before)

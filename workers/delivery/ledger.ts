@@ -1,9 +1,9 @@
-import type { Kysely, Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { FailureClass } from '../../core/notification/failure.ts'
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import { createBatcher } from '../../core/store/batcher.ts'
-import type { Database } from '../../core/store/schema.ts'
+import { type Database, unknownBody } from '../../core/store/schema.ts'
 import { isStoreUnavailable } from '../../core/store/store.ts'
 import { claimBatch } from './claim.ts'
 import { finishBatch } from './finish.ts'
@@ -16,8 +16,13 @@ import type { LedgerMetrics } from './ledger-metrics.ts'
  */
 export interface Ledger {
   claim(request: ClaimRequest): Promise<ClaimResult>
-  /** Records an outcome. False when the claim is no longer ours: another worker took it over after the lease had run out. */
-  finish(entry: FinishEntry): Promise<boolean>
+  /** Records an outcome. */
+  finish(entry: FinishEntry): Promise<Finished>
+  /**
+   * Ends a delivery whose next attempt cannot be put off, because its record is too large for the retry topic: a dead letter, reason `too_large`. False
+   * when it no longer waits for that attempt.
+   */
+  giveUp(ref: AttemptRef): Promise<boolean>
   /** Writes the row of a delivery that has a record and no row: the store lost it, as a failover may. */
   restore(envelope: DeliveryEnvelope): Promise<void>
 }
@@ -47,6 +52,9 @@ export type ClaimResult =
   /** A newer attempt exists, or the delivery has ended. */
   | { kind: 'stale' }
   | { kind: 'missing' }
+
+/** `lost`: the claim is no longer ours, another worker took it over after the lease had run out. `cancelled`: it was meanwhile, and is not tried again. */
+export type Finished = 'recorded' | 'cancelled' | 'lost'
 
 export interface FinishEntry extends AttemptRef {
   claim: number
@@ -98,6 +106,7 @@ export function openLedger({ db, workerId, metrics }: LedgerOptions): Ledger {
         measured('finish', items.length, () => finishBatch(db, workerId, items)),
       ),
     }),
+    giveUp: (ref) => giveUp(db, ref),
     restore: (envelope) => restore(db, envelope),
   }
 }
@@ -117,8 +126,38 @@ function isolating<Item, Result>(flush: (items: Item[]) => Promise<Result[]>) {
   }
 }
 
+async function giveUp(db: Kysely<Database>, { id, replayEpoch, attempt }: AttemptRef): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('deliveries')
+    .set({ status: 'dead_lettered', reason: 'too_large', due_at: null, updated_at: sql`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('replay_epoch', '=', replayEpoch)
+    .where('attempt', '=', attempt)
+    .where('status', '=', 'retrying')
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** With its notification, by whose age it is forgotten one day. What the request's body was, its record does not say. */
 async function restore(db: Kysely<Database>, envelope: DeliveryEnvelope): Promise<void> {
   const now = new Date()
+  const { notification_id, tenant, template, category, metadata, accepted_at, expires_at } = envelope
+  await db
+    .insertInto('notifications')
+    .values({
+      id: notification_id,
+      tenant,
+      body_hash: unknownBody,
+      template: template?.name ?? null,
+      template_revision: template?.revision ?? null,
+      category: category ?? null,
+      metadata: JSON.stringify(metadata),
+      traceparent: null,
+      accepted_at,
+      expires_at: expires_at ?? null,
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
   const userId = envelope.user?.['id']
   await db
     .insertInto('deliveries')

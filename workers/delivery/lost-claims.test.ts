@@ -58,11 +58,11 @@ describe('a delivery whose claim is not a fresh one', () => {
     expect(finished).toMatchObject([{ status: 'dead_lettered', reason: 'poison' }])
   })
 
-  it('sends nothing when its lease no longer covers the call', async () => {
+  it('sends nothing when its lease no longer covers the call, and spends no attempt', async () => {
     const { run, sends, finished } = scriptedDelivery({ claimTakes: 16_000, onUnknown: 'Hold' })
-    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(await run()).toMatchObject({ kind: 'park' })
     expect(sends).toEqual([])
-    expect(finished).toMatchObject([{ status: 'retrying', outcome: 'not_sent', code: 'lease_too_short' }])
+    expect(finished).toMatchObject([{ status: 'queued', outcome: null, uncounted: false }])
   })
 
   it('sends nothing that was cancelled under a claim that was lost, and does not claim to know what became of it', async () => {

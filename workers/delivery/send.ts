@@ -2,7 +2,7 @@ import type { Clock, Timers } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import { formatDeliveryId } from '../../core/notification/ids.ts'
 import type { Message } from '../../core/notification/message.ts'
-import type { Outcome } from '../../core/providers/provider.ts'
+import type { NotSent, Outcome } from '../../core/providers/provider.ts'
 import type { CircuitVerdict } from './decide.ts'
 import type { DestinationPass } from './destinations.ts'
 import type { Permit } from './lane.ts'
@@ -10,12 +10,15 @@ import type { DeliveryMetrics } from './metrics.ts'
 import type { OpenedProvider } from './providers.ts'
 import { inProviderSpan } from './trace-delivery.ts'
 
-export interface SendResult {
-  outcome: Outcome
-  provider: OpenedProvider
-  /** What the circuit said that watches whoever is to blame for the outcome; `undefined` when nobody was asked. */
-  verdict: CircuitVerdict | undefined
-}
+export type SendResult =
+  | {
+      outcome: Outcome
+      provider: OpenedProvider
+      /** What the circuit said that watches whoever is to blame for the outcome. */
+      verdict: CircuitVerdict
+    }
+  /** Nobody was asked. */
+  | { outcome: NotSent; provider: OpenedProvider; verdict: undefined }
 
 export interface SendOptions {
   /** Leave to ask another provider after one that did not take the message. */
@@ -26,7 +29,7 @@ export interface SendOptions {
   channel: { namespace: string; channel: string }
 }
 
-const leaseTooShort: Outcome = {
+const leaseTooShort: NotSent = {
   class: 'not_sent',
   code: 'lease_too_short',
   detail: 'the claim took so long that its lease would not cover the call',

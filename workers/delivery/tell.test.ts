@@ -27,6 +27,16 @@ describe('what deliver tells', () => {
     expect(told).toEqual([{ ...common, ...expected }])
   })
 
+  it('is that it was cancelled when that came first: nothing is tried again', async () => {
+    const { run, told, produced } = scriptedDelivery({
+      outcomes: [failed('not_sent')],
+      finished: 'cancelled',
+    })
+    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(told).toEqual([{ ...common, status: 'cancelled' }])
+    expect(produced).toEqual([])
+  })
+
   it('holds no slot when the delivery has ended, and is what the record waits for', async () => {
     const telling = Promise.withResolvers<void>()
     const result = await scriptedDelivery({ publish: () => telling.promise }).run()

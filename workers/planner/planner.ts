@@ -5,6 +5,7 @@ import { decodeRequest, header, type RequestEnvelope } from '../../core/notifica
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { isDataError } from '../../core/store/store.ts'
+import { produceDeadLetter } from '../dead-letter.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
@@ -144,9 +145,13 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     }
     while (!stopping.signal.aborted) {
       try {
-        await broker.producer.produce([
-          { topic: requestsDeadLettersTopic(prefix), key: record.key, value: record.value, headers },
-        ])
+        const { key, value } = record
+        await produceDeadLetter(broker.producer, {
+          topic: requestsDeadLettersTopic(prefix),
+          key,
+          value,
+          headers,
+        })
         return work.done()
       } catch (error) {
         logger.warn({ err: error }, 'Dead letter held')

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DeliveryEnvelope, RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deliveryIdFor, newNotificationId } from '../../core/notification/ids.ts'
+import { findRecordedRequests } from '../../core/store/notifications.ts'
+import { unknownBody } from '../../core/store/schema.ts'
 import { testDatabase } from '../../test/harness/postgres.ts'
 import type { PlannedDelivery } from './expand.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -106,6 +108,21 @@ describe('recordRequests', () => {
     expect(await recordRequests(database.db, [first, other])).toEqual([first])
     expect(await recordRequests(database.db, [other])).toEqual([])
     expect(await notificationOf(first)).toMatchObject({ conflicts: 2 })
+  })
+
+  it('takes a request whose deliveries alone were left in the store for what it is', async () => {
+    const first = planned()
+    await recordRequests(database.db, [first])
+    await database.db
+      .updateTable('notifications')
+      .set({ body_hash: unknownBody })
+      .where('id', '=', first.request.id)
+      .execute()
+    expect(await findRecordedRequests(database.db, [first.request.id])).toEqual(new Map())
+    expect(await recordRequests(database.db, [first])).toEqual([first])
+    expect((await findRecordedRequests(database.db, [first.request.id])).size).toBe(1)
+    const other = { ...first, request: { ...first.request, body_hash: 'cd'.repeat(32) } }
+    expect(await recordRequests(database.db, [other])).toEqual([])
   })
 
   it('survives two planners that record the same requests at once', async () => {

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { RequestEnvelope } from '../../core/notification/envelope.ts'
-import type { Database } from '../../core/store/schema.ts'
+import { type Database, unknownBody } from '../../core/store/schema.ts'
 import type { PlannedDelivery } from './expand.ts'
 
 export interface PlannedRequest {
@@ -53,7 +53,13 @@ async function insertNotifications(
         expires_at: request.expires_at ?? null,
       })),
     )
-    .onConflict((conflict) => conflict.column('id').doNothing())
+    // Nothing is known of the body where only a delivery was left: then this is it.
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet((eb) => ({ body_hash: eb.ref('excluded.body_hash') }))
+        .where('notifications.body_hash', '=', unknownBody),
+    )
     .execute()
   const stored = await db
     .selectFrom('notifications')

@@ -97,3 +97,13 @@ it('counts what has expired and what nobody can read, the latter where it may ha
   expect(await of({ reasons: ['retries_exhausted'] })).toEqual({})
   expect(await of({ templates: ['welcome'] })).toEqual({})
 })
+
+it('counts what was too large to be kept whole, and replays none of it', async () => {
+  const dropped = { ...deadLetter(1, { [header.payload]: 'dropped' }), value: null }
+  const { records, skipped } = await select(
+    [dropped, { ...dropped, headers: { ...dropped.headers, ce_id: 'x' } }],
+    { 1: {} },
+  )
+  expect(records).toEqual([])
+  expect(skipped).toEqual({ too_large: 1, unreadable: 1 })
+})

@@ -1,10 +1,6 @@
+import { z } from 'zod'
 import type { ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
-import {
-  type DeliveryEnvelope,
-  decodeDelivery,
-  header,
-  numberHeader,
-} from '../../core/notification/envelope.ts'
+import { decodeDelivery, header, numberHeader } from '../../core/notification/envelope.ts'
 import type { DeadLetterFilter, SkippedCounts } from '../../core/notification/replay.ts'
 import type { ReplayableDelivery } from '../../core/store/dead-letters.ts'
 import type { Replayed } from './failures.ts'
@@ -24,6 +20,8 @@ export interface SelectOptions {
   find: (ids: string[]) => Promise<Map<string, ReplayableDelivery>>
 }
 
+const uuid = z.guid()
+
 /**
  * Judges dead letter records: which go back to the topic of their channel, as first attempts of the next replay epoch. That epoch follows from
  * the record alone, so the same dead letter, replayed any number of times by anybody, asks for the same attempt, and is claimed once.
@@ -37,13 +35,13 @@ export async function selectRecords(
   const skip = (reason: keyof SkippedCounts) =>
     (selection.skipped[reason] = (selection.skipped[reason] ?? 0) + 1)
 
-  const readable = new Map<string, { record: ConsumedRecord; envelope: DeliveryEnvelope; epoch: number }>()
+  const readable = new Map<string, { record: ConsumedRecord; epoch: number }>()
   for (const record of records) {
-    const decoded = decodeDelivery(record.value, record.headers)
+    const id = deliveryOf(record)
     const epoch = numberHeader(record.headers, header.replayEpoch, 0)
-    if (decoded.kind === 'ok' && epoch !== undefined) {
+    if (id !== undefined && epoch !== undefined) {
       // Of several of one delivery the last: a worker that died after writing one writes it again.
-      readable.set(decoded.envelope.id, { record, envelope: decoded.envelope, epoch })
+      readable.set(id, { record, epoch })
     } else if (mayMeanUnreadable(filter)) skip('unreadable')
   }
   if (readable.size === 0) return selection
@@ -55,10 +53,21 @@ export async function selectRecords(
       skip('expired')
       continue
     }
+    if (record.value === null) {
+      skip('too_large')
+      continue
+    }
     selection.records.push(toFirstAttempt(record, mainTopic(record.topic), epoch + 1))
     selection.replayed.push({ id, replayEpoch: epoch + 1 })
   }
   return selection
+}
+
+/** The delivery of a dead letter, also of one that was too large to be kept whole; `undefined` when it is none that can be read. */
+function deliveryOf({ value, headers }: ConsumedRecord): string | undefined {
+  if (headers[header.payload] === 'dropped') return uuid.safeParse(headers['ce_id']).data
+  const decoded = decodeDelivery(value, headers)
+  return decoded.kind === 'ok' ? decoded.envelope.id : undefined
 }
 
 function toFirstAttempt(record: ConsumedRecord, topic: string, replayEpoch: number): RecordToProduce {

@@ -179,7 +179,9 @@ describe('G4: a delivery past its deadline', () => {
     ).toMatchObject({ kind: 'settled', status: 'unknown' })
   })
 
-  it('is found among more than fit into one statement that share a deadline', async () => {
+  it('is found among more than fit into one statement that share a deadline', {
+    timeout: 60_000,
+  }, async () => {
     const deadline = fromNow(-hour)
     const rows = Array.from({ length: 4_500 }, () => ({
       id: randomUUID(),
@@ -358,6 +360,28 @@ describe('history', () => {
     for (const table of ['deliveries', 'attempts', 'cancellations'] as const)
       expect(await database.db.selectFrom(table).selectAll().execute()).toEqual([])
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ forgotten: 1 })
+  })
+
+  it('is deleted too where only the record of a delivery was left, which restored its row', async () => {
+    const id = randomUUID()
+    const ledger = openLedger({ db: database.db, workerId: 'w' })
+    await ledger.restore({
+      id,
+      notification_id: randomUUID(),
+      notification: 'ntf_1',
+      tenant: 'default',
+      channel: 'sms',
+      channel_type: 'sms',
+      recipient: 'phone:+15550100',
+      address: '+15550100',
+      data: {},
+      metadata: {},
+      accepted_at: fromNow(-31 * day).toISOString(),
+      expires_at: fromNow(-20 * day).toISOString(),
+    })
+    await sweeper().sweep()
+    expect(await rowOf(id)).toBeUndefined()
+    expect(await kept()).toEqual([])
   })
 
   it('has replays too, which go when they have ended', async () => {

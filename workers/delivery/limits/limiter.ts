@@ -6,10 +6,8 @@ import { parts, SlidingWindow } from './sliding-window.ts'
 export interface Limiter {
   /** Whether there is a token. When not, one is asked for, and `onTokens` says when to look again. */
   has(): boolean
-  /** Takes a token that is there. */
-  take(): void
-  /** Gives back a token that was not used. */
-  giveBack(): void
+  /** Takes a token that is there. What it answers gives it back, when it was not used: to where it came from, and for no longer than it was there. */
+  take(): () => void
   stop(): void
 }
 
@@ -71,17 +69,21 @@ export class TokenLimiter implements Limiter {
     return false
   }
 
-  take(): void {
-    if (this.#tokens > 0) this.#tokens--
-    else {
-      this.#own.add(1)
-      this.#unshared++
+  take(): () => void {
+    if (this.#tokens > 0) {
+      this.#tokens--
+      const lapse = this.#lapse
+      return () => {
+        if (lapse === this.#lapse) this.#tokens++
+      }
     }
-  }
-
-  giveBack(): void {
-    this.#tokens++
-    this.#lapse = Math.max(this.#lapse, this.#options.clock.monotonic() + this.#leaseTime)
+    this.#unshared++
+    const giveBack = this.#own.add(1)
+    return () => {
+      // What the shared window was told of, it keeps.
+      this.#unshared = Math.max(0, this.#unshared - 1)
+      giveBack()
+    }
   }
 
   stop(): void {
@@ -109,7 +111,7 @@ export class TokenLimiter implements Limiter {
     const request = { tokens: this.#leaseSize, unshared: Math.min(unshared, used), used }
     const grant = await shared.lease(request).catch(() => undefined)
     this.#asking = false
-    if (grant !== undefined) this.#unshared -= unshared
+    if (grant !== undefined) this.#unshared = Math.max(0, this.#unshared - unshared)
     if (grant?.tokens === 0) return this.#lookAgain(grant.wait)
     if (grant !== undefined) {
       this.#tokens = grant.tokens

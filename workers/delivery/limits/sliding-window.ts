@@ -32,9 +32,15 @@ export class SlidingWindow {
     return oldest === undefined ? 0 : (oldest + parts + 1) * this.#width - this.#clock.monotonic()
   }
 
-  add(tokens: number): void {
+  /** What it answers takes the tokens out again, as if they had not been added. */
+  add(tokens: number): () => void {
     const part = this.#part
     this.#counts.set(part, (this.#counts.get(part) ?? 0) + tokens)
+    return () => {
+      const left = (this.#counts.get(part) ?? 0) - tokens
+      if (left > 0) this.#counts.set(part, left)
+      else this.#counts.delete(part)
+    }
   }
 
   get #part(): number {
