@@ -362,28 +362,6 @@ describe('history', () => {
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ forgotten: 1 })
   })
 
-  it('is deleted too where only the record of a delivery was left, which restored its row', async () => {
-    const id = randomUUID()
-    const ledger = openLedger({ db: database.db, workerId: 'w' })
-    await ledger.restore({
-      id,
-      notification_id: randomUUID(),
-      notification: 'ntf_1',
-      tenant: 'default',
-      channel: 'sms',
-      channel_type: 'sms',
-      recipient: 'phone:+15550100',
-      address: '+15550100',
-      data: {},
-      metadata: {},
-      accepted_at: fromNow(-31 * day).toISOString(),
-      expires_at: fromNow(-20 * day).toISOString(),
-    })
-    await sweeper().sweep()
-    expect(await rowOf(id)).toBeUndefined()
-    expect(await kept()).toEqual([])
-  })
-
   it('has replays too, which go when they have ended', async () => {
     const replay = { tenant: 'default', filter: '{}', rate: 1, reason: null, matched: 0, owner: null }
     const times = { created_at: fromNow(-40 * day), updated_at: fromNow(-40 * day) }
