@@ -1,9 +1,10 @@
 import { context } from '@opentelemetry/api'
 import { Counter, type Registry } from 'prom-client'
 import { BrokerError, type Producer, type RecordToProduce } from '../broker/broker.ts'
-import { type Clock, sleep, type Timers } from '../clock.ts'
+import type { Clock, Timers } from '../clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import { writeTrace } from '../observability/tracing.ts'
+import { retry } from '../retry.ts'
 import { createBatcher } from '../store/batcher.ts'
 import { encodeEvent, type StatusChange } from './delivery-event.ts'
 
@@ -64,21 +65,22 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
   const write = createBatcher<RecordToProduce, void>({ maxItems: maxBatch, flush: writeAll })
 
   async function writeAll(records: RecordToProduce[]): Promise<void[]> {
-    for (;;) {
-      try {
-        await producer.produce(records)
-        metrics.published.inc(records.length)
-        return records.map(() => undefined)
-      } catch (error) {
-        if (error instanceof BrokerError && isRefusal(error)) {
-          drop(records, error)
-          return records.map(() => undefined)
-        }
-        if (signal.aborted || (error instanceof BrokerError && error.code === 'closed')) throw error
-        logger.warn({ err: error, events: records.length }, 'Events held')
-        await sleep(clock, holdMilliseconds, signal)
-      }
+    const onFailure = (error: unknown) => {
+      if (error instanceof BrokerError && (isRefusal(error) || error.code === 'closed')) throw error
+      logger.warn({ err: error, events: records.length }, 'Events held')
     }
+    try {
+      await retry(
+        () => producer.produce(records),
+        { clock, pauseAfter: () => holdMilliseconds, onFailure },
+        signal,
+      )
+      metrics.published.inc(records.length)
+    } catch (error) {
+      if (!(error instanceof BrokerError && isRefusal(error))) throw error
+      drop(records, error)
+    }
+    return records.map(() => undefined)
   }
 
   function drop(records: readonly RecordToProduce[], error: BrokerError): void {

@@ -1,6 +1,7 @@
-import type { Broker, Follower } from '../broker/broker.ts'
+import type { Broker, ConsumedRecord, Follower } from '../broker/broker.ts'
 import type { Clock, Timers } from '../clock.ts'
 import type { Logger } from '../observability/logger.ts'
+import { retry } from '../retry.ts'
 import { type Heartbeat, readHeartbeat } from './heartbeat.ts'
 
 export interface LiveWorkersOptions {
@@ -20,8 +21,7 @@ export class LiveWorkers {
   readonly #options: LiveWorkersOptions
   readonly #beats = new Map<string, { heartbeat: Heartbeat; at: number }>()
   #follower: Follower | undefined
-  #closed = false
-  #callOff = () => {}
+  readonly #closing = new AbortController()
 
   private constructor(options: LiveWorkersOptions) {
     this.#options = options
@@ -30,7 +30,8 @@ export class LiveWorkers {
   /** Begins to follow the topic, and goes on trying where that fails: who asks for workers must not depend on them. */
   static open(options: LiveWorkersOptions): LiveWorkers {
     const workers = new LiveWorkers(options)
-    void workers.#follow()
+    // It ends without a follower only when it is closed.
+    workers.#follow().catch(() => {})
     return workers
   }
 
@@ -51,27 +52,29 @@ export class LiveWorkers {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    this.#callOff()
+    this.#closing.abort()
     await this.#follower?.close()
   }
 
   async #follow(): Promise<void> {
     const { broker, topic, clock, logger } = this.#options
-    try {
-      const follower = await broker.follow(topic, (record) => {
-        const read = readHeartbeat(record)
-        if (read.kind === 'alive')
-          this.#beats.set(read.heartbeat.worker, { heartbeat: read.heartbeat, at: record.timestamp })
-        else if (read.kind === 'stopped') this.#beats.delete(read.worker)
-        else logger.debug({ topic, offset: record.offset, detail: read.detail }, 'Heartbeat passed over')
-      })
-      if (this.#closed) await follower.close()
-      else this.#follower = follower
-    } catch (error) {
-      if (this.#closed) return
+    const { signal } = this.#closing
+    const onFailure = (error: unknown) =>
       logger.warn({ err: error, topic }, 'Heartbeats of the workers cannot be read; trying again')
-      this.#callOff = clock.after(retryInterval, () => void this.#follow())
+    const attempt = () => broker.follow(topic, (record) => this.#read(record))
+    const follower = await retry(attempt, { clock, pauseAfter: () => retryInterval, onFailure }, signal)
+    if (signal.aborted) await follower.close()
+    else this.#follower = follower
+  }
+
+  #read(record: ConsumedRecord): void {
+    const read = readHeartbeat(record)
+    if (read.kind === 'alive')
+      this.#beats.set(read.heartbeat.worker, { heartbeat: read.heartbeat, at: record.timestamp })
+    else if (read.kind === 'stopped') this.#beats.delete(read.worker)
+    else {
+      const { topic, logger } = this.#options
+      logger.debug({ topic, offset: record.offset, detail: read.detail }, 'Heartbeat passed over')
     }
   }
 

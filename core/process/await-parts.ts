@@ -1,6 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BrokerError } from '../broker/broker.ts'
+import { systemClock as clock } from '../clock.ts'
 import type { Logger } from '../observability/logger.ts'
+import { doubling, retry } from '../retry.ts'
 import { StartRefused } from '../settings/start-refused.ts'
 import { isMigrated } from '../store/migrate.ts'
 import { isLoginRefused, isStoreUnavailable, type Store } from '../store/store.ts'
@@ -20,7 +21,7 @@ const longestPause = 15_000
  * waited for as well. Throws StartRefused, with one line, on what does not mend by waiting, such as a wrong password.
  */
 export function awaitBroker<T>(attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
-  return retry(attempt, options, (error) => {
+  return tryUntilThere(attempt, options, (error) => {
     if (!(error instanceof BrokerError)) throw error
     if (error.code === 'unavailable' || error.code === 'queue_full')
       return `KAFKA_BOOTSTRAP_SERVERS: ${error.message}`
@@ -38,7 +39,7 @@ export function awaitDatabase(store: Store, options: WaitOptions): Promise<void>
     await store.ping()
     if (!(await isMigrated(store.db))) throw new NotMigrated('the tables of this release are not there yet')
   }
-  return retry(attempt, options, (error) => {
+  return tryUntilThere(attempt, options, (error) => {
     if (error instanceof NotMigrated) return `DATABASE_URL: ${error.message}; carillon migrate makes them`
     if (isStoreUnavailable(error)) return `DATABASE_URL: ${(error as Error).message}`
     if (!isLoginRefused(error)) throw error
@@ -49,18 +50,12 @@ export function awaitDatabase(store: Store, options: WaitOptions): Promise<void>
 class NotMigrated extends Error {}
 
 /** @param describe what a failure that may pass is called; throws on every other one */
-async function retry<T>(
+function tryUntilThere<T>(
   attempt: () => Promise<T>,
   { logger, signal, firstPause = 500 }: WaitOptions,
   describe: (error: unknown) => string,
 ): Promise<T> {
-  for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
-    signal.throwIfAborted()
-    try {
-      return await attempt()
-    } catch (error) {
-      logger.warn(`${describe(error)}; trying again in ${pause / 1000} s`)
-    }
-    await delay(pause, undefined, { signal })
-  }
+  const onFailure = (error: unknown, pause: number) =>
+    logger.warn(`${describe(error)}; trying again in ${pause / 1000} s`)
+  return retry(attempt, { clock, pauseAfter: doubling(firstPause, longestPause), onFailure }, signal)
 }

@@ -3,6 +3,7 @@ import { sleep, type Timers } from '../../core/clock.ts'
 import { type ChannelTopics, retryTopicPrefix } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { durationPattern } from '../../core/resources/duration.ts'
+import { retry } from '../../core/retry.ts'
 import type { RetrySource } from './retry-source.ts'
 
 export interface FormerTiersOptions {
@@ -53,19 +54,17 @@ export class FormerTiers {
   async #emptyAll(): Promise<void> {
     const { topics, clock, logger } = this.#options
     const { signal } = this.#stopping
-    while (!signal.aborted) {
-      try {
-        const former = await this.#find()
-        if (former.length > 0 && !signal.aborted) await this.#empty(former)
-        return
-      } catch (error) {
-        logger.warn(
-          { err: error, group: topics.retryGroup },
-          'Retry topics of removed tiers cannot be emptied now',
-        )
-        await sleep(clock, interval, signal)
-      }
+    const work = async () => {
+      const former = await this.#find()
+      if (former.length > 0 && !signal.aborted) await this.#empty(former)
     }
+    const onFailure = (error: unknown) =>
+      logger.warn(
+        { err: error, group: topics.retryGroup },
+        'Retry topics of removed tiers cannot be emptied now',
+      )
+    // It ends with work left over only when it is stopped.
+    await retry(work, { clock, pauseAfter: () => interval, onFailure }, signal).catch(() => {})
   }
 
   async #find(): Promise<string[]> {

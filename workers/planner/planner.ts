@@ -4,6 +4,7 @@ import { createEventPublisher } from '../../core/events/publisher.ts'
 import { decodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
+import { retry } from '../../core/retry.ts'
 import { isDataError } from '../../core/store/store.ts'
 import { produceDeadLetter } from '../dead-letter.ts'
 import type { Running } from '../running.ts'
@@ -51,7 +52,6 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   const outlet = createOutlet({ ...options, producer: broker.producer })
   /** What calls off the waits of requests for a channel, or for a defect of ours to be mended. */
   const aside = new Set<() => void>()
-  const hold = () => sleep(clock, holdMilliseconds, stopping.signal)
   let working: Promise<void> = Promise.resolve()
   let idle = true
 
@@ -111,7 +111,7 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
         if (fault === 'request') return deadLetter(first.record, first.work, 'cannot be recorded')
         // Out of the way of the others.
         if (fault === 'later') return later(first, laterMilliseconds)
-        await hold()
+        await sleep(clock, holdMilliseconds, stopping.signal)
       }
     }
   }
@@ -143,21 +143,15 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
       [header.reason]: 'poison',
       [header.origin]: `${record.topic}/${record.partition}/${record.offset}`,
     }
-    while (!stopping.signal.aborted) {
-      try {
-        const { key, value } = record
-        await produceDeadLetter(broker.producer, {
-          topic: requestsDeadLettersTopic(prefix),
-          key,
-          value,
-          headers,
-        })
-        return work.done()
-      } catch (error) {
-        logger.warn({ err: error }, 'Dead letter held')
-        await hold()
-      }
-    }
+    const { key, value } = record
+    const letter = { topic: requestsDeadLettersTopic(prefix), key, value, headers }
+    const write = () => produceDeadLetter(broker.producer, letter)
+    const onFailure = (error: unknown) => logger.warn({ err: error }, 'Dead letter held')
+    // Only the stop ends it otherwise: then the record is read again.
+    await retry(write, { clock, pauseAfter: () => holdMilliseconds, onFailure }, stopping.signal).then(
+      () => work.done(),
+      () => {},
+    )
   }
 
   await source.start()

@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely'
 import { type Broker, BrokerError } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
-import { type Clock, sleep, type Timers } from '../../core/clock.ts'
+import type { Clock, Timers } from '../../core/clock.ts'
 import type { ReplayPositions } from '../../core/notification/replay.ts'
 import { channelTopics, replayGroup } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
+import { retry } from '../../core/retry.ts'
 import { countDeadLetters, findDeadLetters } from '../../core/store/dead-letters.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { isDataError } from '../../core/store/store.ts'
@@ -63,17 +64,12 @@ export async function runReplay(
   let progress: Progress = { ...job.replay, positions: stillThere(job.replay.positions) }
 
   /** Tries until it succeeds. Throws what does not pass by waiting, and when the signal is aborted. */
-  async function hold<T>(attempt: () => Promise<T>): Promise<T> {
-    for (;;) {
-      signal.throwIfAborted()
-      try {
-        return await attempt()
-      } catch (error) {
-        if (isFinal(error) || signal.aborted) throw error
-        logger.warn({ err: error, replay: id }, 'Replay held')
-        await sleep(clock, holdMilliseconds, signal)
-      }
+  function hold<T>(attempt: () => Promise<T>): Promise<T> {
+    const onFailure = (error: unknown) => {
+      if (isFinal(error) || signal.aborted) throw error
+      logger.warn({ err: error, replay: id }, 'Replay held')
     }
+    return retry(attempt, { clock, pauseAfter: () => holdMilliseconds, onFailure }, signal)
   }
 
   async function begin(): Promise<Progress> {

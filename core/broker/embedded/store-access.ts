@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { doubling } from '../../retry.ts'
 import { isDataError } from '../../store/store.ts'
 import { BrokerError } from '../broker.ts'
 
 /** Milliseconds that a caller waits for the store before it is told `unavailable`. */
 export const STORE_PATIENCE_MS = 5_000
-
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 1_000
 
 /** The error of a caller whose patience ran out. */
 export function storeUnavailable(cause?: unknown): BrokerError {
@@ -14,9 +12,7 @@ export function storeUnavailable(cause?: unknown): BrokerError {
 }
 
 /** Milliseconds to wait before try number `failures + 1`. */
-export function pauseAfter(failures: number): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1))
-}
+export const pauseAfter = doubling(50, 1_000)
 
 /**
  * Does work that is safe to repeat, again and again while the store is away. Rejects with `unavailable` after

@@ -1,3 +1,4 @@
+import { sleep, systemClock as clock } from '../../clock.ts'
 import {
   type Admin,
   BrokerError,
@@ -11,7 +12,7 @@ import {
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
 import { failOn, KafkaError } from './kafka-error.ts'
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
-import { pause, withPatience } from './patience.ts'
+import { withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -224,7 +225,7 @@ export class KafkaAdmin implements Admin {
         return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
       })
       if (led) return
-      await pause(LEADERS_INTERVAL_MS)
+      await sleep(clock, LEADERS_INTERVAL_MS)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { sleep, systemClock as clock } from '../../clock.ts'
 import {
   BrokerError,
   type Consumer,
@@ -11,7 +12,7 @@ import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
 import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings } from './offsets.ts'
-import { pause, pauseAfter, withPatience } from './patience.ts'
+import { pauseAfter, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -151,7 +152,7 @@ export class KafkaConsumer implements Consumer {
         failures += 1
         if (failures === 1) this.#troubleSince = performance.now()
         this.#fail(error)
-        await pause(pauseAfter(failures), this.#stopping.signal)
+        await sleep(clock, pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
@@ -212,7 +213,7 @@ export class KafkaConsumer implements Consumer {
     let lookedForGrowth = performance.now()
     let answered = performance.now()
     for (;;) {
-      await pause(HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
+      await sleep(clock, HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
       const owned = this.#owned
       if (this.#stopping.signal.aborted || !owned) return
       try {

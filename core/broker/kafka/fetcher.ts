@@ -1,9 +1,10 @@
+import { sleep, systemClock as clock } from '../../clock.ts'
 import { type ConsumedRecord, partitionName } from '../broker.ts'
 import type { Cursor } from './cursor.ts'
 import { KafkaError } from './kafka-error.ts'
 import { Batch, type RawMessage } from './kafkajs.ts'
 import { beginnings, byTopic } from './offsets.ts'
-import { pause, pauseAfter } from './patience.ts'
+import { pauseAfter } from './patience.ts'
 import type { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -112,7 +113,7 @@ export class Fetcher {
         continue
       }
       if (active.length === 0) {
-        await pause(TROUBLED_INTERVAL_MS, this.#stopping.signal)
+        await sleep(clock, TROUBLED_INTERVAL_MS, this.#stopping.signal)
         continue
       }
       try {
@@ -127,7 +128,7 @@ export class Fetcher {
         this.#failing.add(leader)
         if (failures > 1) this.#tell(error)
         void this.#locate()
-        await pause(pauseAfter(failures), this.#stopping.signal)
+        await sleep(clock, pauseAfter(failures), this.#stopping.signal)
       }
     }
   }
@@ -227,7 +228,7 @@ export class Fetcher {
       }
       this.#startLoops()
       this.wake()
-      await pause(LOCATE_INTERVAL_MS, this.#stopping.signal)
+      await sleep(clock, LOCATE_INTERVAL_MS, this.#stopping.signal)
     } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
   }
 }

@@ -1,9 +1,10 @@
+import { sleep, systemClock as clock } from '../../clock.ts'
 import { BrokerError, type ConsumedRecord, type Follower, partitionName } from '../broker.ts'
 import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { KafkaError, toBrokerError } from './kafka-error.ts'
 import { beginnings, ends } from './offsets.ts'
-import { PATIENCE_MS, pause, withPatience } from './patience.ts'
+import { PATIENCE_MS, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
@@ -115,7 +116,7 @@ export class KafkaFollower implements Follower {
   async #watchGrowth(): Promise<void> {
     const { signal } = this.#closing
     while (!signal.aborted) {
-      await pause(GROWTH_INTERVAL_MS, signal)
+      await sleep(clock, GROWTH_INTERVAL_MS, signal)
       if (signal.aborted) return
       try {
         await this.#adoptNew()

@@ -1,3 +1,5 @@
+import { sleep, systemClock as clock } from '../../clock.ts'
+import { doubling } from '../../retry.ts'
 import type { BrokerError } from '../broker.ts'
 import { isTransient, moreTelling, toBrokerError } from './kafka-error.ts'
 
@@ -10,27 +12,8 @@ export const PATIENCE_MS = 5_000
  */
 export const UNKNOWN_TOPIC_PATIENCE_MS = 1_000
 
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 1_000
-
 /** Milliseconds to wait before try number `failures + 1`. */
-export function pauseAfter(failures: number): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1))
-}
-
-/** Resolves after so many milliseconds, and at once when the signal says so. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve()
-    const end = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal?.addEventListener('abort', end)
-  })
-}
+export const pauseAfter = doubling(50, 1_000)
 
 /** Does work that is safe to repeat until it succeeds, for {@link PATIENCE_MS}. Rejects with a `BrokerError`. */
 export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
@@ -43,7 +26,7 @@ export async function withPatience<T>(work: () => Promise<T>): Promise<T> {
       told = moreTelling(told, toBrokerError(error))
       const patience = told.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
       if (!isTransient(error) || performance.now() - begun > patience) throw told
-      await pause(pauseAfter(failures))
+      await sleep(clock, pauseAfter(failures))
     }
   }
 }
