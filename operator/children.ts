@@ -1,7 +1,7 @@
 import type { Api } from './runtime/api.ts'
 import { isNotFound } from './runtime/api-error.ts'
 import { isApplied } from './runtime/applied.ts'
-import { ownsMore } from './runtime/owned.ts'
+import { ownsLess, ownsMore } from './runtime/owned.ts'
 import type { Cache } from './runtime/cache.ts'
 import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/resource-kind.ts'
 import { manager } from './channel/names.ts'
@@ -22,7 +22,8 @@ export class Children<T extends KubernetesObject> {
   async apply(wanted: T, signal: AbortSignal): Promise<T> {
     const live = this.cache.get(nameOf(wanted))
     const isThere = live !== undefined && live.metadata.deletionTimestamp === undefined
-    if (isThere && isApplied(live, wanted) && !ownsMore(live, wanted, manager)) return live
+    const isOurs = isThere && !ownsMore(live, wanted, manager) && !ownsLess(live, wanted, manager)
+    if (isOurs && isApplied(live, wanted)) return live
     return await this.#api.apply<T>(this.kind, wanted, { fieldManager: manager }, signal)
   }
 

@@ -16,10 +16,11 @@ import { createTemplateController } from './template/controller.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { createChannelController } from './channel/controller.ts'
 import type { Platform } from './platform.ts'
-import { ensureRelease } from './release/ensure.ts'
+import { createReleaseController } from './release/controller.ts'
 import type { Api } from './runtime/api.ts'
 import { createEventRecorder } from './runtime/events.ts'
 import type { createControllerMetrics } from './runtime/metrics.ts'
+import { unlessAborted } from './runtime/unless-aborted.ts'
 import { Watches } from './watches.ts'
 
 export interface OperatorOptions {
@@ -57,7 +58,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     await ensureInstallTopics(broker, prefix, options.maxReplicas)
     const catalog: OpenCatalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
     started.push(() => catalog.close())
-    const platform = await ensureRelease(api, options.platform)
+    const platform = { ...options.platform, secretVersion: await keepRelease() }
     const watches = new Watches({ api, clock, logger })
     const hasKeda = await api.serves(scaledObjects)
     const podAutoscalerCache = watches.add<HorizontalPodAutoscaler>(podAutoscalers, [platform.namespace])
@@ -116,6 +117,18 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     })
     autoscaler.start()
     started.push(() => autoscaler.stop())
+
+    /** Answers the version of the Secret that every worker needs. */
+    async function keepRelease(): Promise<string> {
+      const watches = new Watches({ api, clock, logger })
+      const controller = createReleaseController({ ...options, watches })
+      watches.start()
+      started.push(() => watches.stop())
+      await watches.synced(signal)
+      controller.start()
+      started.push(() => controller.stop())
+      return await unlessAborted(controller.secretVersion, signal)
+    }
 
     /** Only the first marker of an install counts, so one that cannot be written is written by whoever starts next. */
     async function markSynced(): Promise<void> {

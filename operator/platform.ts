@@ -12,6 +12,6 @@ export interface Platform {
   secretEnvironment: Readonly<Record<string, string>>
   /** Secrets that are files, by the variable that names the file. */
   secretFiles: Readonly<Record<string, string>>
-  /** Version of that Secret: another one rolls the pods. */
+  /** Version of what is in that Secret: another one rolls the pods. */
   secretVersion: string
 }

@@ -4,6 +4,7 @@ import type { Api, ListOptions } from './runtime/api.ts'
 import { Cache } from './runtime/cache.ts'
 import { Reflector } from './runtime/reflector.ts'
 import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
+import { unlessAborted } from './runtime/unless-aborted.ts'
 
 export interface WatchesOptions {
   api: Api
@@ -24,7 +25,7 @@ export class Watches {
   add<T extends KubernetesObject>(
     kind: ResourceKind,
     namespaces: readonly string[],
-    options: Omit<ListOptions, 'namespace'> = {},
+    options: Omit<ListOptions, 'namespace'> & { isOptional?: boolean } = {},
   ): Cache<T> {
     const cache = new Cache<T>()
     const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
@@ -41,15 +42,7 @@ export class Watches {
 
   /** Resolves once every cache holds a whole list; rejects with the signal's reason when that comes first. */
   async synced(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<never>()
-    const abort = () => aborted.reject(signal.reason as Error)
-    signal.throwIfAborted()
-    signal.addEventListener('abort', abort)
-    try {
-      await Promise.race([aborted.promise, Promise.all(this.#reflectors.map(({ synced }) => synced))])
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
+    await unlessAborted(Promise.all(this.#reflectors.map(({ synced }) => synced)), signal)
   }
 
   async stop(): Promise<void> {

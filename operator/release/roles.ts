@@ -27,6 +27,8 @@ const followed = ['list', 'watch']
 /** Server-side apply asks for `create` too where it makes the object. */
 const applied = ['create', 'patch']
 const kept = [...followed, ...applied, 'delete']
+/** What all workers share, each object by its name: a list or watch that selects that name is allowed by it. */
+const shared = [...followed, ...applied]
 
 /** What the operator may do in the release's namespace, where the workers are: a Role. */
 export const releaseRules: readonly PolicyRule[] = [
@@ -38,9 +40,9 @@ export const releaseRules: readonly PolicyRule[] = [
   rule(secrets, kept),
   rule(scaledObjects, kept),
   rule(podAutoscalers, followed),
-  rule(serviceAccounts, applied, { name: serviceAccountName }),
-  rule(networkPolicies, applied, { name: networkPolicyName }),
-  rule(podMonitors, applied, { name: podMonitorName }),
+  rule(serviceAccounts, shared, { name: serviceAccountName }),
+  rule(networkPolicies, shared, { name: networkPolicyName }),
+  rule(podMonitors, shared, { name: podMonitorName }),
 ]
 
 /** What it may do in the namespaces that it serves: a ClusterRole, bound to all of them or to each one that is named. */

@@ -20,7 +20,8 @@ export function isApplied(live: unknown, wanted: unknown): boolean {
   return live === wanted
 }
 
-function isEmpty(value: unknown): boolean {
+/** Whether it is nothing, or an object or list without anything in it. */
+export function isEmpty(value: unknown): boolean {
   return (
     value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
   )

@@ -1,23 +1,22 @@
 import { expect, it } from 'vitest'
-import { ownsMore } from './owned.ts'
+import { ownsLess, ownsMore } from './owned.ts'
 
+const identity = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' } }
+const applied = (fieldsV1: object) => ({ manager: 'us', operation: 'Apply', fieldsV1 })
 const live = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
+  ...identity,
   metadata: {
     name: 'a',
     managedFields: [
-      {
-        manager: 'us',
-        operation: 'Apply',
-        fieldsV1: {
-          'f:metadata': { 'f:finalizers': { 'v:"keep"': {} } },
-          'f:spec': {
-            'f:nodeSelector': { 'f:disk': {} },
-            'f:ports': { 'k:{"port":80,"protocol":"TCP"}': { '.': {}, 'f:port': {}, 'f:name': {} } },
+      applied({
+        'f:metadata': { 'f:finalizers': { 'v:"keep"': {} } },
+        'f:spec': {
+          'f:nodeSelector': { 'f:disk': {} },
+          'f:ports': {
+            'k:{"port":80,"protocol":"TCP"}': { '.': {}, 'f:port': {}, 'f:protocol': {}, 'f:name': {} },
           },
         },
-      },
+      }),
       { manager: 'us', operation: 'Update', fieldsV1: { 'f:spec': { 'f:paused': {} } } },
       { manager: 'us', operation: 'Apply', subresource: 'status', fieldsV1: { 'f:status': {} } },
       { manager: 'them', operation: 'Apply', fieldsV1: { 'f:spec': { 'f:theirs': {} } } },
@@ -43,6 +42,33 @@ it.each<[string, object, boolean]>([
   expect(ownsMore(live, object, 'us')).toBe(expected)
 })
 
+it.each<[string, object, boolean]>([
+  ['all that is wanted is its own', { spec: { nodeSelector: { disk: 'ssd' }, ports: [port] } }, false],
+  ['of a list a default is left out', { spec: { ports: [{ port: 80, name: 'http' }] } }, false],
+  ['what is empty is no field', { spec: { tolerations: [], affinity: {} } }, false],
+  ['a field', { spec: { paused: true } }, true],
+  ['an entry of a map', { spec: { nodeSelector: { zone: 'a' } } }, true],
+  ['an item of a list', { spec: { ports: [{ ...port, port: 81 }] } }, true],
+  ['a field of an item', { spec: { ports: [{ ...port, hostPort: 80 }] } }, true],
+  ['a value of a set', { metadata: { finalizers: ['keep', 'other'] } }, true],
+])('owns too little: %s', (_what, object, expected) => {
+  expect(ownsLess(live, { ...identity, ...object }, 'us')).toBe(expected)
+})
+
+it('owns a map that is one field, with all that is in it, or not at all', () => {
+  const fields = { 'f:spec': { 'f:selector': {} } }
+  const made = { ...identity, metadata: { name: 'a', managedFields: [applied(fields)] } }
+  const selector = { matchLabels: { app: 'a' } }
+  expect(ownsLess(made, { ...identity, spec: { selector } }, 'us')).toBe(false)
+  const taken = {
+    ...identity,
+    metadata: { name: 'a', managedFields: [applied({ 'f:spec': { 'f:paused': {} } })] },
+  }
+  expect(ownsLess(taken, { ...identity, spec: { selector } }, 'us')).toBe(true)
+})
+
 it('owns nothing of what was never applied', () => {
-  expect(ownsMore({ ...live, metadata: { name: 'a' } }, wanted, 'us')).toBe(false)
+  const foreign = { ...live, metadata: { name: 'a' } }
+  expect(ownsMore(foreign, wanted, 'us')).toBe(false)
+  expect(ownsLess(foreign, { ...identity, ...wanted }, 'us')).toBe(true)
 })

@@ -9,6 +9,8 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
   api: Api
   kind: ResourceKind
   cache: Cache<T>
+  /** Whether a cluster may do without the kind: there is then nothing of it, for as long as it is not known. */
+  isOptional?: boolean
   clock: Clock & Timers
   logger: Logger
 }
@@ -64,8 +66,10 @@ export class Reflector<T extends KubernetesObject> {
       const wasHealthy = clock.monotonic() - opened >= healthyWatch
       failures = wasHealthy ? 0 : failures + 1
       if (error !== undefined) {
-        if (isGone(error)) this.#resourceVersion = undefined
-        if (isNotFound(error))
+        // A kind that comes again is another one.
+        if (isGone(error) || isNotFound(error)) this.#resourceVersion = undefined
+        if (isNotFound(error) && this.#options.isOptional) this.#have([])
+        else if (isNotFound(error))
           logger.warn({ kind: kind.kind }, 'The cluster does not know this kind yet: apply the CRDs')
         else logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
       }
@@ -74,11 +78,16 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #list(signal: AbortSignal): Promise<string> {
-    const { api, kind, cache, namespace } = this.#options
+    const { api, kind } = this.#options
     const { items, resourceVersion } = await api.list<T>(kind, this.#options, signal)
+    this.#have(items)
+    return resourceVersion
+  }
+
+  #have(items: readonly T[]): void {
+    const { cache, namespace } = this.#options
     cache.replace(items, namespace)
     this.#synced.resolve()
-    return resourceVersion
   }
 
   async #watch(resourceVersion: string, opened: () => void, signal: AbortSignal): Promise<void> {

@@ -64,7 +64,7 @@ describeApiServer((cluster) => {
       )
       const { items } = await api.list(secrets, { namespace: 'default', metadataOnly: true })
       expect(items).toHaveLength(names.length)
-    })
+    }, 60_000)
 
     it('deletes the object that was meant, and not a later one of its name', async () => {
       const name = { namespace: 'default', name: 'reborn' }

@@ -1,0 +1,144 @@
+import { beforeAll, expect, it } from 'vitest'
+import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
+import { childName } from '../../operator/channel/names.ts'
+import { podMonitors } from '../../operator/kinds.ts'
+import {
+  networkPolicyName,
+  platformSecretName,
+  podMonitorName,
+  serviceAccountName,
+} from '../../operator/release/names.ts'
+import type { KubernetesObject } from '../../operator/runtime/resource-kind.ts'
+import { crdOf } from '../harness/bare-crd.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
+import { until } from '../harness/load.ts'
+import { releaseNamespace } from '../harness/operator.ts'
+import type { RoleProcess } from '../harness/role.ts'
+
+const channel = `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationChannel
+metadata: {name: email, namespace: shop}
+spec: {type: email, providers: [{name: a, type: sandbox}], delivery: {retryTiers: [30s]}}
+`
+
+type Content = KubernetesObject & Record<string, unknown>
+
+/** What the workers of all channels share. */
+describeOperatorCluster((cluster) => {
+  let operator: RoleProcess
+
+  beforeAll(async () => {
+    operator = cluster.startOperator()
+    await cluster.apply(channel)
+    await cluster.condition('nch/email', 'Ready', 'True')
+  }, 120_000)
+
+  const kubectl = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cluster.control.kubectl([...args, '-n', releaseNamespace])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    return stdout
+  }
+  const find = (kind: string, name: string) => cluster.get<Content>(kind, name, releaseNamespace)
+  /** What an object is, without what the API server adds at every making. */
+  const contentOf = (object: Content | undefined) => {
+    const { metadata, status: _status, ...content } = object!
+    const { labels, annotations } = metadata
+    return { ...content, labels, annotations }
+  }
+  const rollsOf = async () => {
+    const name = childName({ namespace: 'shop', name: 'email' })
+    const found = await cluster.get<DeploymentObject>('deployment', name, releaseNamespace)
+    return found?.metadata.generation
+  }
+
+  const shared = [
+    { kind: 'secret', name: platformSecretName, edit: { data: { DATABASE_URL: 'ZXZpbA==' } } },
+    { kind: 'secret', name: platformSecretName, edit: { metadata: { annotations: null } } },
+    { kind: 'serviceaccount', name: serviceAccountName, edit: { automountServiceAccountToken: true } },
+    { kind: 'networkpolicy', name: networkPolicyName, edit: { spec: { ingress: [{}] } } },
+    // One field to the API server: comparing what is wanted with what is there would not tell.
+    {
+      kind: 'networkpolicy',
+      name: networkPolicyName,
+      edit: { spec: { podSelector: { matchLabels: { app: 'none' } } } },
+    },
+    { kind: 'networkpolicy', name: networkPolicyName, edit: { metadata: { labels: null } } },
+  ]
+
+  it.each(shared)(
+    'puts the $kind right: $edit',
+    async ({ kind, name, edit }) => {
+      const before = contentOf(await find(kind, name))
+      await kubectl('patch', kind, name, '--type=merge', '-p', JSON.stringify(edit))
+      await until(
+        async () => JSON.stringify(contentOf(await find(kind, name))) === JSON.stringify(before),
+        'it says what it said',
+      )
+    },
+    120_000,
+  )
+
+  it.each([
+    ['secret', platformSecretName],
+    ['serviceaccount', serviceAccountName],
+    ['networkpolicy', networkPolicyName],
+  ])(
+    'makes the %s again that was deleted',
+    async (kind, name) => {
+      const before = await find(kind, name)
+      await kubectl('delete', kind, name, '--wait=false')
+      await until(async () => {
+        const uid = (await find(kind, name))?.metadata.uid
+        return uid !== undefined && uid !== before?.metadata.uid
+      }, 'there is another one')
+      expect(contentOf(await find(kind, name))).toEqual(contentOf(before))
+    },
+    120_000,
+  )
+
+  it('has rolled no worker for that, nor does the next one who leads', async () => {
+    expect(await rollsOf()).toBe(1)
+    await operator.stop()
+    operator = cluster.startOperator()
+    await until(() => operator.output().includes('"Leads"'), 'it leads')
+    await cluster.apply(channel.replaceAll('email', 'later').replace('type: later', 'type: email'))
+    await cluster.condition('nch/later', 'Ready', 'True')
+    expect(await rollsOf()).toBe(1)
+  }, 120_000)
+
+  it('rolls the workers when a secret of the release is another one', async () => {
+    await operator.stop()
+    operator = cluster.startOperator({ DATABASE_URL: 'postgresql://somebody@127.0.0.1:1/none' })
+    await until(async () => (await rollsOf()) === 2, 'the workers are told')
+  }, 120_000)
+
+  it('makes a PodMonitor when the cluster knows the kind at last, keeps it, and lets the kind go again', async () => {
+    const monitor = () => find('podmonitor', podMonitorName).catch(() => undefined)
+    const removed = async () => {
+      const crd = `${podMonitors.plural}.${podMonitors.apiVersion.split('/')[0]}`
+      expect((await cluster.control.kubectl(['delete', 'crd', crd])).code).toBe(0)
+    }
+    for (let round = 0; round < 2; round++) {
+      await cluster.apply(crdOf(podMonitors))
+      await until(async () => (await monitor()) !== undefined, 'there is a PodMonitor')
+      const before = contentOf(await monitor())
+      const edit = { spec: { podMetricsEndpoints: [] } }
+      await kubectl('patch', 'podmonitor', podMonitorName, '--type=merge', '-p', JSON.stringify(edit))
+      await until(
+        async () => JSON.stringify(contentOf(await monitor())) === JSON.stringify(before),
+        'it says what it said',
+      )
+      await kubectl('delete', 'podmonitor', podMonitorName, '--wait=false')
+      await until(async () => (await monitor()) !== undefined, 'there is another PodMonitor')
+      await removed()
+    }
+    // Nobody takes the lack of it for a fault.
+    expect(operator.output()).not.toContain('does not know this kind')
+  }, 240_000)
+
+  it('has asked for nothing that its roles do not allow', async () => {
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  })
+})
