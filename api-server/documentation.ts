@@ -22,6 +22,8 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
+      // None yet: that is why the API listens on loopback only.
+      security: [],
       tags: [
         { name: 'notifications', description: 'Send, and read what became of it.' },
         { name: 'dead letters', description: 'What could not be delivered, and its way back.' },

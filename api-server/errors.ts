@@ -16,7 +16,11 @@ const byCode: Readonly<Record<string, Problem>> = {
     code: 'unsupported_media_type',
     detail: 'The body must be JSON, with Content-Type: application/json.',
   },
-  FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'malformed_json', detail: 'The body is no JSON.' },
+  FST_ERR_CTP_INVALID_JSON_BODY: {
+    status: 400,
+    code: 'malformed_json',
+    detail: 'The body is no JSON in UTF-8.',
+  },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'malformed_json', detail: 'The body is empty.' },
 }
 

@@ -1,14 +1,21 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isUtf8 } from 'node:buffer'
+import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { FieldError } from './problem.ts'
 
 /** Deep enough for any real document, and far from what exhausts the stack of whoever walks it. */
 const maxDepth = 32
 
-/** Reads `application/json` and nothing else, so a form on another site cannot post here without the browser asking first. */
+/**
+ * Reads `application/json` and nothing else, so a form on another site cannot post here without the browser asking first. Text in another
+ * encoding than UTF-8 (RFC 8259, section 8.1) is refused: decoded as if it were, it would reach its reader mangled.
+ */
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, parse)
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (isUtf8(body)) void parse(request, body.toString(), done)
+    else done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY())
+  })
 }
 
 /** For a route without a body: some clients declare JSON on every POST, also where there is none to declare. */

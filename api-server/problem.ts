@@ -27,21 +27,32 @@ const typeBase = 'https://carillon.dev/problems/'
 
 /** Sends problem details as RFC 9457 has them, with our `code`, `request_id` and `errors`. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  const { status, code, detail, errors, retryAfter } = problem
+  const { status, retryAfter } = problem
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   return reply
     .code(status)
-    .type('application/problem+json')
-    .send({
-      type: typeBase + code.replaceAll('_', '-'),
-      title: STATUS_CODES[status],
-      status,
-      detail,
-      instance: pathOf(reply.request.url),
-      code,
-      request_id: reply.request.id,
-      ...(errors && { errors }),
-    })
+    .type(problemType)
+    .send(problemBody(problem, { instance: pathOf(reply.request.url), request_id: reply.request.id }))
+}
+
+export const problemType = 'application/problem+json'
+
+/** @param request what is known of the request: nothing where it could not be read. */
+export function problemBody(
+  { status, code, detail, errors }: Problem,
+  request: { instance?: string; request_id?: string },
+): Record<string, unknown> {
+  const { instance, request_id } = request
+  return {
+    type: typeBase + code.replaceAll('_', '-'),
+    title: STATUS_CODES[status],
+    status,
+    detail,
+    instance,
+    code,
+    request_id,
+    ...(errors && { errors }),
+  }
 }
 
 /** The answer to a request whose fields are wrong: 422, with each of them named. */

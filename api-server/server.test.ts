@@ -178,6 +178,21 @@ describe('the edges', () => {
     expect(response.json()).toMatchObject({ status, code })
   })
 
+  it('text in another encoding is refused, and not sent with other letters', async () => {
+    const body = JSON.stringify({ to: [{ email: 'a@b.c' }], content: { subject: 'Grüße', text: 'Hi' } })
+    const post = (encoding: 'utf8' | 'latin1') =>
+      api.app.inject({
+        method: 'POST',
+        url: '/v1/notifications',
+        headers: { 'content-type': 'application/json' },
+        payload: Buffer.from(body, encoding),
+      })
+    expect((await post('utf8')).statusCode).toBe(202)
+    const refused = await post('latin1')
+    expect(refused.statusCode).toBe(400)
+    expect(refused.json()).toMatchObject({ code: 'malformed_json' })
+  })
+
   it.each([
     ['localhost', 200],
     ['localhost:8080', 200],

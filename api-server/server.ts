@@ -11,6 +11,7 @@ import type { Database } from '../core/store/schema.ts'
 import { registerDeadLetters } from './dead-letter-metric.ts'
 import type { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { serveDocumentation } from './documentation.ts'
+import { answerUnreadable } from './client-error.ts'
 import { answerErrors, answerFrameworkError } from './errors.ts'
 import { setHeaders } from './headers.ts'
 import { checkHost } from './host-check.ts'
@@ -77,6 +78,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
     requestTimeout,
     keepAliveTimeout,
     frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerUnreadable,
     routerOptions: { maxParamLength: 1_024 },
   })
   const apiMetrics = createApiMetrics(registry)

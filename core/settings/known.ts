@@ -208,7 +208,8 @@ export const settings = {
   emailPort: define({
     env: 'EMAIL_PORT',
     flag: 'email-port',
-    description: 'its port: 465 is TLS from the start, every other one is STARTTLS (587)',
+    description:
+      'its port: 465 is TLS from the start, every other one STARTTLS, and none on this machine (587)',
     schema: port.prefault('587'),
   }),
   emailUsername: define({
