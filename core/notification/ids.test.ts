@@ -15,6 +15,12 @@ import {
 const keys = deriveInstallKeys(Buffer.alloc(32, 7))
 const otherKeys = deriveInstallKeys(Buffer.alloc(32, 8))
 
+/** The texts that differ from this one in the last letter alone. Some of its bits stand for nothing. */
+const namesLike = (text: string) =>
+  Array.from('0123456789abcdefghjkmnpqrstvwxyz')
+    .map((letter) => text.slice(0, -1) + letter)
+    .filter((other) => other !== text)
+
 describe('notification ids', () => {
   it('come from the tenant and the key, so a repeat gets the same one', () => {
     const id = notificationIdFromKey('shop', 'order-1')
@@ -41,6 +47,7 @@ describe('notification ids', () => {
         expect(parseNotificationId(keys, 'shop', text)).toBe(id)
         expect(parseNotificationId(keys, 'other', text)).toBeUndefined()
         expect(parseNotificationId(otherKeys, 'shop', text)).toBeUndefined()
+        for (const other of namesLike(text)) expect(parseNotificationId(keys, 'shop', other)).toBeUndefined()
       }),
     )
     for (const text of ['', 'ntf_', 'ntf_ilou', 'dlv_0000', `ntf_${'0'.repeat(34)}`, `ntf_${'u'.repeat(34)}`])
@@ -61,6 +68,7 @@ describe('delivery ids', () => {
       ]).size,
     ).toBe(4)
     expect(parseDeliveryId(formatDeliveryId(id))).toBe(id)
+    expect(namesLike(formatDeliveryId(id)).map(parseDeliveryId)).not.toContain(id)
     expect(parseDeliveryId('dlv_x')).toBeUndefined()
   })
 })

@@ -58,8 +58,8 @@ export function formatNotificationId(keys: InstallKeys, tenant: string, id: stri
 
 /** The uuid inside, or `undefined` for a text that is no id that we issued to this tenant. */
 export function parseNotificationId(keys: InstallKeys, tenant: string, text: string): string | undefined {
-  if (!publicNotification.test(text)) return undefined
-  const bytes = fromBase32(text.slice(4), 16 + macBytes)
+  const bytes = publicNotification.test(text) ? fromBase32(text.slice(4), 16 + macBytes) : undefined
+  if (bytes === undefined) return undefined
   const id = bytes.subarray(0, 16)
   if (!timingSafeEqual(bytes.subarray(16), notificationMac(keys, tenant, id))) return undefined
   return toUuidText(id)
@@ -71,7 +71,7 @@ export function formatDeliveryId(id: string): string {
 
 /** The uuid inside, or `undefined` for a text of another form. */
 export function parseDeliveryId(text: string): string | undefined {
-  return publicDelivery.test(text) ? toUuidText(fromBase32(text.slice(4), 16)) : undefined
+  return publicDelivery.test(text) ? uuidFromBase32(text.slice(4)) : undefined
 }
 
 export function formatReplayId(id: string): string {
@@ -80,7 +80,7 @@ export function formatReplayId(id: string): string {
 
 /** The uuid inside, or `undefined` for a text of another form. */
 export function parseReplayId(text: string): string | undefined {
-  return publicReplay.test(text) ? toUuidText(fromBase32(text.slice(4), 16)) : undefined
+  return publicReplay.test(text) ? uuidFromBase32(text.slice(4)) : undefined
 }
 
 /** The key of a record: equal for equal tenant and recipient, and no way back to the address. */
@@ -128,7 +128,13 @@ function base32(bytes: Buffer): string {
   return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text
 }
 
-function fromBase32(text: string, length: number): Buffer {
+function uuidFromBase32(text: string): string | undefined {
+  const bytes = fromBase32(text, 16)
+  return bytes && toUuidText(bytes)
+}
+
+/** `undefined` where the last letter has bits that stand for nothing: the same id would have several names. */
+function fromBase32(text: string, length: number): Buffer | undefined {
   const bytes = Buffer.alloc(length)
   let at = 0
   let bits = 0
@@ -141,5 +147,5 @@ function fromBase32(text: string, length: number): Buffer {
       bytes[at++] = (value >>> bits) & 0xff
     }
   }
-  return bytes
+  return (value & ((1 << bits) - 1)) === 0 ? bytes : undefined
 }
