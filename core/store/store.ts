@@ -47,8 +47,12 @@ export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }:
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   })
-  // An idle connection that breaks is replaced at the next query; without a listener it would end the process.
-  pool.on('error', (error) => logger.warn({ err: error }, 'Connection to PostgreSQL lost'))
+  let closing = false
+  // An idle connection that breaks is replaced at the next query; without a listener it would end the process. The pool is closed before
+  // its connections are, so a server that stops right after it may still speak to one.
+  pool.on('error', (error) => {
+    if (!closing) logger.warn({ err: error }, 'Connection to PostgreSQL lost')
+  })
   // The pool does not listen to a connection that is in use. When the server is killed, such a one may fail between two queries or
   // a second time after its query did; that query's caller knows already.
   pool.on('connect', (client) => {
@@ -61,7 +65,10 @@ export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }:
     async ping() {
       await pool.query(probe)
     },
-    close: () => db.destroy(),
+    close() {
+      closing = true
+      return db.destroy()
+    },
   }
 }
 
