@@ -32,14 +32,14 @@ export function printBanner({ catalog, url, mail, logFile, terminal }: BannerOpt
     line(`  ${resource.metadata.name.padEnd(15)} ${Object.keys(resource.spec.content).join(', ')}`)
   }
   heading('Try')
-  for (const { what, command } of tries(url)) line(`  ${style('dim', `# ${what}`)}\n  ${command}`)
+  for (const { what, command } of tries(url, mail)) line(`  ${style('dim', `# ${what}`)}\n  ${command}`)
   line('')
 }
 
-function tries(url: string): { what: string; command: string }[] {
+function tries(url: string, mail: BannerOptions['mail']): { what: string; command: string }[] {
   return [
     {
-      what: 'a mail; it is caught in the mailbox',
+      what: mail.caught ? 'a mail; it is caught in the mailbox' : `a mail, through ${mail.host}:${mail.port}`,
       command: send(url, {
         to: [{ email: 'ada@example.com' }],
         template: { id: 'welcome' },

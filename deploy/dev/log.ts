@@ -8,6 +8,7 @@ const maxBytes = 20_000_000
 const entry = z.object({
   level: z.enum(logLevels),
   msg: z.string().optional(),
+  channel: z.string().optional(),
   err: z.object({ message: z.string().optional() }).optional(),
 })
 
@@ -57,9 +58,9 @@ export function openDevLog(
         if (!failed) show(`cannot write the log: ${(error as Error).message}`, 'ERROR')
         failed = true
       }
-      const { level, msg, err } = entry.parse(JSON.parse(line))
+      const { level, msg, channel, err } = entry.parse(JSON.parse(line))
       if (level === 'WARNING' || level === 'ERROR') {
-        show([msg, err?.message].filter(Boolean).join(': '), level)
+        show([channel, msg, err?.message].filter(Boolean).join(': '), level)
       }
     },
     close() {

@@ -15,7 +15,7 @@ import type { Message } from '../../core/notification/message.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
 import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
-import { catalogTopic, workersTopic } from '../../core/notification/topics.ts'
+import { catalogTopic, eventsTopic, workersTopic } from '../../core/notification/topics.ts'
 import type { SendContext } from '../../core/providers/provider.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
@@ -41,6 +41,7 @@ import { Sweeper } from '../../workers/sweeper/sweeper.ts'
 import { startReplayer } from '../../workers/replayer/replayer.ts'
 import { printBanner } from './banner.ts'
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
+import { deliveryReport } from './delivery-report.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
 import { type DevLog, openDevLog } from './log.ts'
 import { startMailCatcher } from './mail-catcher.ts'
@@ -48,7 +49,7 @@ import { chooseMailServer, routeMail, withMailSecret } from './mail-route.ts'
 import { fromSandbox, Mailbox } from './mailbox.ts'
 import { mailboxRoutes } from './mailbox-routes.ts'
 import { keepPrivateFile } from './private-file.ts'
-import { reportCaught, reportProblems } from './report.ts'
+import { problemReport, reportCaught, reportChange } from './report.ts'
 import { makeSampleUsers } from './sample-users.ts'
 import { awaitTermination } from '../../core/process/signals.ts'
 import { Started } from '../../core/process/started.ts'
@@ -157,6 +158,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     })
     started.add('publisher', () => publisher.stop())
     const published = Promise.withResolvers<void>()
+    const reportProblems = problemReport(terminal)
     const folder = await openFolder({
       directory: existingFolder(settings.manifests),
       kinds,
@@ -164,7 +166,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
       prefix,
       logger: component(logger, 'folder'),
       onChange({ resources, problems }) {
-        reportProblems(problems, terminal)
+        reportProblems(problems)
         const wanted = problems.length === 0 ? resources : withLastGood(resources, catalog)
         publisher
           .publish(wanted.map((resource) => routeMail(resource, mail)))
@@ -268,8 +270,14 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     logFile: relative('', log.file),
     terminal,
   })
+  const report = deliveryReport({ url, since: clock.now(), terminal })
   writeFileSync(endpointFile, `${url}\n`)
   started.add('endpoint', async () => rmSync(endpointFile, { force: true }))
+  catalog.onChange((key) => {
+    if (key !== undefined) reportChange(key, catalog.published().has(key), terminal)
+  })
+  const following = await broker.follow(eventsTopic(prefix), report)
+  started.add('events', () => following.close())
   return { databaseEnded: postgres.ended }
 }
 

@@ -4,13 +4,25 @@ import { formatManifestProblem, type ManifestProblem } from '../../core/resource
 import type { Caught } from './mailbox.ts'
 import { plain, type Terminal } from './terminal.ts'
 
-/** Says what is wrong with the manifests, with the place to click on. */
-export function reportProblems(problems: readonly ManifestProblem[], { line, style }: Terminal): void {
-  for (const problem of problems) {
-    const file = relative(process.cwd(), problem.file)
-    line(`${style('red', 'refused')} ${plain(formatManifestProblem({ ...problem, file }), 300)}`)
+/** Says what is wrong with the manifests, with the place to click on, and when nothing is any more. */
+export function problemReport({ line, style }: Terminal): (problems: readonly ManifestProblem[]) => void {
+  let wrong = false
+  return (problems) => {
+    for (const problem of problems) {
+      const file = relative(process.cwd(), problem.file)
+      line(`${style('red', 'refused')} ${plain(formatManifestProblem({ ...problem, file }), 300)}`)
+    }
+    if (problems.length > 0) line(style('dim', 'What was good before goes on.'))
+    else if (wrong) line(`${style('green', 'mended')} nothing is wrong with the manifests any more`)
+    wrong = problems.length > 0
   }
-  if (problems.length > 0) line(style('dim', 'What was good before goes on.'))
+}
+
+/** Says that a channel or template is another one now. @param key of its record: kind/namespace/name, for what a retry may still name with a revision */
+export function reportChange(key: string, exists: boolean, { line, style }: Terminal): void {
+  if (key.includes('@')) return
+  const [kind, , name] = key.split('/')
+  line(`${style('green', exists ? 'in use' : 'removed')} ${kind} ${name}`)
 }
 
 const symbols: Record<ChannelType, string> = {

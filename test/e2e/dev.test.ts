@@ -124,6 +124,9 @@ describe('carillon dev', { timeout: 90_000 }, () => {
     await expect
       .poll(caught, waiting)
       .toContainEqual(expect.objectContaining({ channel: 'sms', to: '+15550111' }))
+    await expect
+      .poll(carillon.output, waiting)
+      .toMatch(/^! sms is tried again http:.*\/v1\/notifications\/ntf_\w+$/m)
   })
 
   test('a second start on the same data is refused with one line', async () => {
@@ -162,6 +165,7 @@ describe('carillon dev', { timeout: 90_000 }, () => {
         return caught()
       }, waiting)
       .toContainEqual(expect.objectContaining({ text: 'Welcome to Acme, Ada. All is ready.' }))
+    expect(carillon.output()).toMatch(/^in use NotificationTemplate welcome$/m)
   })
 
   test('a bad edit is reported with file, line and field, and what was good goes on', async () => {
@@ -200,7 +204,7 @@ describe('carillon dev', { timeout: 90_000 }, () => {
     expect(await carillon.stop()).toBe(0)
     expect(processesIn(dataDir) ?? []).toEqual([])
     expect(existsSync(join(dataDir, 'endpoint'))).toBe(false)
-    expect(carillon.output()).not.toMatch(/^ +at |error/im)
+    expect(carillon.output()).not.toMatch(/^ +at |error|warning/im)
   })
 
   test('the next start finds everything again, what was good before a bad edit too', async () => {
