@@ -10,7 +10,7 @@ import {
   partitionName,
 } from '../broker.ts'
 import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
-import { failOn, KafkaError } from './kafka-error.ts'
+import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './kafka-error.ts'
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
 import { withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
@@ -95,7 +95,7 @@ export class KafkaAdmin implements Admin {
     checkCount(partitions)
     await withPatience(async () => {
       const place = (await this.#wire.locate([topic])).get(topic)
-      failOn(place?.error ?? 3, `topic ${topic}`)
+      failOn(place?.error ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`)
       const present = place!.partitions.length
       if (partitions < present) {
         throw new BrokerError('invalid', `topic ${topic} has ${present} partitions and cannot shrink`)
@@ -190,7 +190,7 @@ export class KafkaAdmin implements Admin {
     await topics.refresh()
     const partitionsOf = (topic: string): TopicPartition[] => {
       const place = topics.get(topic)
-      failOn(place?.error ?? 3, `topic ${topic}`)
+      failOn(place?.error ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`)
       return place!.partitions.map(({ partition }) => ({ topic, partition }))
     }
     return { topics, partitionsOf }

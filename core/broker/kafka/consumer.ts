@@ -10,7 +10,14 @@ import {
 import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
-import { isTransient, KafkaError, toBrokerError } from './kafka-error.ts'
+import {
+  isRebalance,
+  isTransient,
+  KafkaError,
+  REBALANCE_IN_PROGRESS,
+  toBrokerError,
+  UNKNOWN_TOPIC_OR_PARTITION,
+} from './kafka-error.ts'
 import { beginnings } from './offsets.ts'
 import { pauseAfter, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
@@ -133,7 +140,7 @@ export class KafkaConsumer implements Consumer {
   async #requireTopics(): Promise<void> {
     await this.#topics.refresh()
     for (const topic of this.#options.topics) {
-      const code = this.#topics.get(topic)?.error ?? 3
+      const code = this.#topics.get(topic)?.error ?? UNKNOWN_TOPIC_OR_PARTITION
       if (code !== 0) throw new KafkaError(code, `topic ${topic}`)
     }
   }
@@ -253,18 +260,4 @@ export class KafkaConsumer implements Consumer {
     this.#options.handlers.onRevoked(owned.epoch)
     await stopped
   }
-}
-
-const REBALANCE_IN_PROGRESS = 27
-
-const rebalances = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'MEMBER_ID_REQUIRED',
-])
-
-/** The group is shared out anew: nothing is wrong, joining again is all there is to do. */
-function isRebalance(error: unknown): boolean {
-  return error instanceof KafkaError && rebalances.has(error.type)
 }

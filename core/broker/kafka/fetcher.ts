@@ -2,17 +2,12 @@ import { sleep, systemClock as clock } from '../../clock.ts'
 import { type ConsumedRecord, partitionName } from '../broker.ts'
 import type { Cursor } from './cursor.ts'
 import { KafkaError } from './kafka-error.ts'
-import { Batch, type RawMessage } from './kafkajs.ts'
-import { beginnings, byTopic } from './offsets.ts'
+import { type FetchAnswer, type FetchedData, fetchRequest, readFetched } from './fetch-request.ts'
+import { beginnings } from './offsets.ts'
 import { pauseAfter } from './patience.ts'
 import type { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
 
-/** Milliseconds that a broker holds a fetch back while there is nothing: also how long `resume` and `stop` may take to be felt. */
-const MAX_WAIT_MS = 250
-const MAX_BYTES = 8 * 1024 * 1024
-const MAX_PARTITION_BYTES = 1024 * 1024
-const READ_COMMITTED = 1
 /** Milliseconds between looks for partitions that have no leader. */
 const LOCATE_INTERVAL_MS = 250
 /** Milliseconds between looks whether a partition that answered with an error may be asked again. */
@@ -27,14 +22,6 @@ export interface FetcherOptions {
   onFailure(error: unknown): void
   /** Everything is read from again, after a failure that was told. */
   onRecovered?(): void
-}
-
-interface FetchAnswer {
-  errorCode?: number
-  responses: {
-    topicName: string
-    partitions: { partition: number; errorCode: number; messages: RawMessage[] }[]
-  }[]
 }
 
 /**
@@ -140,19 +127,7 @@ export class Fetcher {
     const answer = await this.#options.wire.ask<FetchAnswer>(
       leader,
       'Fetch',
-      {
-        replicaId: -1,
-        isolationLevel: READ_COMMITTED,
-        maxWaitTime: MAX_WAIT_MS,
-        minBytes: 1,
-        maxBytes: MAX_BYTES,
-        rackId: '',
-        topics: byTopic(cursors, ({ partition, position }) => ({
-          partition,
-          fetchOffset: String(position),
-          maxBytes: MAX_PARTITION_BYTES,
-        })),
-      },
+      fetchRequest(cursors),
       'reading',
     )
     if (answer.errorCode) throw new KafkaError(answer.errorCode, 'fetching')
@@ -192,16 +167,12 @@ export class Fetcher {
     this.#options.onRecovered?.()
   }
 
-  #take(cursor: Cursor, asked: number, data: { partition: number; messages: RawMessage[] }): void {
+  #take(cursor: Cursor, asked: number, data: FetchedData): void {
     if (this.#stopped || cursor.paused || cursor.position !== asked || !this.#cursors.includes(cursor)) return
-    const { topic, partition } = cursor
-    const batch = new Batch(topic, String(asked), { abortedTransactions: [], ...data })
-    const last = batch.rawMessages.at(-1)
-    if (!last) return
-    // What a reader may not see counts too: markers of transactions, aborted records.
-    cursor.position = Math.max(asked, Number(last.offset) + 1)
-    const records = batch.messages.map((message) => toRecord(topic, partition, message))
-    this.#options.onRead(cursor, records)
+    const read = readFetched(cursor.topic, asked, data)
+    if (!read) return
+    cursor.position = read.next
+    this.#options.onRead(cursor, read.records)
   }
 
   /** The position is not in the log any more, or not yet: what is left is read from its beginning. */
@@ -230,22 +201,5 @@ export class Fetcher {
       this.wake()
       await sleep(clock, LOCATE_INTERVAL_MS, this.#stopping.signal)
     } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
-  }
-}
-
-function toRecord(topic: string, partition: number, message: RawMessage): ConsumedRecord {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(message.headers)) {
-    const last = Array.isArray(value) ? value.at(-1) : value
-    if (last) headers[name] = last.toString()
-  }
-  return {
-    topic,
-    partition,
-    offset: Number(message.offset),
-    key: message.key === null ? null : message.key.toString(),
-    value: message.value,
-    headers,
-    timestamp: Number(message.timestamp),
   }
 }

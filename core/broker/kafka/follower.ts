@@ -2,7 +2,7 @@ import { sleep, systemClock as clock } from '../../clock.ts'
 import { BrokerError, type ConsumedRecord, type Follower, partitionName } from '../broker.ts'
 import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
-import { KafkaError, toBrokerError } from './kafka-error.ts'
+import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from './kafka-error.ts'
 import { beginnings, ends } from './offsets.ts'
 import { PATIENCE_MS, withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
@@ -86,7 +86,8 @@ export class KafkaFollower implements Follower {
     const { wire, topic } = this.#options
     await this.#topics.refresh()
     const place = this.#topics.get(topic)
-    if (!place || place.error !== 0) throw new KafkaError(place?.error ?? 3, `topic ${topic}`)
+    if (!place || place.error !== 0)
+      throw new KafkaError(place?.error ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`)
     const partitions = place.partitions.map(({ partition }) => ({ topic, partition }))
     const [first, end] = await Promise.all([
       beginnings(wire, this.#topics, partitions),

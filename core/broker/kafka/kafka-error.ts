@@ -3,6 +3,9 @@ import { errorCodes } from './kafkajs.ts'
 
 const byCode = new Map(errorCodes.map((error) => [error.code, error]))
 
+/** Codes that are compared with, or made here, where no broker was asked. */
+export const [UNKNOWN_TOPIC_OR_PARTITION, REBALANCE_IN_PROGRESS] = [3, 27]
+
 /** An error code that a broker answered, https://kafka.apache.org/protocol#protocol_error_codes. */
 export class KafkaError extends Error {
   /** Such as `NOT_LEADER_FOR_PARTITION`. */
@@ -98,4 +101,16 @@ export function moreTelling(before: BrokerError | undefined, after: BrokerError)
 export function isTransient(error: unknown): boolean {
   if (error instanceof KafkaError) return error.retriable
   return toBrokerError(error).code === 'unavailable'
+}
+
+const rebalances = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'MEMBER_ID_REQUIRED',
+])
+
+/** The group is shared out anew: nothing is wrong, joining again is all there is to do. */
+export function isRebalance(error: unknown): boolean {
+  return error instanceof KafkaError && rebalances.has(error.type)
 }

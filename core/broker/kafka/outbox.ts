@@ -1,83 +1,104 @@
-import type { BrokerError, RecordHeaders, RecordToProduce, TopicPartitionOffset } from '../broker.ts'
-import type { Call } from './calls.ts'
+import { BrokerError, type RecordToProduce } from '../broker.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from './kafka-error.ts'
+import { Lane, type Outgoing } from './lane.ts'
+import { PATIENCE_MS, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
+import type { TopicMap } from './topic-map.ts'
 
-/** A record on its way into one partition. */
-export interface Outgoing {
-  readonly call: Call
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: RecordHeaders | undefined
-  readonly bytes: number
-  /** Tells its call where it is. */
-  appended(position: TopicPartitionOffset): void
-}
+/** Everything that a producer has taken and not got rid of: a lane for each partition, and the records of topics of which nothing is known yet. */
+export class Outbox {
+  readonly #topics: TopicMap
+  readonly #lanes = new Map<string, Map<number, Lane>>()
+  readonly #unplaced = new Map<string, { record: RecordToProduce; outgoing: Outgoing }[]>()
+  #keyless = 0
 
-/** What Kafka adds to the bytes of a record, at most: lengths, attributes and deltas. */
-const RECORD_OVERHEAD = 32
-/** The header of a batch. */
-const BATCH_OVERHEAD = 61
-
-/** A record's bytes in a batch, not far below and never above the truth by more than its overhead. */
-export function sizeOf({ key, value, headers }: Pick<RecordToProduce, 'key' | 'value' | 'headers'>): number {
-  let size = RECORD_OVERHEAD + (key === null ? 0 : Buffer.byteLength(key)) + (value?.length ?? 0)
-  for (const name in headers) size += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!) + 4
-  return size
-}
-
-/** The records that wait for one partition, in order. */
-export class Lane {
-  readonly topic: string
-  readonly partition: number
-  /** Records of this lane are on their way: the next ones wait, so that a retry cannot overtake. */
-  inFlight = false
-  /** Not before this time, on the monotonic clock. */
-  notBefore = 0
-  /** How often in a row it did not go well. */
-  failures = 0
-  /** When the broker first said that the partition does not exist. */
-  unknownSince: number | undefined
-  #waiting: Outgoing[] = []
-
-  constructor(topic: string, partition: number) {
-    this.topic = topic
-    this.partition = partition
+  constructor(topics: TopicMap) {
+    this.#topics = topics
   }
 
-  get empty(): boolean {
-    return this.#waiting.length === 0
+  /** Whether anything waits to learn where its topic is. */
+  get hasUnplaced(): boolean {
+    return this.#unplaced.size > 0
   }
 
-  push(record: Outgoing): void {
-    this.#waiting.push(record)
+  *lanes(): Iterable<Lane> {
+    for (const lanes of this.#lanes.values()) yield* lanes.values()
   }
 
-  /** Takes the records of one batch: at least one, when any waits whose call still does. */
-  take(maxBytes: number): Outgoing[] {
-    this.dropSettled()
-    let bytes = BATCH_OVERHEAD
-    let count = 0
-    for (const record of this.#waiting) {
-      bytes += record.bytes
-      if (count > 0 && bytes > maxBytes) break
-      count++
+  /** Records of one topic stay in order, also while nothing is known of it. */
+  add(record: RecordToProduce, outgoing: Outgoing): void {
+    const { topic } = record
+    const queue = this.#unplaced.get(topic)
+    const place = this.#topics.get(topic)
+    if (queue || place === undefined || place.partitions.length === 0) {
+      this.#topics.add(topic)
+      if (queue) queue.push({ record, outgoing })
+      else this.#unplaced.set(topic, [{ record, outgoing }])
+      return
     }
-    return this.#waiting.splice(0, count)
+    this.#lane(topic, this.#choose(record, place.partitions.length)).push(outgoing)
   }
 
-  /** Puts back what was taken, before all others. */
-  putBack(records: readonly Outgoing[]): void {
-    this.#waiting = [...records, ...this.#waiting]
+  #choose({ key, partition }: RecordToProduce, partitions: number): number {
+    if (partition !== undefined) return partition
+    return key === null ? this.#keyless++ % partitions : partitionForKey(key, partitions)
   }
 
-  /** Rejects the calls of everything that waits. */
-  fail(error: BrokerError): void {
-    for (const { call } of this.#waiting.splice(0)) call.reject(error)
+  #lane(topic: string, partition: number): Lane {
+    const lanes = this.#lanes.get(topic) ?? new Map<number, Lane>()
+    this.#lanes.set(topic, lanes)
+    const lane = lanes.get(partition) ?? new Lane(topic, partition)
+    lanes.set(partition, lane)
+    return lane
   }
 
-  /** Forgets records whose call has been answered already: nobody waits for them. */
-  dropSettled(): void {
-    if (this.#waiting.some(({ call }) => call.settled)) {
-      this.#waiting = this.#waiting.filter(({ call }) => !call.settled)
+  /** Moves to their lanes the records of topics that are known by now. */
+  placeKnown(): void {
+    for (const [topic, queue] of this.#unplaced) {
+      const place = this.#topics.get(topic)
+      if (place === undefined || place.partitions.length === 0) continue
+      this.#unplaced.delete(topic)
+      for (const { record, outgoing } of queue) this.add(record, outgoing)
     }
+  }
+
+  /** What nobody waits for any more must not fill the memory while a partition has no leader. */
+  forgetSettled(): void {
+    for (const lane of this.lanes()) lane.dropSettled()
+    for (const [topic, queue] of this.#unplaced) {
+      const left = queue.filter(({ outgoing }) => !outgoing.call.settled)
+      if (left.length > 0) this.#unplaced.set(topic, left)
+      else this.#unplaced.delete(topic)
+    }
+  }
+
+  /** Brokers deny a topic that they have not heard of yet: only a lasting no is one. */
+  giveUpUnknown(): void {
+    const now = performance.now()
+    for (const [topic, queue] of this.#unplaced) {
+      const code = this.#topics.get(topic)?.error ?? 0
+      if (code === 0) continue
+      const error = new KafkaError(code, `topic ${topic}`)
+      const failure = toBrokerError(error)
+      const patience = failure.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
+      for (const { outgoing } of queue) {
+        const { call } = outgoing
+        if (!error.retriable || now - call.begun > patience) call.reject(failure)
+      }
+    }
+    for (const [topic, lanes] of this.#lanes) {
+      const place = this.#topics.get(topic)
+      if (place === undefined || (place.error !== 0 && place.error !== UNKNOWN_TOPIC_OR_PARTITION)) continue
+      for (const lane of lanes.values()) {
+        if (lane.partition < place.partitions.length) lane.unknownSince = undefined
+        else if (!lane.empty) {
+          lane.unknownSince ??= now
+          if (lane.inFlight || now - lane.unknownSince < UNKNOWN_TOPIC_PATIENCE_MS) continue
+          lane.fail(new BrokerError('unknown_topic', `topic ${topic} has no partition ${lane.partition}`))
+          lanes.delete(lane.partition)
+        }
+      }
+    }
+    this.forgetSettled()
   }
 }

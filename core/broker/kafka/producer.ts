@@ -1,9 +1,9 @@
 import { BrokerError, type Producer, type RecordToProduce, type TopicPartitionOffset } from '../broker.ts'
-import { partitionForKey } from '../partitioner.ts'
 import { Calls } from './calls.ts'
 import { KafkaError, moreTelling, toBrokerError } from './kafka-error.ts'
-import { Lane, type Outgoing, sizeOf } from './outbox.ts'
-import { PATIENCE_MS, pauseAfter, UNKNOWN_TOPIC_PATIENCE_MS } from './patience.ts'
+import { type Lane, type Outgoing, sizeOf } from './lane.ts'
+import { Outbox } from './outbox.ts'
+import { pauseAfter } from './patience.ts'
 import type { ProduceRequest } from './produce-request.ts'
 import { TopicMap } from './topic-map.ts'
 import type { Wire } from './wire.ts'
@@ -17,6 +17,8 @@ const REPLICATION_TIMEOUT_MS = 4_000
 
 /** Milliseconds between looks for topics and leaders that are missing. */
 const LOCATE_INTERVAL_MS = 100
+/** Milliseconds between looks for calls whose patience has ended while nothing else happens. */
+const EXPIRY_INTERVAL_MS = 250
 /** Milliseconds until partitions by which a topic grew get their share of the keys. */
 const METADATA_MAX_AGE_MS = 60_000
 
@@ -35,14 +37,11 @@ type Shipment = Map<Lane, Outgoing[]>
 export class KafkaProducer implements Producer {
   readonly #wire: Wire
   readonly #topics: TopicMap
-  readonly #lanes = new Map<string, Map<number, Lane>>()
-  /** Records of topics of which nothing is known yet, in order. */
-  readonly #unplaced = new Map<string, { record: RecordToProduce; outgoing: Outgoing }[]>()
+  readonly #outbox: Outbox
   readonly #busyLeaders = new Set<number>()
   /** Batch sizes of topics that refused larger ones. */
   readonly #batchLimits = new Map<string, number>()
   readonly #calls = new Calls()
-  #keyless = 0
   #scheduled = false
   #locating = false
   #timer: NodeJS.Timeout | undefined
@@ -53,6 +52,7 @@ export class KafkaProducer implements Producer {
   constructor(wire: Wire) {
     this.#wire = wire
     this.#topics = new TopicMap(wire)
+    this.#outbox = new Outbox(this.#topics)
   }
 
   async produce(records: readonly RecordToProduce[]): Promise<TopicPartitionOffset[]> {
@@ -64,7 +64,7 @@ export class KafkaProducer implements Producer {
     const positions: TopicPartitionOffset[] = Array.from({ length: records.length })
     let missing = records.length
     records.forEach((record, index) => {
-      this.#place(record, {
+      this.#outbox.add(record, {
         call,
         key: record.key === null ? null : Buffer.from(record.key),
         value: record.value,
@@ -88,32 +88,6 @@ export class KafkaProducer implements Producer {
     clearTimeout(this.#timer)
   }
 
-  #place(record: RecordToProduce, outgoing: Outgoing): void {
-    const { topic } = record
-    const queue = this.#unplaced.get(topic)
-    const place = this.#topics.get(topic)
-    if (queue || place === undefined || place.partitions.length === 0) {
-      this.#topics.add(topic)
-      if (queue) queue.push({ record, outgoing })
-      else this.#unplaced.set(topic, [{ record, outgoing }])
-      return
-    }
-    this.#lane(topic, this.#choose(record, place.partitions.length)).push(outgoing)
-  }
-
-  #choose({ key, partition }: RecordToProduce, partitions: number): number {
-    if (partition !== undefined) return partition
-    return key === null ? this.#keyless++ % partitions : partitionForKey(key, partitions)
-  }
-
-  #lane(topic: string, partition: number): Lane {
-    const lanes = this.#lanes.get(topic) ?? new Map<number, Lane>()
-    this.#lanes.set(topic, lanes)
-    const lane = lanes.get(partition) ?? new Lane(topic, partition)
-    lanes.set(partition, lane)
-    return lane
-  }
-
   /** Lets everything that arrives in this turn of the event loop go together. */
   #schedule(): void {
     if (this.#scheduled) return
@@ -127,32 +101,30 @@ export class KafkaProducer implements Producer {
   /** Sends what can be sent, and looks again later when something cannot. */
   #ship(): void {
     const now = performance.now()
-    if (this.#calls.expire(now, this.#trouble)) this.#forgetSettled()
+    if (this.#calls.expire(now, this.#trouble)) this.#outbox.forgetSettled()
     const shipments = new Map<number, Shipment>()
     const sizes = new Map<number, number>()
-    let unplaced = this.#unplaced.size > 0
+    let unplaced = this.#outbox.hasUnplaced
     let delayed = false
-    for (const [topic, lanes] of this.#lanes) {
-      for (const lane of lanes.values()) {
-        if (lane.inFlight || lane.empty) continue
-        const leader = this.#topics.leader(topic, lane.partition)
-        if (leader < 0) unplaced = true
-        if (leader < 0 || lane.notBefore > now) {
-          delayed = true
-          continue
-        }
-        const size = sizes.get(leader) ?? 0
-        if (this.#busyLeaders.has(leader) || size > MAX_REQUEST_BYTES) continue
-        const records = lane.take(this.#batchLimits.get(topic) ?? MAX_BATCH_BYTES)
-        if (records.length === 0) continue
-        lane.inFlight = true
-        sizes.set(
-          leader,
-          records.reduce((sum, { bytes }) => sum + bytes, size),
-        )
-        const shipment: Shipment = shipments.get(leader) ?? new Map()
-        shipments.set(leader, shipment.set(lane, records))
+    for (const lane of this.#outbox.lanes()) {
+      if (lane.inFlight || lane.empty) continue
+      const leader = this.#topics.leader(lane.topic, lane.partition)
+      if (leader < 0) unplaced = true
+      if (leader < 0 || lane.notBefore > now) {
+        delayed = true
+        continue
       }
+      const size = sizes.get(leader) ?? 0
+      if (this.#busyLeaders.has(leader) || size > MAX_REQUEST_BYTES) continue
+      const records = lane.take(this.#batchLimits.get(lane.topic) ?? MAX_BATCH_BYTES)
+      if (records.length === 0) continue
+      lane.inFlight = true
+      sizes.set(
+        leader,
+        records.reduce((sum, { bytes }) => sum + bytes, size),
+      )
+      const shipment: Shipment = shipments.get(leader) ?? new Map()
+      shipments.set(leader, shipment.set(lane, records))
     }
     for (const [leader, shipment] of shipments) void this.#send(leader, shipment)
     if (this.#topics.age >= (unplaced ? LOCATE_INTERVAL_MS : METADATA_MAX_AGE_MS)) void this.#locate()
@@ -162,18 +134,8 @@ export class KafkaProducer implements Producer {
           this.#timer = undefined
           this.#ship()
         },
-        delayed || unplaced ? LOCATE_INTERVAL_MS : 250,
+        delayed || unplaced ? LOCATE_INTERVAL_MS : EXPIRY_INTERVAL_MS,
       )
-    }
-  }
-
-  /** What nobody waits for any more must not fill the memory while a partition has no leader. */
-  #forgetSettled(): void {
-    for (const lanes of this.#lanes.values()) for (const lane of lanes.values()) lane.dropSettled()
-    for (const [topic, queue] of this.#unplaced) {
-      const left = queue.filter(({ outgoing }) => !outgoing.call.settled)
-      if (left.length > 0) this.#unplaced.set(topic, left)
-      else this.#unplaced.delete(topic)
     }
   }
 
@@ -257,13 +219,8 @@ export class KafkaProducer implements Producer {
     this.#locating = true
     try {
       await this.#topics.refresh()
-      for (const [topic, queue] of this.#unplaced) {
-        const place = this.#topics.get(topic)
-        if (place === undefined || place.partitions.length === 0) continue
-        this.#unplaced.delete(topic)
-        for (const { record, outgoing } of queue) this.#place(record, outgoing)
-      }
-      this.#giveUpUnknown()
+      this.#outbox.placeKnown()
+      this.#outbox.giveUpUnknown()
       this.#schedule()
     } catch (error) {
       const failure = toBrokerError(error)
@@ -272,36 +229,6 @@ export class KafkaProducer implements Producer {
     } finally {
       this.#locating = false
     }
-  }
-
-  /** Brokers deny a topic that they have not heard of yet: only a lasting no is one. */
-  #giveUpUnknown(): void {
-    const now = performance.now()
-    for (const [topic, queue] of this.#unplaced) {
-      const code = this.#topics.get(topic)?.error ?? 0
-      if (code === 0) continue
-      const error = new KafkaError(code, `topic ${topic}`)
-      const failure = toBrokerError(error)
-      const patience = failure.code === 'unknown_topic' ? UNKNOWN_TOPIC_PATIENCE_MS : PATIENCE_MS
-      for (const { outgoing } of queue) {
-        const { call } = outgoing
-        if (!error.retriable || now - call.begun > patience) call.reject(failure)
-      }
-    }
-    for (const [topic, lanes] of this.#lanes) {
-      const place = this.#topics.get(topic)
-      if (place === undefined || (place.error !== 0 && place.error !== 3)) continue
-      for (const lane of lanes.values()) {
-        if (lane.partition < place.partitions.length) lane.unknownSince = undefined
-        else if (!lane.empty) {
-          lane.unknownSince ??= now
-          if (lane.inFlight || now - lane.unknownSince < UNKNOWN_TOPIC_PATIENCE_MS) continue
-          lane.fail(new BrokerError('unknown_topic', `topic ${topic} has no partition ${lane.partition}`))
-          lanes.delete(lane.partition)
-        }
-      }
-    }
-    this.#forgetSettled()
   }
 }
 
