@@ -17,6 +17,7 @@ test('the bytes of the file are the key, as they are', () => {
   expect(() => readInstallKey(file)).toThrow(
     new StartRefused(`CARILLON_INSTALL_KEY_FILE: ${file}: must hold at least 32 random bytes`, 2),
   )
+  expect(() => readInstallKey(file, 'CARILLON_DATA_DIR')).toThrow(`CARILLON_DATA_DIR: ${file}: must hold`)
   rmSync(folder, { recursive: true })
   expect(() => readInstallKey(file)).toThrow(
     new StartRefused(`CARILLON_INSTALL_KEY_FILE: ${file}: cannot be read: ENOENT`, 2),

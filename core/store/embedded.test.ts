@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -222,6 +222,16 @@ describe('a folder that cannot be used is refused with one line', () => {
     await expect(startEmbeddedPostgres({ dataDir: broken, logger })).rejects.toThrow(
       /^PostgreSQL ended .*: \S/,
     )
+  })
+
+  it('when its password is lost', async () => {
+    await (await start()).stop()
+    const password = join(dataDir, 'postgres.password')
+    await rename(password, `${password}.lost`)
+    await expect(start()).rejects.toThrow(
+      'the database was made with another password than that in postgres.password',
+    )
+    await rename(`${password}.lost`, password)
   })
 })
 

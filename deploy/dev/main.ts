@@ -12,7 +12,7 @@ import { openCatalog } from '../../core/catalog/reader.ts'
 import type { Resource } from '../../core/catalog/records.ts'
 import { systemClock as clock } from '../../core/clock.ts'
 import type { Message } from '../../core/notification/message.ts'
-import { deriveInstallKeys } from '../../core/notification/ids.ts'
+import type { InstallKeys } from '../../core/notification/ids.ts'
 import { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
 import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
 import { catalogTopic, eventsTopic, workersTopic } from '../../core/notification/topics.ts'
@@ -21,6 +21,7 @@ import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
 import { startTracing } from '../../core/observability/start-tracing.ts'
 import type { devSettings } from '../../core/settings/roles.ts'
+import { readInstallKey } from '../../core/settings/install-key.ts'
 import { openSecretsFolder } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
@@ -179,7 +180,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
 
   const registry = createMetrics()
   const sourceMetrics = createSourceMetrics(registry)
-  const keys = deriveInstallKeys(keepPrivateFile(join(dataDir, 'install.key'), () => randomBytes(32)))
+  const keys = prepareInstallKey(dataDir)
   const forPlanner = { broker, catalog, keys, prefix, clock, metrics: sourceMetrics }
   const planner = await startPlanner({
     ...forPlanner,
@@ -303,6 +304,12 @@ function prepareSecrets({ secretsDir, dataDir }: DevSettings): string {
   const { name, key } = webhookSecret
   keepPrivateFile(join(folder, name, key), () => Buffer.from(`whsec_${randomBytes(32).toString('base64')}\n`))
   return folder
+}
+
+function prepareInstallKey(dataDir: string): InstallKeys {
+  const file = join(dataDir, 'install.key')
+  keepPrivateFile(file, () => randomBytes(32))
+  return readInstallKey(file, 'CARILLON_DATA_DIR')
 }
 
 function existingFolder(path: string): string {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../../observability/logger.ts'
 import { StartRefused } from '../../settings/start-refused.ts'
-import { isStoreUnavailable } from '../store.ts'
+import { isLoginRefused, isStoreUnavailable } from '../store.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
 import { clusterPath, databaseName, serverEnvironment } from './cluster.ts'
@@ -144,6 +144,14 @@ async function answering(url: string, deadline: number, signal: AbortSignal | un
       await ensureDatabase(url)
       return
     } catch (error) {
+      if (isLoginRefused(error))
+        throw new StartRefused(
+          'the database was made with another password than that in postgres.password',
+          1,
+          {
+            cause: error,
+          },
+        )
       if (!isStoreUnavailable(error) || performance.now() > deadline) throw error
     }
     await delay(20, undefined, { signal })
