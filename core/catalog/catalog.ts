@@ -21,6 +21,11 @@ export interface Catalog {
   ): CatalogEntry<NotificationTemplate> | undefined
   templates(namespace?: string): CatalogEntry<NotificationTemplate>[]
   /**
+   * Whether everything that was in the catalog topic at the call has been read. What is missing then does not exist; else it may be on its way. False
+   * also when the brokers cannot say. Callers at the same time share one question.
+   */
+  isCurrent(): Promise<boolean>
+  /**
    * Calls back after each change of a channel or template, with the key of its record, and once without when it becomes synced. Returns
    * a function that stops it.
    */

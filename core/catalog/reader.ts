@@ -1,9 +1,13 @@
-import type { Broker, ConsumedRecord } from '../broker/broker.ts'
+import type { Broker, ConsumedRecord, TopicPartitionOffset } from '../broker/broker.ts'
 import type { Logger } from '../observability/logger.ts'
+import { createBatcher } from '../store/batcher.ts'
 import type { NotificationChannel } from '../resources/channel.ts'
 import type { NotificationTemplate } from '../resources/template.ts'
 import type { Catalog, CatalogEntry } from './catalog.ts'
 import { type Published, readRecord } from './records.ts'
+
+/** Milliseconds since the epoch: after every record. */
+const farFuture = Date.parse('9999-01-01T00:00:00Z')
 
 /** What the catalog says under a key, and since when. */
 export interface Entry extends Published {
@@ -31,8 +35,12 @@ export async function openCatalog({
   const entries = new Map<string, Entry>()
   const listeners = new Set<(key?: string) => void>()
   let synced = false
+  /** Where reading goes on in each partition, as far as records have come. */
+  const positions = new Map<number, number>()
+  let isBehind = false
 
   function apply(record: ConsumedRecord): void {
+    positions.set(record.partition, record.offset + 1)
     const read = readRecord(record)
     switch (read.kind) {
       case 'unreadable':
@@ -54,7 +62,34 @@ export async function openCatalog({
     for (const listener of listeners) listener(key)
   }
 
+  // Of what was compacted away at the end of a partition no record comes: what was there at the start has been read when that is over.
+  const start = await readEnds()
   const follower = await broker.follow(topic, apply)
+  for (const { partition, offset } of start)
+    positions.set(partition, Math.max(offset, positions.get(partition) ?? 0))
+
+  function readEnds(): Promise<TopicPartitionOffset[]> {
+    return broker.admin.offsetsAt([{ topic, timestamp: farFuture }])
+  }
+
+  const isCurrent = createBatcher<undefined, boolean>({
+    maxItems: Infinity,
+    async flush(callers) {
+      const ends = await readEnds().catch((error: unknown) => {
+        logger.warn({ err: error, topic }, 'The end of the catalog cannot be read')
+        return undefined
+      })
+      const current =
+        ends?.every(({ partition, offset }) => (positions.get(partition) ?? 0) >= offset) ?? false
+      if (ends !== undefined && isBehind === current) {
+        isBehind = !current
+        if (isBehind)
+          logger.warn({ topic }, 'The catalog of this process is behind: what is missing in it is waited for')
+        else logger.info({ topic }, 'The catalog of this process is current again')
+      }
+      return callers.map(() => current)
+    },
+  })
 
   /** Current resources, in order of namespace and name. Keys of revisions carry an `@`. */
   function list<R extends NotificationChannel | NotificationTemplate>(
@@ -82,6 +117,7 @@ export async function openCatalog({
       return current?.revision === revision ? current : template(`${key}@${revision}`)
     },
     templates: (namespace) => list<NotificationTemplate>('NotificationTemplate', namespace),
+    isCurrent: () => isCurrent(undefined),
     published: () => entries,
     onChange(listener) {
       listeners.add(listener)

@@ -64,6 +64,7 @@ export interface Script {
   onUnknown?: 'Retry' | 'Hold'
   rendered?: Rendered
   canRender?: boolean
+  isCatalogCurrent?: boolean
   /** What recording fails with before it succeeds. */
   finishFailures?: Error[]
   /** How long claiming takes on the monotonic clock. */
@@ -152,6 +153,7 @@ export function scriptedDelivery({
         message: { type: 'email', to: envelope.address, subject: 'Hi', text: 'Hello' },
       },
     canRender: () => script.canRender ?? true,
+    isCatalogCurrent: async () => script.isCatalogCurrent ?? true,
     giveUp: new AbortController().signal,
     policy: { tiers, maxAttempts: 3, onUnknown: script.onUnknown ?? 'Retry' },
     idempotency,

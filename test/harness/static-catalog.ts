@@ -59,6 +59,7 @@ export function staticCatalog(options: StaticCatalogOptions): Catalog {
     templateRevision: (wanted, name, revision) =>
       revision === 'r1' ? find(templates, wanted, name) : undefined,
     templates: (wanted) => list(templates, wanted),
+    isCurrent: async () => true,
     onChange: () => () => {},
   }
 }

@@ -12,6 +12,7 @@ export function catalogOf(resource: NotificationChannel): Catalog {
     template: () => undefined,
     templateRevision: () => undefined,
     templates: () => [],
+    isCurrent: async () => true,
     onChange: () => () => {},
   }
 }

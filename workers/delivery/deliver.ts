@@ -31,6 +31,8 @@ export interface DeliverOptions {
   render: (envelope: DeliveryEnvelope) => Promise<Rendered>
   /** Whether the template is at hand. */
   canRender: (envelope: DeliveryEnvelope) => boolean
+  /** Whether everything has been read that may bring it. */
+  isCatalogCurrent: () => Promise<boolean>
   policy: RetryPolicy
   /** What a repeat after a lost outcome may mean: the weakest of the channel's providers. */
   idempotency: Idempotency
@@ -53,10 +55,10 @@ export type Rendered =
 
 /** Claims of one attempt without an outcome after which the record counts as one that kills its worker. */
 const maxClaims = 3
-/** Milliseconds after acceptance within which a template that is missing here is taken to be on its way. */
-const catalogDelay = 60_000
 /** Milliseconds a delivery waits when the ledger or the broker cannot be reached. */
 const holdMilliseconds = 1_000
+/** Milliseconds after acceptance within which a template that is gone may come back: one that is deleted and applied again. */
+const templateGrace = 60_000
 
 type DeliveryWork = Extract<Work, { kind: 'delivery' }>
 
@@ -116,8 +118,7 @@ export function createDeliver(options: DeliverOptions) {
 
   async function attempt(work: DeliveryWork, admitted: Admitted, free: () => void): Promise<RunResult> {
     const { record, envelope, ref } = work
-    const isYoung = clock.now() - Date.parse(envelope.accepted_at) < catalogDelay
-    if (isYoung && !options.canRender(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
+    if (await isEarly(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
     // Before the claim, whose lease covers the call and not a wait for others' templates.
     const rendered = await options.render(envelope)
     if (rendered.kind === 'busy') return { kind: 'park', milliseconds: holdMilliseconds }
@@ -208,6 +209,13 @@ export function createDeliver(options: DeliverOptions) {
       provider: provider.name,
       detail: outcome.class === 'sent' ? null : outcome.detail,
     }
+  }
+
+  /** Whether the template of a delivery may still come: our catalog may be behind that of the API which named the revision. */
+  async function isEarly(envelope: DeliveryEnvelope): Promise<boolean> {
+    if (options.canRender(envelope) || timeLeft(envelope) <= 0) return false
+    if (clock.now() - Date.parse(envelope.accepted_at) < templateGrace) return true
+    return !(await options.isCatalogCurrent())
   }
 
   /** Milliseconds until the delivery expires. */

@@ -25,8 +25,14 @@ describe('a delivery of which no provider is asked, or not yet', () => {
     const early = scriptedDelivery({ canRender: false, rendered })
     expect(await early.run()).toMatchObject({ kind: 'park' })
     expect(early.finished).toEqual([])
+    const old = { accepted_at: '2025-12-31T23:58:59.000Z' }
+    const behind = scriptedDelivery({ canRender: false, isCatalogCurrent: false, rendered })
+    expect(await behind.run(recordOf(old))).toMatchObject({ kind: 'park' })
+    expect(behind.finished).toEqual([])
+    await behind.run(recordOf({ ...old, expires_at: '2026-01-01T00:00:00.000Z' }))
+    expect(behind.finished).toMatchObject([{ status: 'expired' }])
     const late = scriptedDelivery({ canRender: false, rendered })
-    await late.run(recordOf({ accepted_at: '2025-12-31T23:58:59.000Z' }))
+    await late.run(recordOf(old))
     expect(late.finished).toMatchObject([{ status: 'failed', reason: 'template_invalid' }])
   })
 

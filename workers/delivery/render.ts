@@ -31,7 +31,7 @@ export function createRender(
   }
 }
 
-/** Whether what a delivery is rendered from is at hand: the catalog of a worker may be behind that of the API which named the revision. */
+/** Whether what a delivery is rendered from is at hand. */
 export function knowsTemplate(catalog: Catalog, envelope: DeliveryEnvelope): boolean {
   return envelope.content !== undefined || templateOf(catalog, envelope) !== undefined
 }

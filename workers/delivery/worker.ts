@@ -108,6 +108,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     enterDestination: pressure.enterDestination,
     render: createRender(options.catalog, options.templates),
     canRender: (envelope) => knowsTemplate(options.catalog, envelope),
+    isCatalogCurrent: () => options.catalog.isCurrent(),
     policy: { tiers, maxAttempts: delivery.maxAttempts, onUnknown: delivery.onUnknown },
     idempotency: weakestIdempotency(providers),
     leaseMilliseconds,

@@ -15,7 +15,13 @@ import type { PlannedRequest } from './record.ts'
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A planner whose catalog learns of channels when the test says so. */
-async function world({ defect = () => false }: { defect?: (planned: PlannedRequest) => boolean } = {}) {
+async function world({
+  defect = () => false,
+  isBehind = () => false,
+}: {
+  defect?: (planned: PlannedRequest) => boolean
+  isBehind?: () => boolean
+} = {}) {
   const { broker, consumers, produced, committed, refusals, attempts } = scriptedBroker()
   const held: DeliveryRecord[] = []
   const tooLarge: string[] = []
@@ -35,7 +41,11 @@ async function world({ defect = () => false }: { defect?: (planned: PlannedReque
       hold: async (records) => void held.push(...records),
       failTooLarge: async (deliveries) => void tooLarge.push(...deliveries),
     },
-    catalog: { ...all, channel: (tenant, name) => (known.has(name) ? all.channel(tenant, name) : undefined) },
+    catalog: {
+      ...all,
+      isCurrent: async () => !isBehind(),
+      channel: (tenant, name) => (known.has(name) ? all.channel(tenant, name) : undefined),
+    },
     keys: deriveInstallKeys(Buffer.alloc(32)),
     prefix: 'p',
     clock,
@@ -102,6 +112,19 @@ it('ends the deliveries of a channel that does not come', async () => {
   expect(results()).toEqual([])
   await pass(4_000)
   expect(results()).toEqual([{ kind: 'skip', status: 'failed', reason: 'channel_deleted' }])
+  await planner.stop()
+})
+
+it('waits for a channel for as long as its own catalog is behind', async () => {
+  let isBehind = true
+  const { planner, known, accept, pass, results, topics } = await world({ isBehind: () => isBehind })
+  accept('new')
+  await pass(60_000)
+  expect(results()).toEqual([])
+  known.add('new')
+  isBehind = false
+  await pass(2_000)
+  expect(topics()).toEqual(['p.shop.new'])
   await planner.stop()
 })
 

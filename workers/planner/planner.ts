@@ -1,7 +1,7 @@
 import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import { createEventPublisher } from '../../core/events/publisher.ts'
-import { decodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
+import { decodeRequest, header } from '../../core/notification/envelope.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { retry } from '../../core/retry.ts'
@@ -32,8 +32,8 @@ const holdMilliseconds = 1_000
 /** Milliseconds that a stop waits for a broker that does not take the events. */
 const drainPatience = 10_000
 const laterMilliseconds = 5_000
-/** Milliseconds after acceptance within which a channel that is missing here is taken to be on its way, and between looks for it. */
-const [catalogDelay, catalogMilliseconds] = [10_000, 1_000]
+/** Milliseconds after acceptance within which a channel that is gone may come back, and between looks for one that is missing here. */
+const [channelGrace, catalogMilliseconds] = [10_000, 1_000]
 
 /** Turns accepted requests into deliveries: records them, then writes one record per delivery to its channel's topic. */
 export async function startPlanner(options: PlannerOptions): Promise<Running> {
@@ -124,14 +124,23 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     aside.add(callOff)
   }
 
-  /** Whether the request names a channel that the API knew and that may still be on its way to us. */
-  function isEarly({ tenant, channels, accepted_at }: RequestEnvelope): boolean {
-    if (clock.now() - Date.parse(accepted_at) >= catalogDelay) return false
-    return channels.some((name) => catalog.channel(tenant, name) === undefined)
+  /** A channel that the API knew and we do not may be on its way to us, or deleted and applied again. */
+  async function awaitChannels(taken: Taken): Promise<void> {
+    const isYoung = clock.now() - Date.parse(taken.request.accepted_at) < channelGrace
+    const mayCome = isYoung || !(await catalog.isCurrent())
+    if (stopping.signal.aborted) return
+    if (mayCome) later(taken, catalogMilliseconds)
+    else planSoon(taken)
   }
 
   function take(taken: Taken): void {
-    if (isEarly(taken.request)) return later(taken, catalogMilliseconds)
+    const { tenant, channels } = taken.request
+    const isKnown = channels.every((name) => catalog.channel(tenant, name) !== undefined)
+    if (isKnown) planSoon(taken)
+    else void awaitChannels(taken)
+  }
+
+  function planSoon(taken: Taken): void {
     waiting.push(taken)
     if (idle) working = planWaiting()
   }

@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { expect, it } from 'vitest'
-import { testDatabase } from '../../test/harness/postgres.ts'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { openLedger } from '../delivery/ledger.ts'
 import { forgetOld } from './forget.ts'
 
-it('forgets a delivery of which only the record was left, and which was written again from that', async () => {
-  const { db, close } = await testDatabase()
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await testDatabase()
+})
+afterAll(() => database.close())
+
+it('forgets a delivery of which only the record was left, and which was written again from that', {
+  timeout: 60_000,
+}, async () => {
+  const { db } = database
   await openLedger({ db, workerId: 'w' }).restore({
     id: randomUUID(),
     notification_id: randomUUID(),
@@ -25,5 +34,4 @@ it('forgets a delivery of which only the record was left, and which was written 
   await db.updateTable('deliveries').set({ status: 'expired' }).execute()
   expect(await forget()).toBe(1)
   expect(await db.selectFrom('deliveries').selectAll().execute()).toEqual([])
-  await close()
 })
