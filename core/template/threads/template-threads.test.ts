@@ -93,6 +93,26 @@ describe('rendering in threads', { timeout: 60_000 }, () => {
     expect(log.length).toBe(lost + 4)
   })
 
+  it('G5: does not try what ended five threads in a row for a while, and nothing else suffers from that', async () => {
+    const runaway = Array.from({ length: 5 }, () => threads.render(input(endless, 'bad')))
+    // What finds the lane full asks again, as a worker does.
+    let ended = 0
+    for (const each of runaway) if ((await each).kind === 'invalid') ended++
+    while (ended < 5) if ((await threads.render(input(endless, 'bad'))).kind === 'invalid') ended++
+    const lost = log.length
+    const refused = {
+      kind: 'invalid',
+      part: 'email',
+      detail: 'email: exceeds its limits again and again, and is not tried for now',
+    }
+    const again = Array.from({ length: 100 }, () => threads.render(input(endless, 'bad')))
+    expect(await Promise.all(again)).toEqual(again.map(() => refused))
+    expect(await threads.render(input('good', 'good'))).toEqual(rendered('good'))
+    expect(log.length).toBe(lost)
+    // In another language it may be another template.
+    expect(await threads.render({ ...input(endless, 'bad'), locale: 'de' })).toEqual(overTime)
+  })
+
   it('survives a template that needs more memory than there is for it', async () => {
     const patient = open({ fast: 30_000, slow: 30_000, check: 30_000 })
     const exceeded = { kind: 'invalid', part: 'email', detail: 'email: exceeds the memory limit' }

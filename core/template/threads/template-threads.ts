@@ -1,8 +1,10 @@
+import { type Clock, systemClock } from '../../clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { NotificationTemplate } from '../../resources/template.ts'
 import type { ValidatedData } from '../../resources/variables.ts'
 import type { TemplateProblem } from '../check.ts'
 import type { Rendered, RenderInput } from '../render.ts'
+import { RunawayBreaker } from './breaker.ts'
 import { type Ended, type Excess, type Job, Lane } from './lane.ts'
 
 /** Too much is waiting: ask again in a moment. */
@@ -41,10 +43,21 @@ export class TemplateThreads {
   /** Keys of slow templates, the newest last, and how many of its tasks are in the slow lane. */
   readonly #suspects = new Map<string, number>()
   readonly #limits: TimeLimits
+  readonly #breaker: RunawayBreaker
   #closed = false
 
-  constructor({ logger, limits = usualLimits }: { logger: Logger; limits?: TimeLimits }) {
+  constructor({
+    logger,
+    limits = usualLimits,
+    clock = systemClock,
+  }: {
+    logger: Logger
+    limits?: TimeLimits
+    /** For how long what runs away is left alone; what a task takes is not counted by it. */
+    clock?: Pick<Clock, 'monotonic'>
+  }) {
     this.#limits = limits
+    this.#breaker = new RunawayBreaker(clock)
     const lane = (limit: number) =>
       new Lane({
         limit,
@@ -59,16 +72,27 @@ export class TemplateThreads {
     this.#checks = lane(limits.check)
   }
 
-  /** Renders. What takes too much time or memory, twice, is invalid. */
+  /**
+   * Renders. What takes too much time or memory, twice, is invalid; and so is, for a while and without a try, what its part of the template has
+   * led to several times in a row in the same language.
+   */
   async render({ template, ...input }: RenderInput): Promise<Rendered | Busy> {
-    const ended = await this.#run({
-      key: keyOf('render', template, input.revision),
-      template,
-      task: { kind: 'render', input },
-    })
+    const key = keyOf('render', template, input.revision)
+    const part = input.channelType
+    const written = `${key}/${part}/${input.locale ?? ''}`
+    const verdict = this.#breaker.enter(written)
+    if (verdict === 'wait') return { kind: 'busy' }
+    if (verdict === 'refuse')
+      return {
+        kind: 'invalid',
+        part,
+        detail: `${part}: exceeds its limits again and again, and is not tried for now`,
+      }
+    const ended = await this.#run({ key, template, task: { kind: 'render', input } })
+    if (ended.kind === 'done' || ended.kind === 'guilty') this.#breaker.ended(written, ended.kind === 'done')
+    else this.#breaker.unknown(written)
     if (ended.kind === 'done') return ended.value as Rendered
     if (ended.kind !== 'guilty') return { kind: 'busy' }
-    const part = input.channelType
     return { kind: 'invalid', part, detail: `${part}: ${describe(ended.excess, this.#limits.slow)}` }
   }
 
