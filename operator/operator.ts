@@ -15,6 +15,7 @@ import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { createTemplateController } from './template/controller.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { createChannelController } from './channel/controller.ts'
+import { markSynced } from './mark-synced.ts'
 import type { Platform } from './platform.ts'
 import { createReleaseController } from './release/controller.ts'
 import type { Api } from './runtime/api.ts'
@@ -97,7 +98,21 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     started.push(() => templateController.stop())
     channelController.start()
     started.push(() => channelController.stop())
-    void Promise.all([templateController.settled, channelController.settled]).then(() => markSynced())
+    const marking = new AbortController()
+    const marked = markSynced(
+      {
+        settled: Promise.all([templateController.settled, channelController.settled]),
+        probe: () => broker.admin.describeTopics([catalogTopic(prefix)]),
+        mark: () => writer.markSynced(),
+        clock,
+        logger,
+      },
+      marking.signal,
+    )
+    started.push(() => {
+      marking.abort()
+      return marked
+    })
     const autoscaler = new Autoscaler({
       api,
       admin: broker.admin,
@@ -128,13 +143,6 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       controller.start()
       started.push(() => controller.stop())
       return await unlessAborted(controller.secretVersion, signal)
-    }
-
-    /** Only the first marker of an install counts, so one that cannot be written is written by whoever starts next. */
-    async function markSynced(): Promise<void> {
-      await writer.markSynced().catch((error: unknown) => {
-        logger.warn({ err: error }, 'The catalog is not marked as synced')
-      })
     }
   } catch (error) {
     await stop()

@@ -30,6 +30,11 @@ const further = ['Durable'] as const
 export const isJudged = (type: string) =>
   type === 'Ready' || [...needed, ...further].some((each) => each === type)
 
+/** The condition that a look which ended here was about. */
+export function firstUnseen(findings: ChannelFindings): (typeof needed)[number] | undefined {
+  return needed.find((type) => findings[type] === undefined)
+}
+
 /**
  * The judged conditions of a channel, `Ready` first. `Ready` needs those that a message needs to get out; a single copy in Kafka is told on its
  * own, because the channel goes on in spite of it.

@@ -1,6 +1,7 @@
 import { providerByType } from '../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { isNotFound, isRefused } from '../runtime/api-error.ts'
+import { failureCondition } from '../failure-condition.ts'
+import { ApiError, isNotFound, isRefused } from '../runtime/api-error.ts'
 import type { Api } from '../runtime/api.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { secrets } from '../kinds.ts'
@@ -11,6 +12,8 @@ export interface Credentials {
   condition: ConditionText
   /** The Secrets that were found, by name. */
   found: ReadonlyMap<string, SecretObject>
+  /** Why they could not be read, where that may pass: nothing else of the channel need wait for it. */
+  failure?: ApiError
 }
 
 /** Reads the Secrets that the providers of a channel name, and says whether each holds the keys that its provider needs. */
@@ -26,7 +29,8 @@ export async function resolveCredentials(
       found.set(name, await api.get<SecretObject>(secrets, { namespace, name }, signal))
     } catch (error) {
       if (isRefused(error)) return { condition: isFalse('SecretRefused', error.message), found: new Map() }
-      if (!isNotFound(error)) throw error
+      if (!(error instanceof ApiError)) throw error
+      if (!isNotFound(error)) return { condition: failureCondition(error), found: new Map(), failure: error }
     }
   }
   return { condition: credentialsCondition(channel, found), found }

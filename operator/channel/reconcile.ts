@@ -2,17 +2,18 @@ import type { Admin } from '../../core/broker/broker.ts'
 import { BrokerError } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { brokerCondition } from '../broker-condition.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
+import { failureCondition } from '../failure-condition.ts'
 import type { Platform } from '../platform.ts'
-import { ApiError, isRefused } from '../runtime/api-error.ts'
+import { isRefused } from '../runtime/api-error.ts'
 import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts'
 import type { ObjectName } from '../runtime/resource-kind.ts'
+import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { createClaims } from './claims.ts'
-import { type ChannelFindings, isFalse, isTrue, isUnknown } from './conditions.ts'
+import { type ChannelFindings, firstUnseen, isFalse, isTrue } from './conditions.ts'
 import { type Credentials, resolveCredentials } from './credentials.ts'
 import type { createWorkersKeeper } from './ensure-workers.ts'
 import { childName } from './names.ts'
@@ -61,10 +62,12 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
       return await look(object, findings, facts, signal)
     } catch (error) {
       // Also when the topics were there a moment ago: Kafka went away in between.
-      if (error instanceof BrokerError) findings.TopicsReady = brokerCondition(error)
+      const failed = error instanceof BrokerError ? 'TopicsReady' : firstUnseen(findings)
+      if (failed !== undefined) findings[failed] = failureCondition(error)
       throw error
     } finally {
-      if (!signal.aborted) await statusWriter.write(object, findings, { ...kept(object), ...facts }, signal)
+      const telling = signalToTell(signal)
+      if (telling) await statusWriter.write(object, findings, { ...kept(object), ...facts }, telling)
     }
   }
 
@@ -101,7 +104,9 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     // Nobody may be told of a channel whose topics Kafka refuses: what was published last goes on.
     if (topics.isRefused) return { requeueAfter: resync }
     facts.revision = await writer.publish(channel, signal)
-    return await lookAtWorkers(object, channel, credentials, findings, facts, signal)
+    const result = await lookAtWorkers(object, channel, credentials, findings, facts, signal)
+    if (credentials.failure !== undefined) throw credentials.failure
+    return result
   }
 
   async function lookAtWorkers(
@@ -121,10 +126,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
       findings.WorkersReady = workersCondition(deployment(), waitsFor)
       return { requeueAfter: waitsFor === undefined ? resync : upgradePause }
     } catch (error) {
-      if (!isRefused(error)) {
-        if (error instanceof ApiError) findings.WorkersReady = isUnknown('APIServerFailed', error.message)
-        throw error
-      }
+      if (!isRefused(error)) throw error
       // Trying again at once would be refused again: the channel, or a rule of the cluster, has to change first.
       findings.WorkersReady = isFalse('WorkersRefused', error.message)
       return { requeueAfter: resync }

@@ -39,7 +39,7 @@ export function transitions(before: readonly Condition[], after: readonly Condit
 /** What a transition says as an Event. Pure. */
 export function transitionEvent({ type, status, reason, message }: Condition): EventText {
   return {
-    type: status === 'False' ? 'Warning' : 'Normal',
+    type: status === 'True' ? 'Normal' : 'Warning',
     reason,
     action: type,
     note: `${type}=${status}: ${message}`,

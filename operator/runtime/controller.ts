@@ -28,9 +28,9 @@ export interface ControllerOptions {
   metrics: ControllerMetrics
 }
 
-/** Milliseconds. Kafka and the API server come back within seconds, and a resource that cannot be right is looked at every few minutes. */
+/** Milliseconds. What fails is Kafka or the API server, and passes: once they are back, nothing waits for long. */
 const firstBackoff = 1_000
-const longestBackoff = 300_000
+export const longestBackoff = 60_000
 /** Milliseconds for one reconciliation: what hangs must not hold its worker for ever. */
 const reconcileTimeout = 120_000
 
@@ -40,7 +40,8 @@ export class Controller {
   readonly #options: ControllerOptions
   readonly #stopping = new AbortController()
   readonly #settled = Promise.withResolvers<void>()
-  #active = 0
+  /** Keys that were there at the start and have not been worked on in full. */
+  #unsettled: Set<string> = new Set()
   #running: Promise<unknown> = Promise.resolve()
 
   constructor(options: ControllerOptions) {
@@ -53,13 +54,14 @@ export class Controller {
     })
   }
 
-  /** Resolves the first time that every key of the queue has been worked on. */
+  /** Resolves once every key that was there at the start has been worked on without a failure. */
   get settled(): Promise<void> {
     return this.#settled.promise
   }
 
   start(): void {
-    if (this.queue.depth === 0) this.#settled.resolve()
+    this.#unsettled = new Set(this.queue.keys)
+    if (this.#unsettled.size === 0) this.#settled.resolve()
     this.#running = Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()))
   }
 
@@ -72,11 +74,8 @@ export class Controller {
 
   async #work(): Promise<void> {
     for (let key = await this.queue.take(); key !== undefined; key = await this.queue.take()) {
-      this.#active++
       await this.#reconcile(key)
       this.queue.done(key)
-      this.#active--
-      if (this.#active === 0 && this.queue.depth === 0) this.#settled.resolve()
     }
   }
 
@@ -90,6 +89,7 @@ export class Controller {
     try {
       const { requeueAfter } = await reconcile(parseKey(key), { logger, signal })
       this.queue.forget(key)
+      if (this.#unsettled.delete(key) && this.#unsettled.size === 0) this.#settled.resolve()
       if (requeueAfter !== undefined) this.queue.addAfter(key, requeueAfter)
       metrics.reconciled(requeueAfter === undefined ? 'success' : 'requeue_after', seconds())
     } catch (error) {

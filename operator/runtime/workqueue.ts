@@ -29,9 +29,14 @@ export class Workqueue {
     this.#options = options
   }
 
-  /** Keys that wait to be taken now. */
+  /** How many keys wait to be taken now. */
   get depth(): number {
     return this.#ready.length
+  }
+
+  /** The keys that were added and not yet taken. */
+  get keys(): string[] {
+    return [...this.#dirty]
   }
 
   add(key: string): void {

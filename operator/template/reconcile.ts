@@ -1,16 +1,16 @@
-import { BrokerError } from '../../core/broker/broker.ts'
 import { keyOf } from '../../core/catalog/records.ts'
 import { kinds } from '../../core/catalog/kinds.ts'
 import type { TemplateConditionType } from '../../core/resources/condition.ts'
 import type { NotificationTemplate } from '../../core/resources/template.ts'
 import type { TemplateProblem } from '../../core/template/check.ts'
-import { brokerCondition } from '../broker-condition.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
+import { failureCondition } from '../failure-condition.ts'
 import { createParser } from '../parser.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts'
 import type { ObjectName } from '../runtime/resource-kind.ts'
+import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { createTemplateStatusWriter, TemplateFacts, TemplateObject } from './status.ts'
 
 export interface TemplateReconcilerOptions {
@@ -21,6 +21,8 @@ export interface TemplateReconcilerOptions {
   statusWriter: ReturnType<typeof createTemplateStatusWriter>
 }
 
+/** Milliseconds after which what Kafka refused is tried again, though nothing about the template changed. */
+const resync = 120_000
 /** Problems told in a condition: the first is what the author mends first. */
 const told = 5
 
@@ -38,6 +40,25 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
       await writer.remove([`NotificationTemplate/${name.namespace}/${name.name}`], signal)
       return {}
     }
+    const findings: Partial<Record<TemplateConditionType, ConditionText>> = {}
+    try {
+      return await look(object, findings, signal)
+    } catch (error) {
+      const telling = signalToTell(signal)
+      const Ready = failureCondition(error)
+      if (telling)
+        await statusWriter.write(object, { Ready, Valid: findings.Valid ?? Ready }, kept(object), telling)
+      // What Kafka refuses it refuses again: its settings, or the template, have to change first.
+      if (Ready.status === 'False') return { requeueAfter: resync }
+      throw error
+    }
+  }
+
+  async function look(
+    object: TemplateObject,
+    findings: Partial<Record<TemplateConditionType, ConditionText>>,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
     const parsed = parse(object)
     if (parsed.kind === 'invalid') {
       await tell(object, 'InvalidSpec', parsed.message, signal)
@@ -48,32 +69,24 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
       await tell(object, 'InvalidContent', problems.slice(0, told).map(describe).join('; '), signal)
       return {}
     }
-    await serve(object, parsed.resource, signal)
+    findings.Valid = { status: 'True', reason: 'Valid', message: provenBy(parsed.resource) }
+    await serve(object, parsed.resource, findings.Valid, signal)
     return {}
   }
 
   async function serve(
     object: TemplateObject,
     template: NotificationTemplate,
+    valid: ConditionText,
     signal: AbortSignal,
   ): Promise<void> {
-    const valid: ConditionText = { status: 'True', reason: 'Valid', message: provenBy(template) }
     const source = writer.foreignSource(keyOf(template))
     if (source !== undefined) {
       const message = `a template of this name was published from ${source}`
       const texts = { Ready: { status: 'False', reason: 'OwnedElsewhere', message }, Valid: valid } as const
       return statusWriter.write(object, texts, kept(object), signal)
     }
-    let revision: string
-    try {
-      revision = await writer.publish(template, signal)
-    } catch (error) {
-      if (error instanceof BrokerError) {
-        const texts = { Ready: brokerCondition(error), Valid: valid }
-        await statusWriter.write(object, texts, kept(object), signal)
-      }
-      throw error
-    }
+    const revision = await writer.publish(template, signal)
     const { content, locales, defaultLocale } = template.spec
     const facts: TemplateFacts = {
       revision: `${object.metadata.generation ?? 0}-${revision.slice(0, 6)}`,
