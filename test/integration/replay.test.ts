@@ -20,7 +20,7 @@ import {
   readReplay,
   resumeReplay,
 } from '../../core/store/replays.ts'
-import { openLedger } from '../../workers/delivery/ledger.ts'
+import { openLedger } from '../../workers/delivery/postgres-ledger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyCancellations, cancelNotification } from '../../core/store/cancellations.ts'
 import { finishEntry, queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
-import { type FinishEntry, openLedger } from './ledger.ts'
+import type { FinishEntry } from './ledger.ts'
+import { openLedger } from './postgres-ledger.ts'
 
 /** What a cancellation means to the ledger. The delivery and its notification share an id here. */
 

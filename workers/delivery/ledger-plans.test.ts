@@ -5,7 +5,7 @@ import { migrate } from '../../core/store/migrate.ts'
 import { openStore, type Store } from '../../core/store/store.ts'
 import { finishEntry } from '../../test/harness/ledger-rows.ts'
 import { emptyTestDatabase } from '../../test/harness/postgres.ts'
-import { openLedger } from './ledger.ts'
+import { openLedger } from './postgres-ledger.ts'
 
 const rows = 5_000
 const batch = 100

@@ -1,9 +1,9 @@
 import { trace } from '@opentelemetry/api'
+import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import type { RequestEnvelope, TraceHeaders } from '../../core/notification/envelope.ts'
 import { plannerGroup } from '../../core/notification/topics.ts'
 import { type Sending, startProcessing, startSending } from '../../core/observability/messaging-spans.ts'
 import { markFailed } from '../../core/observability/tracing.ts'
-import type { PlannableRequest } from './plan-batch.ts'
 import type { PlannedRequest } from './record.ts'
 
 /** The spans of requests that are planned together: one for each request, and under it one for each topic that its deliveries go to. */
@@ -14,7 +14,10 @@ export interface PlanTrace {
   end(failure?: string): void
 }
 
-export function startPlanTrace(prefix: string, batch: readonly PlannableRequest[]): PlanTrace {
+export function startPlanTrace(
+  prefix: string,
+  batch: readonly { record: ConsumedRecord; request: RequestEnvelope }[],
+): PlanTrace {
   const group = plannerGroup(prefix)
   const processing = new Map(
     batch.map(({ record, request }) => {

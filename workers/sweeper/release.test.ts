@@ -5,7 +5,7 @@ import type { DeliveryStatus } from '../../core/notification/status.ts'
 import { failTooLarge, heldTopics, holdRecords } from '../../core/store/held-records.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
-import { openLedger } from '../delivery/ledger.ts'
+import { openLedger } from '../delivery/postgres-ledger.ts'
 import { releaseHeld } from './release.ts'
 
 const day = 86_400_000

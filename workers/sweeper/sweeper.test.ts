@@ -13,7 +13,7 @@ import { channelTopics, requestsTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { staticCatalog } from '../../test/harness/static-catalog.ts'
-import { openLedger } from '../delivery/ledger.ts'
+import { openLedger } from '../delivery/postgres-ledger.ts'
 import { createSweeperMetrics } from './metrics.ts'
 import { Sweeper, type SweeperOptions } from './sweeper.ts'
 

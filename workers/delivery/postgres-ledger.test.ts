@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { describeLedger, type LedgerBench } from '../../test/conformance/ledger.ts'
 import { queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { testDatabase } from '../../test/harness/postgres.ts'
-import { openLedger } from './ledger.ts'
+import { openLedger } from './postgres-ledger.ts'
 
 describeLedger('G2 G3: the ledger on PostgreSQL', start)
 
