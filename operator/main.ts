@@ -10,7 +10,7 @@ import type { operatorSettings } from '../core/settings/roles.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { createAutoscalerMetrics } from './autoscaler/metrics.ts'
-import { planOperator } from './dry-run.ts'
+import { planOperator } from './dry-run/plan.ts'
 import { type RunningOperator, startOperator } from './operator.ts'
 import { leaseName } from './release/names.ts'
 import { Api } from './runtime/api.ts'
@@ -19,6 +19,9 @@ import { loadKubeConfig } from './runtime/kube-config.ts'
 import { Leader } from './runtime/leader.ts'
 import { createControllerMetrics } from './runtime/metrics.ts'
 import { workerPlatform } from './worker-settings.ts'
+
+/** Milliseconds for a look at everything there is, after which a dry run gives up. */
+const planTimeout = 60_000
 
 /**
  * `carillon operator`: turns channels and templates into topics, catalog and workers, until SIGTERM or SIGINT. Of several replicas one leads, the
@@ -87,10 +90,12 @@ async function printPlan(settings: Settings<typeof operatorSettings>): Promise<v
   const connection = new Connection(loadKubeConfig(settings.kubeconfig), clock)
   const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-operator', logger })
   try {
-    const platform = { ...workerPlatform(settings, process.env), secretVersion: '' }
+    const platform = workerPlatform(settings, process.env)
     const { watchNamespaces, topicReplicas: maxReplicas } = settings
-    const api = new Api(connection)
-    const lines = await planOperator({ api, broker, platform, watchNamespaces, maxReplicas, logger })
+    const lines = await planOperator(
+      { connection, broker, platform, watchNamespaces, maxReplicas, clock, logger },
+      AbortSignal.timeout(planTimeout),
+    )
     for (const line of lines.length > 0 ? lines : ['Nothing to do'])
       process.stdout.write(`${line} (dry run)\n`)
   } catch (error) {

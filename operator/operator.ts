@@ -44,6 +44,8 @@ export interface OperatorOptions {
 
 export interface RunningOperator {
   ready(): boolean
+  /** Resolves once every resource that was there at the start has been looked at without a failure. */
+  settled: Promise<unknown>
   stop(): Promise<void>
 }
 
@@ -52,6 +54,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
   const { api, broker, clock, logger } = options
   const { topicPrefix: prefix } = options.platform
   const started: (() => Promise<unknown>)[] = []
+  let settled: Promise<unknown>
   const stop = async () => {
     for (const end of started.splice(0).toReversed()) await end()
   }
@@ -98,10 +101,11 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     started.push(() => templateController.stop())
     channelController.start()
     started.push(() => channelController.stop())
+    settled = Promise.all([templateController.settled, channelController.settled])
     const marking = new AbortController()
     const marked = markSynced(
       {
-        settled: Promise.all([templateController.settled, channelController.settled]),
+        settled,
         probe: () => broker.admin.describeTopics([catalogTopic(prefix)]),
         mark: () => writer.markSynced(),
         clock,
@@ -148,7 +152,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     await stop()
     throw error
   }
-  return { ready: () => started.length > 0, stop }
+  return { ready: () => started.length > 0, settled, stop }
 }
 
 async function ensureInstallTopics({ admin }: Broker, prefix: string, replicas: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { isNotFound } from './api-error.ts'
-import type { ApiRequest, Connection } from './connection.ts'
+import type { ApiRequest, Requests } from './connection.ts'
 import { type KubernetesObject, type ObjectName, pathOf, type ResourceKind } from './resource-kind.ts'
 
 export interface ListOptions {
@@ -36,11 +36,11 @@ const watchSilence = 150_000
 
 /** The verbs of the Kubernetes API that the operator uses. Every one rejects with an ApiError when the server refuses. */
 export class Api {
-  readonly #connection: Connection
+  readonly #connection: Requests
   readonly #beforeWrite: () => void
 
   /** @param beforeWrite throws when nothing may be written any more */
-  constructor(connection: Connection, beforeWrite: () => void = () => {}) {
+  constructor(connection: Requests, beforeWrite: () => void = () => {}) {
     this.#connection = connection
     this.#beforeWrite = beforeWrite
   }

@@ -38,6 +38,9 @@ interface Tls {
   rejectUnauthorized: boolean | undefined
 }
 
+/** How requests get to an API server. */
+export type Requests = Pick<Connection, 'ask' | 'open'>
+
 /**
  * The connections to one API server. The client library knows kubeconfigs, tokens and certificates; requests go through one pool, because the
  * library itself opens a connection for each call and ends a watch that is quiet for 30 s.

@@ -64,24 +64,32 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(channel({ namespace: 'default' }))
     await cluster.condition('nch/email', 'CredentialsReady', 'False', 'default')
     await operator.stop()
+    await cluster.apply(secret('first', 'default'))
     await cluster.apply(channel({ name: 'planned', namespace: 'default' }))
+    await cluster.apply(
+      channel({ name: 'planned-badly', namespace: 'default', topic: `{name: ${cluster.prefix}.x}` }),
+    )
     const dry = startRole(['operator', '--dry-run'], cluster.settings)
     expect(await dry.ended).toBe(0)
     const name = childName({ namespace: 'default', name: 'planned' })
-    expect(
-      dry
-        .output()
-        .split('\n')
-        .filter((line) => line.includes('planned')),
-    ).toEqual([
-      `Topic ${cluster.prefix}.default.planned created (dry run)`,
-      `Topic ${cluster.prefix}.default.planned.retry.30s created (dry run)`,
-      `Topic ${cluster.prefix}.default.planned.dlq created (dry run)`,
-      'NotificationChannel default/planned published (dry run)',
+    const topic = `${cluster.prefix}.default.planned`
+    const lines = dry.output().split('\n')
+    expect(lines.filter((line) => line.includes('planned'))).toEqual([
       `Deployment ${releaseNamespace}/${name} created (dry run)`,
+      `NotificationChannel default/planned published (dry run)`,
+      expect.stringMatching(/^NotificationChannel default\/planned-badly Accepted=False TopicConflict: /),
       `PodDisruptionBudget ${releaseNamespace}/${name} created (dry run)`,
+      `Secret ${releaseNamespace}/${name} created (dry run)`,
+      `Topic ${topic} created (dry run)`,
+      `Topic ${topic}.dlq created (dry run)`,
+      `Topic ${topic}.retry.30s created (dry run)`,
     ])
-    expect(await topicsOf(`${cluster.prefix}.default.planned`)).toEqual([])
+    expect(dry.output()).not.toContain('first')
+    expect(await topicsOf(topic)).toEqual([])
+    expect(await deploymentOf('planned', 'default')).toBeUndefined()
+    const { status } = (await cluster.get<{ status?: object }>('nch', 'planned', 'default'))!
+    expect(status).toBeUndefined()
+    await kubectl('delete', 'secret', 'smtp', '-n', 'default')
     await kubectl('delete', 'nch', '--all', '-n', 'default')
     operator = cluster.startOperator()
     await operator.ready()

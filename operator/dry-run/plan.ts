@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import { Registry } from 'prom-client'
+import type { Broker } from '../../core/broker/broker.ts'
+import { readCatalog } from '../../core/catalog/reader.ts'
+import { catalogTopic } from '../../core/notification/topics.ts'
+import type { Condition } from '../../core/resources/condition.ts'
+import { createAutoscalerMetrics } from '../autoscaler/metrics.ts'
+import { type OperatorOptions, startOperator } from '../operator.ts'
+import { Api } from '../runtime/api.ts'
+import type { Requests } from '../runtime/connection.ts'
+import { createControllerMetrics } from '../runtime/metrics.ts'
+import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import { unlessAborted } from '../runtime/unless-aborted.ts'
+import { dryRunBroker } from './broker.ts'
+import { DryRunConnection } from './connection.ts'
+
+export interface PlanOptions
+  extends Omit<OperatorOptions, 'api' | 'beforeWrite' | 'identity' | 'metrics' | 'autoscalerMetrics'> {
+  connection: Requests
+}
+
+/**
+ * Says what the operator would change now, one line each, and changes nothing: it is the operator itself that looks at every resource once, on a
+ * Kafka whose changes only it sees, and with an API server that checks what it gets and keeps none of it. Rejects while Kafka or the API server is away.
+ * @param signal ends the look: what is known by then is told
+ */
+export async function planOperator(options: PlanOptions, signal: AbortSignal): Promise<string[]> {
+  const lines = new Set<string>()
+  const conditions = new Map<string, string[]>()
+  const say = (line: string) => lines.add(line)
+  const status = (object: KubernetesObject & { status?: { conditions?: Condition[] } }) =>
+    conditions.set(nameOf(object), (object.status?.conditions ?? []).filter(isObstacle).map(describe))
+
+  const broker = dryRunBroker(options.broker, say)
+  const registry = new Registry()
+  const operator = await startOperator(
+    {
+      ...options,
+      api: new Api(new DryRunConnection(options.connection, { say, status })),
+      broker,
+      beforeWrite: () => {},
+      identity: randomUUID(),
+      metrics: createControllerMetrics(registry, options.clock),
+      autoscalerMetrics: createAutoscalerMetrics(registry),
+    },
+    signal,
+  )
+  const isComplete = await unlessAborted(operator.settled, signal).then(
+    () => true,
+    () => false,
+  )
+  const published = await publications(options, broker)
+  await operator.stop()
+  const told = [...conditions].flatMap(([name, texts]) => texts.map((text) => `${name} ${text}`))
+  // Whoever is looked at twice says the same twice.
+  const plan = [...lines, ...published, ...told].toSorted()
+  return isComplete ? plan : [...plan, 'Not everything could be looked at: the log says why']
+}
+
+/** What the catalog would say that it does not say. */
+async function publications(options: PlanOptions, planned: Broker): Promise<string[]> {
+  const topic = catalogTopic(options.platform.topicPrefix)
+  const before = await readCatalog({ ...options, topic })
+  const after = await readCatalog({ ...options, broker: planned, topic })
+  const current = (key: string) => !key.includes('@')
+  const published = [...after].filter(([key, { revision }]) => before.get(key)?.revision !== revision)
+  const removed = [...before].filter(([key]) => !after.has(key))
+  return [
+    ...published.map(([key, { resource }]) => ({
+      key,
+      resource,
+      verb: before.has(key) ? 'published anew' : 'published',
+    })),
+    ...removed.map(([key, { resource }]) => ({ key, resource, verb: 'removed' })),
+  ]
+    .filter(({ key }) => current(key))
+    .map(({ resource, verb }) => `${nameOf(resource)} ${verb}`)
+}
+
+function nameOf({
+  kind,
+  metadata,
+}: {
+  kind: string
+  metadata: { namespace?: string; name: string }
+}): string {
+  return `${kind} ${metadata.namespace}/${metadata.name}`
+}
+
+/** Judgements that stop a resource from being carried out; that its workers do not run yet is not one. */
+const judgements = new Set(['Accepted', 'CredentialsReady', 'TopicsReady', 'Valid'])
+/** Of the workers: what the API server refuses, and what waits for others. */
+const obstacles = new Set(['WorkersRefused', 'UpgradeWaits'])
+
+function isObstacle({ type, status, reason }: Condition): boolean {
+  return judgements.has(type)
+    ? status !== 'True' && reason !== 'NotChecked'
+    : type === 'WorkersReady' && obstacles.has(reason)
+}
+
+function describe({ type, status, reason, message }: Condition): string {
+  return `${type}=${status} ${reason}: ${message}`
+}
