@@ -28,6 +28,12 @@ const ready: Column = {
   jsonPath: '.status.conditions[?(@.type=="Ready")].status',
   description: 'Status of the condition Ready.',
 }
+const reason: Column = {
+  name: 'Reason',
+  type: 'string',
+  jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+  description: 'Reason of the condition Ready.',
+}
 const why: Column = {
   name: 'Status',
   type: 'string',
@@ -69,6 +75,7 @@ export const channelDefinition: KindDefinition = {
       description: 'Records on the dead letter topic.',
     },
     ready,
+    reason,
     why,
     age,
   ],

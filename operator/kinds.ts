@@ -13,6 +13,7 @@ export const channels = namespaced('carillon.dev/v1alpha1', 'NotificationChannel
 export const templates = namespaced('carillon.dev/v1alpha1', 'NotificationTemplate', 'notificationtemplates')
 export const secrets = namespaced('v1', 'Secret', 'secrets')
 export const serviceAccounts = namespaced('v1', 'ServiceAccount', 'serviceaccounts')
+export const pods = namespaced('v1', 'Pod', 'pods')
 export const deployments = namespaced('apps/v1', 'Deployment', 'deployments')
 export const disruptionBudgets = namespaced('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets')
 export const networkPolicies = namespaced('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies')

@@ -2,7 +2,7 @@ import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { Api, ListOptions } from './runtime/api.ts'
 import { Cache } from './runtime/cache.ts'
-import { Reflector } from './runtime/reflector.ts'
+import { Reflector, type ReflectorOptions } from './runtime/reflector.ts'
 import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
 import { unlessAborted } from './runtime/unless-aborted.ts'
 
@@ -25,7 +25,7 @@ export class Watches {
   add<T extends KubernetesObject>(
     kind: ResourceKind,
     namespaces: readonly string[],
-    options: Omit<ListOptions, 'namespace'> & { isOptional?: boolean } = {},
+    options: Omit<ListOptions, 'namespace'> & Pick<ReflectorOptions<T>, 'isOptional' | 'keep'> = {},
   ): Cache<T> {
     const cache = new Cache<T>()
     const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))

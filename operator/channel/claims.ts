@@ -8,7 +8,7 @@ import { createParser } from '../parser.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { type Claimant, topicCollision } from './collisions.ts'
-import { isFalse } from './conditions.ts'
+import { isFalse } from './condition-texts.ts'
 import type { ChannelObject } from './status.ts'
 
 export interface ClaimsOptions {

@@ -1,27 +1,13 @@
 import type { ChannelConditionType } from '../../core/resources/condition.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
+import { isTrue, isUnknown } from './condition-texts.ts'
+import { isHindered } from './workers.ts'
 
 /** The conditions that the channel controller judges. Those of the autoscaler are its own. */
 export type JudgedCondition = Exclude<ChannelConditionType, 'ScalingActive' | 'ProviderHealthy'>
 
 /** What one look at a channel found, condition by condition. A condition that was not looked at is `Unknown`. */
 export type ChannelFindings = Partial<Record<Exclude<JudgedCondition, 'Ready'>, ConditionText>>
-
-export const isTrue = (reason: string, message: string): ConditionText => ({
-  status: 'True',
-  reason,
-  message,
-})
-export const isFalse = (reason: string, message: string): ConditionText => ({
-  status: 'False',
-  reason,
-  message,
-})
-export const isUnknown = (reason: string, message: string): ConditionText => ({
-  status: 'Unknown',
-  reason,
-  message,
-})
 
 /** In the order in which one depends on the other: the first that does not hold is what `Ready` tells. */
 const needed = ['Accepted', 'CredentialsReady', 'TopicsReady', 'WorkersReady'] as const
@@ -56,6 +42,8 @@ function readiness(
 ): ConditionText {
   const missing = needed.find((type) => all[type].status !== 'True')
   if (missing !== undefined) return all[missing]
+  // That some new workers do not get there keeps no message waiting, but somebody has to look.
+  if (isHindered(all.WorkersReady)) return all.WorkersReady
   return suspend
     ? isTrue('Suspended', 'suspended: messages are accepted and kept')
     : isTrue('Ready', 'messages are accepted and delivered')

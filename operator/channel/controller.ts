@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Broker } from '../../core/broker/broker.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { channelOfKey } from '../../core/catalog/records.ts'
@@ -5,7 +6,7 @@ import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { Children } from '../children.ts'
-import { channels, deployments, disruptionBudgets, scaledObjects, secrets } from '../kinds.ts'
+import { channels, deployments, disruptionBudgets, pods, scaledObjects, secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api.ts'
 import { Controller } from '../runtime/controller.ts'
@@ -24,6 +25,7 @@ import type { DeploymentObject } from './children/deployment.ts'
 import { createClaims } from './claims.ts'
 import { createWorkersKeeper } from './ensure-workers.ts'
 import { channelOf, managedSelector } from './names.ts'
+import { keepOfPod, type PodObject } from './obstacles.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { createRemover } from './remove.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
@@ -64,6 +66,7 @@ export function createChannelController(options: ChannelControllerOptions) {
     ...(options.hasKeda && {
       scaledObjects: watches.add<KubernetesObject>(scaledObjects, own, managed),
     }),
+    pods: watches.add<PodObject>(pods, own, { ...managed, keep: keepOfPod }),
     // Only that they changed: what is in them is read when it is needed, and not kept.
     tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
   }
@@ -81,6 +84,7 @@ export function createChannelController(options: ChannelControllerOptions) {
     admin: broker.admin,
     channels: cache.channels,
     deployments: cache.deployments,
+    pods: cache.pods,
     claims,
     ensureWorkers: createWorkersKeeper({ ...children, platform }),
     remove: createRemover({
@@ -121,6 +125,11 @@ export function createChannelController(options: ChannelControllerOptions) {
     })
     for (const children of [cache.deployments, cache.budgets, cache.credentials, cache.scaledObjects])
       children?.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
+    cache.pods.onChange((pod, previous) => {
+      // A pod changes many times in its life: only what it says of itself is of interest.
+      const said = cache.pods.has(pod) ? pod.obstacle : undefined
+      if (!isDeepStrictEqual(said, previous?.obstacle)) enqueue(channelOf(pod.metadata.labels))
+    })
     cache.tenantSecrets.onChange(({ metadata }) => {
       for (const channel of cache.channels.list()) {
         if (channel.metadata.namespace === metadata.namespace && names(channel, metadata.name))

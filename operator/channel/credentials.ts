@@ -6,7 +6,7 @@ import type { Api } from '../runtime/api.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { secrets } from '../kinds.ts'
 import { type SecretObject, secretNames } from './children/credentials.ts'
-import { isFalse, isTrue } from './conditions.ts'
+import { isFalse, isTrue } from './condition-texts.ts'
 
 export interface Credentials {
   condition: ConditionText

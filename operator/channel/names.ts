@@ -50,3 +50,12 @@ export function channelOf(labels: Readonly<Record<string, string>> | undefined):
     ? undefined
     : { namespace, name }
 }
+
+/** Whether an object was made for a channel. */
+export function isOf(
+  { namespace, name }: ObjectName,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean {
+  const of = channelOf(labels)
+  return of?.namespace === namespace && of.name === name
+}

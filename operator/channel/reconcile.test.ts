@@ -68,6 +68,7 @@ function setUp() {
     writer,
     channels,
     deployments: new Cache(),
+    pods: new Cache(),
     claims: createClaims({ channels, catalog: { published: () => new Map() }, writer, prefix: 'p' }),
     ensureWorkers: async () => {
       fail('workers')

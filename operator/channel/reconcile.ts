@@ -13,10 +13,12 @@ import type { ObjectName } from '../runtime/resource-kind.ts'
 import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { createClaims } from './claims.ts'
-import { type ChannelFindings, firstUnseen, isFalse, isTrue } from './conditions.ts'
+import { isFalse, isTrue } from './condition-texts.ts'
+import { type ChannelFindings, firstUnseen } from './conditions.ts'
 import { type Credentials, resolveCredentials } from './credentials.ts'
 import type { createWorkersKeeper } from './ensure-workers.ts'
-import { childName } from './names.ts'
+import { childName, isOf } from './names.ts'
+import type { PodObject } from './obstacles.ts'
 import type { createRemover } from './remove.ts'
 import type { ChannelFacts, ChannelObject, createStatusWriter } from './status.ts'
 import { ensureTopics } from './topics.ts'
@@ -28,6 +30,8 @@ export interface ChannelReconcilerOptions {
   writer: CatalogWriter
   channels: Cache<ChannelObject>
   deployments: Cache<DeploymentObject>
+  /** Of all channels. */
+  pods: Pick<Cache<PodObject>, 'list'>
   claims: ReturnType<typeof createClaims>
   ensureWorkers: ReturnType<typeof createWorkersKeeper>
   remove: ReturnType<typeof createRemover>
@@ -109,6 +113,10 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     return result
   }
 
+  function podsOf({ metadata }: NotificationChannel): PodObject[] {
+    return options.pods.list().filter(({ metadata: { labels } }) => isOf(metadata, labels))
+  }
+
   async function lookAtWorkers(
     object: ChannelObject,
     channel: NotificationChannel,
@@ -123,7 +131,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     try {
       const generation = object.metadata.generation ?? 0
       const waitsFor = await options.ensureWorkers(channel, generation, secrets, signal)
-      findings.WorkersReady = workersCondition(deployment(), waitsFor)
+      findings.WorkersReady = workersCondition({ deployment: deployment(), pods: podsOf(channel), waitsFor })
       return { requeueAfter: waitsFor === undefined ? resync : upgradePause }
     } catch (error) {
       if (!isRefused(error)) throw error

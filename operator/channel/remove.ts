@@ -4,7 +4,7 @@ import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Children } from '../children.ts'
 import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
-import { channelOf } from './names.ts'
+import { isOf } from './names.ts'
 
 export interface RemoverOptions {
   admin: Pick<Admin, 'deleteTopics'>
@@ -25,10 +25,8 @@ export function createRemover(options: RemoverOptions) {
 
   return async function remove(name: ObjectName, signal: AbortSignal): Promise<void> {
     for (const each of children) {
-      for (const object of each.cache.list()) {
-        const of = channelOf(object.metadata.labels)
-        if (of?.namespace === name.namespace && of.name === name.name) await each.delete(object, signal)
-      }
+      for (const object of each.cache.list())
+        if (isOf(name, object.metadata.labels)) await each.delete(object, signal)
     }
     const key = `NotificationChannel/${name.namespace}/${name.name}`
     const entry = catalog.published().get(key)

@@ -8,6 +8,7 @@ import { nextConditions, transitionEvent, transitions } from '../runtime/conditi
 import type { RecordEvent } from '../runtime/events.ts'
 import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
+import { isHindered } from './workers.ts'
 
 /** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
 export interface ChannelObject extends KubernetesObject {
@@ -52,6 +53,8 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
       if (!(await applied.apply(object, status, signal))) return
       for (const condition of transitions(before, conditions).filter(isNews))
         recordEvent(object, transitionEvent(condition))
+      const obstacle = newObstacle(before, conditions)
+      if (obstacle) recordEvent(object, { ...transitionEvent(obstacle), type: 'Warning' })
     },
   }
 }
@@ -65,4 +68,12 @@ function judgedPart(status: NotificationChannelStatus): NotificationChannelStatu
 /** That all is as it should be is told once, by `Ready`. */
 function isNews({ type, status }: Condition): boolean {
   return status === 'False' || type === 'Ready'
+}
+
+/** What has come in the way of the workers, where their status is the one that it was: none ran yet, or enough others do. */
+function newObstacle(before: readonly Condition[], after: readonly Condition[]): Condition | undefined {
+  const find = (conditions: readonly Condition[]) => conditions.find(({ type }) => type === 'WorkersReady')
+  const [was, is] = [find(before), find(after)]
+  if (is === undefined || was?.status !== is.status || was.reason === is.reason) return undefined
+  return is.status === 'False' || isHindered(is) ? is : undefined
 }

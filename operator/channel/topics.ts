@@ -3,7 +3,7 @@ import { applyTopicChanges, planTopics } from '../../core/broker/reconcile-topic
 import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
-import { isFalse, isTrue } from './conditions.ts'
+import { isFalse, isTrue } from './condition-texts.ts'
 
 export interface TopicFindings {
   topicsReady: ConditionText

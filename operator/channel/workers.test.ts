@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DeploymentObject } from './children/deployment.ts'
+import { channelConditionTexts } from './conditions.ts'
+import { keepOfPod, type PodObject } from './obstacles.ts'
 import { isRollingOut, workersCondition } from './workers.ts'
 
 type Status = NonNullable<DeploymentObject['status']>
@@ -13,8 +15,24 @@ const deployment = (status: Status, replicas = 1): DeploymentObject => ({
 })
 const done = { replicas: 1, updatedReplicas: 1, readyReplicas: 1 }
 const between = { replicas: 2, updatedReplicas: 1, readyReplicas: 1 }
-const late = { type: 'Progressing', status: 'False', message: 'ReplicaSet "a" has timed out progressing.' }
-const forbidden = { type: 'ReplicaFailure', status: 'True', message: 'pods "a-" is forbidden: no' }
+const late = {
+  type: 'Progressing',
+  status: 'False',
+  reason: 'ProgressDeadlineExceeded',
+  message: 'ReplicaSet "a" has timed out progressing.',
+}
+const forbidden = {
+  type: 'ReplicaFailure',
+  status: 'True',
+  reason: 'FailedCreate',
+  message: 'pods "a-" is forbidden: no',
+}
+const none = { replicas: 1, updatedReplicas: 1 }
+const see = (live: DeploymentObject | undefined, waitsFor?: readonly string[], pods: PodObject[] = []) =>
+  workersCondition({ deployment: live, waitsFor, pods })
+const pod = (status: object, metadata: object = {}): PodObject =>
+  keepOfPod({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', ...metadata }, status })
+const container = (more: object) => ({ containerStatuses: [{ name: 'worker', ready: false, ...more }] })
 
 describe('the condition of the workers', () => {
   it.each<[string, DeploymentObject | undefined, readonly string[] | undefined, [string, string]]>([
@@ -25,26 +43,105 @@ describe('the condition of the workers', () => {
     ['some there', deployment(done, 3), undefined, ['True', 'SomeWorkersReady']],
     ['none there', deployment({ replicas: 1, updatedReplicas: 1 }), undefined, ['False', 'WorkersNotReady']],
     [
-      'new ones that do not get ready',
+      'new ones that do not get ready in time',
       deployment({ ...between, conditions: [late] }),
       undefined,
-      ['True', 'NewWorkersNotReady'],
+      ['True', 'ProgressDeadlineExceeded'],
     ],
     ['an upgrade that waits', deployment(done), ['shop/a'], ['True', 'UpgradeWaits']],
   ])('%s', (_what, live, waitsFor, [status, reason]) => {
-    expect(workersCondition(live, waitsFor)).toMatchObject({ status, reason })
+    expect(see(live, waitsFor)).toMatchObject({ status, reason })
   })
 
   it('says why none gets there', () => {
-    expect(workersCondition(deployment({ conditions: [late, forbidden] })).message).toBe(
-      'none of 1 workers is ready: pods "a-" is forbidden: no',
-    )
+    expect(see(deployment({ conditions: [late, forbidden] }))).toEqual({
+      status: 'False',
+      reason: 'FailedCreate',
+      message: 'none of 1 workers is ready: pods "a-" is forbidden: no',
+    })
   })
 
   it('names whom an upgrade waits for', () => {
-    expect(workersCondition(deployment(done), ['shop/a', 'shop/b']).message).toBe(
+    expect(see(deployment(done), ['shop/a', 'shop/b']).message).toBe(
       '1 of 1 workers are ready, of the release before: the upgrade waits for the new workers of shop/a, shop/b',
     )
+  })
+})
+
+describe('what a pod says', () => {
+  it.each<[string, PodObject, string, string]>([
+    [
+      'no node has room',
+      pod({
+        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1' }],
+      }),
+      'Unschedulable',
+      ': 0/1',
+    ],
+    [
+      'the image cannot be pulled',
+      pod(container({ state: { waiting: { reason: 'ErrImagePull', message: 'not found' } } })),
+      'ImagePullBackOff',
+      ': not found',
+    ],
+    [
+      'the worker ends again and again',
+      pod(
+        container({
+          state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s' } },
+          lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+        }),
+      ),
+      'CrashLoopBackOff',
+      ': the worker ended with exit code 137 (OOMKilled)',
+    ],
+    [
+      'the worker has just been started again',
+      pod(
+        container({ state: { running: {} }, lastState: { terminated: { exitCode: 78, reason: 'Error' } } }),
+      ),
+      'CrashLoopBackOff',
+      ': the worker ended with exit code 78',
+    ],
+    [
+      'it is being made',
+      pod(container({ state: { waiting: { reason: 'ContainerCreating' } } })),
+      'WorkersNotReady',
+      '',
+    ],
+    ['it is starting', pod(container({ state: { running: {} } })), 'WorkersNotReady', ''],
+    [
+      'it is on its way out',
+      pod(container({ state: { terminated: { exitCode: 1 } } }), { deletionTimestamp: 'now' }),
+      'WorkersNotReady',
+      '',
+    ],
+  ])('%s', (_what, said, reason, message) => {
+    expect(see(deployment(none), undefined, [pod({}), said])).toEqual({
+      status: 'False',
+      reason,
+      message: `none of 1 workers is ready${message}`,
+    })
+  })
+
+  it('is passed over when all workers are there', () => {
+    const left = pod(container({ state: { waiting: { reason: 'ErrImagePull' } } }))
+    expect(see(deployment(done), undefined, [left])).toMatchObject({ reason: 'WorkersReady' })
+  })
+
+  it('makes a channel whose other workers deliver no less ready, and is told by it', () => {
+    const stuck = pod(container({ state: { waiting: { reason: 'ImagePullBackOff', message: 'x' } } }))
+    const WorkersReady = see(deployment(between), undefined, [stuck])
+    const yes = { status: 'True', reason: 'Yes', message: '' } as const
+    const texts = channelConditionTexts(
+      { Accepted: yes, CredentialsReady: yes, TopicsReady: yes, WorkersReady },
+      { suspend: false },
+    )
+    expect(texts.Ready).toEqual({
+      status: 'True',
+      reason: 'ImagePullBackOff',
+      message: '1 of 1 workers are ready, new ones do not get there: x',
+    })
   })
 })
 

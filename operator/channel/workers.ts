@@ -1,6 +1,7 @@
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { DeploymentObject } from './children/deployment.ts'
-import { isFalse, isTrue } from './conditions.ts'
+import { isFalse, isTrue } from './condition-texts.ts'
+import { obstacleOf, type PodObject } from './obstacles.ts'
 
 export interface WorkerCounts {
   desired: number
@@ -11,21 +12,34 @@ export function workerCounts(deployment: DeploymentObject | undefined): WorkerCo
   return { desired: deployment?.spec.replicas ?? 0, ready: deployment?.status?.readyReplicas ?? 0 }
 }
 
-/**
- * Whether as many workers run as are wanted, from which template, and what keeps new ones from running.
- * @param waitsFor the channels whose rollouts an upgrade waits for; undefined when it does not wait
- */
-export function workersCondition(
-  deployment: DeploymentObject | undefined,
-  waitsFor?: readonly string[],
-): ConditionText {
+/** Why `WorkersReady` is as it is when nothing is in the way. Every other reason is an obstacle, or a lack. */
+const unhindered = ['ScaledToZero', 'UpgradeWaits', 'SomeWorkersReady', 'RollingOut', 'WorkersReady']
+
+/** Whether a condition of the workers says that something is in the way of some of them, though others deliver. */
+export const isHindered = ({ status, reason }: ConditionText) =>
+  status === 'True' && !unhindered.includes(reason)
+
+export interface WorkersSeen {
+  deployment: DeploymentObject | undefined
+  pods: readonly PodObject[]
+  /** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
+  waitsFor: readonly string[] | undefined
+}
+
+/** Whether as many workers run as are wanted, from which template, and what keeps new ones from running. */
+export function workersCondition({ deployment, pods, waitsFor }: WorkersSeen): ConditionText {
   if (deployment === undefined) return isFalse('NoDeployment', 'the workers have not been created yet')
   const { desired, ready } = workerCounts(deployment)
   if (desired === 0) return isTrue('ScaledToZero', 'no worker is needed at present')
-  const obstacle = obstacleOf(deployment)
-  const because = obstacle === undefined ? '' : `: ${obstacle}`
+  const isShort = ready < desired || isRollingOut(deployment)
+  const obstacle = isShort ? obstacleOf(deployment, pods) : undefined
   // Some deliver; with none the channel stands still.
-  if (ready === 0) return isFalse('WorkersNotReady', `none of ${desired} workers is ready${because}`)
+  if (ready === 0) {
+    const none = `none of ${desired} workers is ready`
+    return obstacle === undefined
+      ? isFalse('WorkersNotReady', none)
+      : isFalse(obstacle.reason, `${none}: ${obstacle.message}`)
+  }
   const some = `${ready} of ${desired} workers are ready`
   if (waitsFor !== undefined)
     return isTrue(
@@ -33,7 +47,7 @@ export function workersCondition(
       `${some}, of the release before: the upgrade waits for the new workers of ${waitsFor.join(', ')}`,
     )
   if (obstacle !== undefined)
-    return isTrue('NewWorkersNotReady', `${some}, new ones do not get there${because}`)
+    return isTrue(obstacle.reason, `${some}, new ones do not get there: ${obstacle.message}`)
   if (ready < desired) return isTrue('SomeWorkersReady', some)
   return isRollingOut(deployment)
     ? isTrue('RollingOut', `${some}; new ones take over`)
@@ -51,12 +65,4 @@ export function isRollingOut({ spec, status, metadata }: DeploymentObject): bool
     updatedReplicas < (spec.replicas ?? 1) ||
     replicas > updatedReplicas
   )
-}
-
-/** What the controller of Deployments says of pods that cannot be made, or of new ones that do not get ready in time. */
-function obstacleOf({ status }: DeploymentObject): string | undefined {
-  const conditions = status?.conditions ?? []
-  const failure = conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True')
-  const stuck = conditions.find(({ type, status }) => type === 'Progressing' && status === 'False')
-  return (failure ?? stuck)?.message
 }

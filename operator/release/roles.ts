@@ -5,6 +5,7 @@ import {
   networkPolicies,
   podAutoscalers,
   podMonitors,
+  pods,
   scaledObjects,
   secrets,
   serviceAccounts,
@@ -36,6 +37,8 @@ export const releaseRules: readonly PolicyRule[] = [
   rule(leases, ['get', 'update'], { name: leaseName }),
   rule(deployments, kept),
   rule(deployments, ['patch'], { subresource: 'scale' }),
+  // What the kubelet says of a worker that does not get ready is said of nothing but its pod.
+  rule(pods, followed),
   rule(disruptionBudgets, kept),
   rule(secrets, kept),
   rule(scaledObjects, kept),

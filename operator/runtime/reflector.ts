@@ -9,6 +9,8 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
   api: Api
   kind: ResourceKind
   cache: Cache<T>
+  /** What of an object the cache is to hold; all of it when absent. */
+  keep?: (object: T) => T
   /** Whether a cluster may do without the kind: there is then nothing of it, for as long as it is not known. */
   isOptional?: boolean
   clock: Clock & Timers
@@ -85,13 +87,13 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   #have(items: readonly T[]): void {
-    const { cache, namespace } = this.#options
-    cache.replace(items, namespace)
+    const { cache, namespace, keep } = this.#options
+    cache.replace(keep ? items.map(keep) : items, namespace)
     this.#synced.resolve()
   }
 
   async #watch(resourceVersion: string, opened: () => void, signal: AbortSignal): Promise<void> {
-    const { api, kind, cache } = this.#options
+    const { api, kind, cache, keep = (object: T) => object } = this.#options
     const events = await api.watch<T>(kind, { ...this.#options, resourceVersion }, signal)
     opened()
     for await (const event of events) {
@@ -101,7 +103,7 @@ export class Reflector<T extends KubernetesObject> {
       }
       this.#resourceVersion = event.object.metadata.resourceVersion
       if (event.type === 'DELETED') cache.remove(event.object)
-      else if (event.type !== 'BOOKMARK') cache.put(event.object)
+      else if (event.type !== 'BOOKMARK') cache.put(keep(event.object))
     }
   }
 

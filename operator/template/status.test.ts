@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { manualClock } from '../../test/harness/manual-clock.ts'
-import { isFalse, isTrue } from '../channel/conditions.ts'
+import { isFalse, isTrue } from '../channel/condition-texts.ts'
 import { createTemplateStatusWriter, type TemplateObject } from './status.ts'
 
 const { signal } = new AbortController()

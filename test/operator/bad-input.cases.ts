@@ -159,7 +159,7 @@ export const channels: Told[] = [
     what: 'a priority class that is not there',
     more: 'workers: {priorityClassName: absent}',
     condition: 'WorkersReady',
-    reason: 'WorkersNotReady',
+    reason: 'FailedCreate',
     message: 'no PriorityClass with name absent',
   },
   {
@@ -173,8 +173,8 @@ export const channels: Told[] = [
     what: 'a node that is not there',
     more: 'workers: {nodeSelector: {disk: absent}}',
     condition: 'WorkersReady',
-    reason: 'WorkersNotReady',
-    message: 'none of 1 workers is ready',
+    reason: 'Unschedulable',
+    message: 'none of 1 workers is ready: 0/1 nodes are available',
   },
 ]
 

@@ -111,7 +111,9 @@ describeOperatorCluster((cluster) => {
       { image: 'carillon:test', args: ['worker', '--channel', 'shop/email'] },
     ])
     const { stdout } = await kubectl('get', 'nch', '-n', 'shop')
-    expect(stdout).toMatch(/NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nemail +email .* True /)
+    expect(stdout).toMatch(
+      /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +REASON +AGE\nemail +email .* True /,
+    )
   }, 120_000)
 
   it('tells what is missing, and goes on with the last credentials when they are taken away', async () => {

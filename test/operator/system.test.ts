@@ -88,7 +88,7 @@ describeOperatorCluster((cluster) => {
     await expect
       .poll(columns, { timeout: 90_000, interval: 1_000 })
       .toMatch(
-        /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +AGE\nhooks +webhook +primary +1 +0 +0 +True /,
+        /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +REASON +AGE\nhooks +webhook +primary +1 +0 +0 +True /,
       )
   }, 240_000)
 

@@ -17,7 +17,7 @@ export interface DeploymentObject extends KubernetesObject {
     replicas?: number
     updatedReplicas?: number
     readyReplicas?: number
-    conditions?: { type: string; status: string; message?: string }[]
+    conditions?: { type: string; status: string; reason?: string; message?: string }[]
   }
 }
 

@@ -1,0 +1,150 @@
+import { beforeAll, expect, it } from 'vitest'
+import { childName } from '../../operator/channel/names.ts'
+import { pods } from '../../operator/kinds.ts'
+import type { KubernetesObject } from '../../operator/runtime/resource-kind.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
+import { until } from '../harness/load.ts'
+import { releaseNamespace } from '../harness/operator.ts'
+
+const channel = (name: string, workers = '{}') => `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationChannel
+metadata: {name: ${name}, namespace: shop}
+spec:
+  type: email
+  providers: [{name: a, type: sandbox}]
+  delivery: {retryTiers: [30s]}
+  workers: ${workers}
+`
+const deploymentOf = (name: string) => childName({ namespace: 'shop', name })
+/** A node without a kubelet: what is bound to it says nothing, until somebody says it in its place. */
+const silent = `
+apiVersion: v1
+kind: Node
+metadata: {name: silent, labels: {kubernetes.io/hostname: silent}}
+status: {allocatable: {cpu: "8", memory: 8Gi, pods: "100"}, capacity: {cpu: "8", memory: 8Gi, pods: "100"}}
+`
+const onSilent = '{nodeSelector: {kubernetes.io/hostname: silent}, tolerations: [{operator: Exists}]}'
+
+/** Workers that do not get there, and what a person sees of that without a look at any pod. */
+describeOperatorCluster((cluster) => {
+  beforeAll(async () => {
+    await cluster.startOperator().ready()
+  }, 120_000)
+
+  const run = async (args: readonly string[], input?: string) => {
+    const { code, stdout, stderr } = await cluster.control.kubectl(args, input)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return stdout
+  }
+  const warnings = async (name: string, reason: string) => {
+    const events = await run(['get', 'events', '-n', 'shop', '-o', 'json'])
+    const { items } = JSON.parse(events) as {
+      items: { type: string; reason: string; message: string; involvedObject: { name: string } }[]
+    }
+    return items.filter(
+      (event) => event.involvedObject.name === name && event.reason === reason && event.type === 'Warning',
+    )
+  }
+  /** The conditions, the columns and the Events of a channel all say it. */
+  const isTold = async (name: string, reason: string, message: RegExp) => {
+    await until(
+      async () =>
+        (await cluster.condition(`nch/${name}`, 'WorkersReady', 'False')).reason === reason &&
+        (await cluster.condition(`nch/${name}`, 'Ready', 'False')).reason === reason,
+      `${name} says ${reason}`,
+    )
+    expect((await cluster.condition(`nch/${name}`, 'WorkersReady', 'False')).message).toMatch(message)
+    expect(await run(['get', 'nch', name, '-n', 'shop'])).toMatch(
+      new RegExp(`NAME .* READY +REASON +AGE\n${name} .* False +${reason} `),
+    )
+    await until(async () => (await warnings(name, reason)).length > 0, 'there is an Event')
+    expect((await warnings(name, reason)).some((event) => message.test(event.message))).toBe(true)
+  }
+
+  it('a quota that is used up', async () => {
+    await run(['create', 'quota', 'none', '--hard=pods=0', '-n', releaseNamespace])
+    await cluster.apply(channel('quota'))
+    await isTold('quota', 'FailedCreate', /exceeded quota: none/)
+    await run(['delete', 'quota', 'none', '-n', releaseNamespace])
+    // Who makes pods tries again less and less often: another template is tried at once.
+    await cluster.apply(channel('quota', '{annotations: {tried: again}}'))
+    await cluster.condition('nch/quota', 'Ready', 'True')
+  }, 180_000)
+
+  it('a limit of the namespace that no worker keeps to', async () => {
+    const limits = '{limits: [{type: Container, max: {memory: 1Mi}}]}'
+    await cluster.apply(
+      `apiVersion: v1\nkind: LimitRange\nmetadata: {name: tiny, namespace: ${releaseNamespace}}\nspec: ${limits}\n`,
+    )
+    await cluster.apply(channel('limited', '{resources: {requests: {memory: 64Mi}}}'))
+    await isTold('limited', 'FailedCreate', /memory/)
+    await run(['delete', 'limitrange', 'tiny', '-n', releaseNamespace])
+  }, 180_000)
+
+  it('Pod Security at its strictest does not mind', async () => {
+    const level = 'pod-security.kubernetes.io/enforce=restricted'
+    await run(['label', 'namespace', releaseNamespace, level])
+    await cluster.apply(channel('restricted'))
+    await cluster.condition('nch/restricted', 'Ready', 'True')
+  }, 180_000)
+
+  it('no node with room', async () => {
+    await cluster.apply(channel('homeless', '{nodeSelector: {disk: absent}}'))
+    await isTold('homeless', 'Unschedulable', /0\/1 nodes are available/)
+  }, 180_000)
+
+  it('new workers that are late, while the old ones deliver', async () => {
+    await run(['create', '-f', '-'], silent)
+    await cluster.apply(channel('late'))
+    await cluster.condition('nch/late', 'Ready', 'True')
+    const patience = JSON.stringify({ spec: { progressDeadlineSeconds: 2 } })
+    await run(['patch', 'deployment', deploymentOf('late'), '-n', releaseNamespace, '-p', patience])
+    await cluster.apply(channel('late', onSilent))
+    await until(async () => {
+      const { reason, message } = await cluster.condition('nch/late', 'Ready', 'True')
+      return (
+        reason === 'ProgressDeadlineExceeded' &&
+        /^1 of 1 workers are ready, new ones do not get there: ReplicaSet .* timed out/.test(message)
+      )
+    }, 'it says that new ones are late')
+    expect(await run(['get', 'nch', 'late', '-n', 'shop'])).toMatch(/True +ProgressDeadlineExceeded /)
+    await until(
+      async () => (await warnings('late', 'ProgressDeadlineExceeded')).length === 1,
+      'there is one Event',
+    )
+  }, 180_000)
+
+  it('what a kubelet says of an image, and of a worker that ends', async () => {
+    await cluster.apply(channel('ill', onSilent))
+    const podOf = async () => {
+      const selector = 'carillon.dev/channel-name=ill'
+      const { items } = await cluster.api.list(pods, { namespace: releaseNamespace, labelSelector: selector })
+      return items[0] as (KubernetesObject & { spec: { nodeName?: string } }) | undefined
+    }
+    await until(async () => (await podOf())?.spec.nodeName === 'silent', 'the pod is on the node')
+    const { name } = (await podOf())!.metadata
+    const says = async (status: object) => {
+      const containerStatuses = [{ name: 'worker', image: 'i', imageID: '', ready: false, ...status }]
+      const patch = JSON.stringify({ status: { containerStatuses } })
+      await run(['patch', 'pod', name, '-n', releaseNamespace, '--subresource=status', '-p', patch])
+    }
+    const pull = {
+      waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "carillon:test"' },
+    }
+    await says({ restartCount: 0, state: pull })
+    await isTold('ill', 'ImagePullBackOff', /: Back-off pulling image "carillon:test"$/)
+    const crash = {
+      waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s restarting failed container' },
+    }
+    const end = { terminated: { exitCode: 78, reason: 'Error' } }
+    for (let restartCount = 2; restartCount < 5; restartCount++)
+      await says({ restartCount, state: crash, lastState: end })
+    await isTold('ill', 'CrashLoopBackOff', /: the worker ended with exit code 78$/)
+    expect(await warnings('ill', 'CrashLoopBackOff')).toHaveLength(1)
+  }, 180_000)
+
+  it('has asked for nothing that its roles do not allow', async () => {
+    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+  })
+})
