@@ -69,8 +69,11 @@ export interface Script {
   finishFailures?: Error[]
   /** How long claiming takes on the monotonic clock. */
   claimTakes?: number
-  destination?: DestinationPass
+  destination?: () => DestinationPass
   admitted?: boolean
+  /** How long a claim waits for its slot on the wall clock, and what happens meanwhile: false when none becomes free. */
+  slotTakes?: number
+  slot?: () => boolean
   /** What recording comes to. */
   finished?: Finished
   /** Whether a delivery that is given up still waits for its retry. */
@@ -92,7 +95,8 @@ export function scriptedDelivery({
   const sends: string[] = []
   const told: StatusChange[] = []
   let elapsed = 0
-  const clock = { ...systemClock, now: () => now, monotonic: () => elapsed }
+  let waited = 0
+  const clock = { ...systemClock, now: () => now + waited, monotonic: () => elapsed }
   const channel = { namespace: 'shop', channel: 'email' }
   const metrics = createDeliveryMetrics(new Registry())
   const idempotency = script.idempotency ?? 'none'
@@ -145,7 +149,7 @@ export function scriptedDelivery({
         await script.publish?.()
       },
     }),
-    enterDestination: () => script.destination ?? new Destinations({ clock }).enter(undefined),
+    enterDestination: () => script.destination?.() ?? new Destinations({ clock }).enter(undefined),
     send: createSend({ enterAfter: (permit) => admission.enterAfter(permit), clock, metrics, channel }),
     render: async () =>
       script.rendered ?? {
@@ -166,7 +170,12 @@ export function scriptedDelivery({
   const run = (record = recordOf()) => {
     const work = readWork(record)
     if (work.kind === 'unknown_version') throw new Error('held by the worker')
-    return deliver(work, admission.enter()!, () => {})
+    const permit = admission.enter()!
+    const enter = async () => {
+      waited += script.slotTakes ?? 0
+      return (script.slot?.() ?? true) ? permit : undefined
+    }
+    return deliver(work, { enter, free: () => permit.release() }).finally(() => permit.release())
   }
   return { run, admission, finished, givenUp, restored, produced, sends, told }
 }

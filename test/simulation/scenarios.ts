@@ -40,6 +40,19 @@ function away(world: World, part: 'store' | 'broker', milliseconds: number): voi
 
 const hold = { channel: channelOf({ delivery: { onUnknown: 'Hold' } }), orElse: ['unknown'] } as const
 
+/** Two slots, calls as short as a claim, and a dozen that want them: some are claimed before a slot is free. */
+const ahead = {
+  ...base,
+  channel: channelOf({ delivery: { concurrency: 2, maxAttempts: 8 } }),
+  requests: Array.from({ length: 12 }, (_, index) => ({ at: index, to: `+1555010${index % 10}` })),
+  vendor: () => ({ ...takes, milliseconds: 3 }),
+} as const satisfies Omit<Scenario, 'name'>
+/** Those of them that are claimed and wait at this time do so for longer than they may. */
+const hanging: Behaviour = ({ elapsed }) => ({
+  ...takes,
+  milliseconds: elapsed > 60 && elapsed < 100 ? 950 : 3,
+})
+
 export const scenarios: Scenario[] = [
   { ...base, name: 'plain success' },
   { ...base, name: 'retry, then success', vendor: after(1, fails('not_sent')) },
@@ -176,6 +189,20 @@ export const scenarios: Scenario[] = [
     ends: { [ada]: 'expired', [bob]: 'sent' },
   },
   { ...base, name: 'poison', poison: true },
+  { ...ahead, name: 'claimed ahead' },
+  { ...ahead, name: 'claimed ahead of calls that hang', vendor: hanging },
+  {
+    ...ahead,
+    name: 'claimed ahead when the provider goes',
+    vendor: ({ elapsed }) =>
+      elapsed > 60 && elapsed < 3_000 ? fails('not_sent', { milliseconds: 3 }) : ahead.vendor(),
+  },
+  {
+    ...ahead,
+    name: 'claimed ahead when a second worker joins',
+    vendor: hanging,
+    events: [{ at: 100, act: (world) => world.add('worker 2') }],
+  },
   {
     ...base,
     name: 'in-app',

@@ -49,6 +49,11 @@ export class Admission {
     return this.#first()?.capacity ?? 0
   }
 
+  /** Whether the circuit of the provider that is next to be asked is closed. */
+  get isClosed(): boolean {
+    return this.#first()?.circuit.state === 'closed'
+  }
+
   get health(): ProviderHealth[] {
     return this.#lanes.map(({ health }) => health)
   }

@@ -37,6 +37,10 @@ export interface BackPressure {
   /** Leave to call a provider; `undefined` where {@link canEnter} says no. */
   enter: () => Permit | undefined
   enterAfter: (permit: Permit) => Permit | undefined
+  /** Calls that may be in flight at present. */
+  capacity: () => number
+  /** Whether the provider that is next to be asked does well, so that waiting for the end of its calls is worth while. */
+  isClosed: () => boolean
   enterDestination: (envelope: DeliveryEnvelope) => DestinationPass
   /** Whether a first attempt is within the limit of its recipient. @param recipient names it without saying who it is */
   admitRecipient: (envelope: DeliveryEnvelope, recipient: string) => Promise<boolean>
@@ -116,6 +120,8 @@ export function createBackPressure(options: BackPressureOptions): BackPressure {
     canEnter: () => admission.canEnter(),
     enter: () => admission.enter(),
     enterAfter: (permit) => admission.enterAfter(permit),
+    capacity: () => admission.capacity,
+    isClosed: () => admission.isClosed,
     enterDestination: ({ address }) => destinations.enter(providers[0]!.destination?.(address)),
     async admitRecipient(envelope, recipient) {
       if (admitRecipient === undefined || options.isCritical(envelope)) return true

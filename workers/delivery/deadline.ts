@@ -1,3 +1,4 @@
+import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
 import type { Outcome } from '../../core/providers/provider.ts'
 import type { Decision } from './decide.ts'
 
@@ -13,4 +14,9 @@ export function endInTime(decision: Decision, outcome: Outcome | null, left: num
 /** The end of a delivery whose time is over. */
 export function expire(maybeSent: boolean): Decision {
   return { next: 'end', status: maybeSent ? 'unknown' : 'expired', reason: 'expired' }
+}
+
+/** Milliseconds until a delivery expires. @param now milliseconds since the epoch */
+export function timeLeft({ expires_at: at }: Pick<DeliveryEnvelope, 'expires_at'>, now: number): number {
+  return at === undefined ? Infinity : Date.parse(at) - now
 }

@@ -174,38 +174,4 @@ describe('G6: Dispatcher', () => {
     dispatcher.wake()
     await expect.poll(() => ran).toEqual(['b', 'a'])
   })
-
-  it('gives a slot that is free early to another key, at most as many again, and drains when all that began is over', async () => {
-    const dispatcher = new Dispatcher({ concurrency: 2, clock })
-    const begun: string[] = []
-    const ends = new Map<string, () => void>()
-    for (const name of ['a1', 'a2', 'b1', 'c1', 'd1', 'e1']) {
-      dispatcher.enqueue({
-        key: name[0]!,
-        abandoned: () => false,
-        run: async (free) => {
-          begun.push(name)
-          const { promise, resolve } = Promise.withResolvers<void>()
-          ends.set(name, resolve)
-          await Promise.resolve()
-          free()
-          await promise
-          return done
-        },
-      })
-    }
-    await expect.poll(() => begun).toEqual(['a1', 'b1', 'c1', 'd1'])
-    expect(dispatcher.running).toBe(0)
-    ends.get('b1')!()
-    await expect.poll(() => begun).toEqual(['a1', 'b1', 'c1', 'd1', 'e1'])
-    ends.get('a1')!()
-    await expect.poll(() => begun.at(-1)).toBe('a2')
-    let drained = false
-    const draining = dispatcher.drain().then(() => (drained = true))
-    for (const name of ['a2', 'c1', 'd1']) ends.get(name)!()
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(drained).toBe(false)
-    ends.get('e1')!()
-    await draining
-  })
 })

@@ -2,7 +2,7 @@ import type { Timers } from '../../core/clock.ts'
 
 /** What became of one run: finished, or to be run again after a while while everything else of the same key waits. */
 export type RunResult =
-  /** `told`: what else must be over before the record counts as finished. It holds no slot and no other task. */
+  /** `told`: what else must be over before the record counts as finished. It holds up no other task. */
   { kind: 'done'; told?: Promise<void> } | { kind: 'park'; milliseconds: number }
 
 export interface Task {
@@ -10,16 +10,12 @@ export interface Task {
   key: string
   /** True when nobody wants the result any more: the task is dropped instead of run. */
   abandoned: () => boolean
-  /**
-   * Must not reject.
-   * @param free gives the slot back before the end: for what comes after the work itself, such as recording it
-   */
-  run: (free: () => void) => Promise<RunResult>
+  /** Must not reject. */
+  run: () => Promise<RunResult>
 }
 
 /**
- * Runs tasks with bounded concurrency, one at a time per key. A parked key gives its slot to others. Of those that gave their slot back
- * themselves there are at most as many again.
+ * Runs tasks with bounded concurrency, one at a time per key. A parked key leaves its place to others.
  */
 export class Dispatcher {
   readonly #concurrency: number
@@ -32,8 +28,6 @@ export class Dispatcher {
   readonly #parked = new Set<() => void>()
   readonly #idle: (() => void)[] = []
   #running = 0
-  /** Begun and not over, with a slot or without. */
-  #unfinished = 0
   #stopped = false
 
   /** @param options.mayStart is asked right before each start; after a no, `wake` makes it be asked again, and so does the end of a run */
@@ -43,13 +37,9 @@ export class Dispatcher {
     this.#mayStart = options.mayStart ?? (() => true)
   }
 
-  /** Tasks that hold a slot. */
+  /** Tasks that are begun and not over. */
   get running(): number {
     return this.#running
-  }
-
-  get concurrency(): number {
-    return this.#concurrency
   }
 
   enqueue(task: Task): void {
@@ -85,11 +75,11 @@ export class Dispatcher {
   async drain(): Promise<void> {
     this.#stopped = true
     for (const callOff of this.#parked) callOff()
-    if (this.#unfinished > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #fill(): void {
-    while (!this.#stopped && this.#running < this.#concurrency && this.#unfinished < 2 * this.#concurrency) {
+    while (!this.#stopped && this.#running < this.#concurrency) {
       const key = this.#ready[0]
       if (key === undefined) return
       const task = this.#queues.get(key)?.[0]
@@ -103,21 +93,11 @@ export class Dispatcher {
 
   async #run(key: string, task: Task): Promise<void> {
     this.#running++
-    this.#unfinished++
-    let holds = true
-    const release = () => {
-      if (holds) this.#running--
-      holds = false
-    }
-    const result = await task.run(() => {
-      release()
-      this.#fill()
-    })
-    release()
-    this.#unfinished--
+    const result = await task.run()
+    this.#running--
     if (result.kind === 'done') this.#next(key)
     else this.#park(key, result.milliseconds)
-    if (this.#unfinished === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
     this.#fill()
   }
 

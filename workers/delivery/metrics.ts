@@ -9,8 +9,9 @@ const channel = ['namespace', 'channel'] as const
 /** Metrics of the delivery workers of one process. Labels are bounded: never a recipient, an id or an address. */
 export function createDeliveryMetrics(registry: Registry) {
   const registers = [registry]
+  const limits = createLimitMetrics(registry)
   return {
-    limits: createLimitMetrics(registry),
+    limits,
     ledger: createLedgerMetrics(registry),
     deliveries: new Counter({
       name: 'carillon_deliveries_total',
@@ -56,6 +57,7 @@ export function createDeliveryMetrics(registry: Registry) {
       help: 'Deliveries that a worker has in flight.',
       labelNames: channel,
       registers,
+      collect: limits.collect,
     }),
   }
 }

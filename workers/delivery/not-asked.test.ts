@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
 import { header } from '../../core/notification/envelope.ts'
-import { recordOf, scriptedDelivery, topics } from '../../test/harness/scripted-delivery.ts'
+import { failed, recordOf, scriptedDelivery, topics } from '../../test/harness/scripted-delivery.ts'
+import { Destinations } from './destinations.ts'
 
 describe('a delivery of which no provider is asked, or not yet', () => {
   it('ends what came too late or cannot be rendered, without asking a provider', async () => {
@@ -44,12 +46,14 @@ describe('a delivery of which no provider is asked, or not yet', () => {
   })
 
   it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
-    const held = (heldFor: number, outFor = 0) => ({
-      heldFor,
-      outFor,
-      settle: () => ({ blame: 'delivery' as const, openFor: 0, outFor: 0 }),
-      release: () => {},
-    })
+    const held =
+      (heldFor: number, outFor = 0) =>
+      () => ({
+        heldFor,
+        outFor,
+        settle: () => ({ blame: 'delivery' as const, openFor: 0, outFor: 0 }),
+        release: () => {},
+      })
     const short = scriptedDelivery({ destination: held(2_000) })
     expect(await short.run()).toEqual({ kind: 'park', milliseconds: 2_000 })
     expect(short.finished).toEqual([])
@@ -70,5 +74,39 @@ describe('a delivery of which no provider is asked, or not yet', () => {
     expect(admission.canEnter()).toBe(true)
     await run(recordOf({}, { [header.attempt]: '2' }))
     expect(sends).toEqual(['provider-0'])
+  })
+
+  it('gives its claim back when no slot becomes free for it: nobody is called, and no attempt is spent', async () => {
+    const { run, sends, finished, told } = scriptedDelivery({ slot: () => false })
+    expect(await run()).toEqual({ kind: 'park', milliseconds: 0 })
+    expect(sends).toEqual([])
+    expect(finished).toMatchObject([{ status: 'queued', outcome: null, provider: null, uncounted: false }])
+    expect(told).toEqual([])
+  })
+
+  it('ends as cancelled when it was cancelled while its claim waited for a slot that did not become free', async () => {
+    const { run, sends, told } = scriptedDelivery({ slot: () => false, finished: 'cancelled' })
+    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(sends).toEqual([])
+    expect(told).toMatchObject([{ status: 'cancelled' }])
+  })
+
+  it('looks again, once it has its slot, whether there is time left and whether the destination may be called', async () => {
+    const late = scriptedDelivery({ slotTakes: 1_000 })
+    await late.run(recordOf({ expires_at: '2026-01-01T00:00:01.000Z' }))
+    expect(late.sends).toEqual([])
+    expect(late.finished).toMatchObject([{ status: 'expired' }])
+
+    const destinations = new Destinations({ clock: systemClock })
+    const closed = scriptedDelivery({
+      destination: () => destinations.enter('a:1'),
+      slot: () => {
+        for (let count = 0; count < 5; count++) destinations.enter('a:1').settle(failed('not_sent'))
+        return true
+      },
+    })
+    expect(await closed.run()).toMatchObject({ kind: 'park' })
+    expect(closed.sends).toEqual([])
+    expect(closed.finished).toMatchObject([{ status: 'queued' }])
   })
 })

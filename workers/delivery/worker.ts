@@ -12,6 +12,7 @@ import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work as Handle } from '../source.ts'
 import { type BackPressure, createBackPressure } from './back-pressure.ts'
 import { createDeliver } from './deliver.ts'
+import { ClaimAhead } from './claim-ahead.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createFollowUps } from './follow-ups.ts'
 import { FormerTiers } from './former-tiers.ts'
@@ -23,6 +24,7 @@ import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { createRender, isCritical, knowsTemplate } from './render.ts'
 import { RetrySource } from './retry-source.ts'
 import { createSend } from './send.ts'
+import { Slots } from './slots.ts'
 import { createTell } from './tell.ts'
 import { Throughput, type ThroughputSample } from './throughput.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
@@ -53,6 +55,8 @@ export interface DeliveryWorkerOptions {
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
 /** Beyond the providers' time-outs a lease covers the ledger's round trips and a pause of the process. */
 const leaseMargin = 5_000
+/** Deliveries that may be under way for each slot: the one in it, two claimed ahead, and two that are being recorded. */
+const begunPerSlot = 5
 /** Milliseconds that a drain waits for a store that does not take the outcomes of what was sent. */
 const drainPatience = 10_000
 
@@ -82,7 +86,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     clock,
     logger,
     metrics,
-    onOpening: () => dispatcher.wake(),
+    onOpening: () => slots.wake(),
   })
 
   const giveUp = new AbortController()
@@ -119,17 +123,30 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     channel: labels,
   })
 
-  const dispatcher: Dispatcher = new Dispatcher({
-    // More in flight than a provider may have would only wait inside its lease.
-    concurrency: Math.min(
-      delivery.concurrency,
-      Math.max(...providers.map(({ maxConcurrent }) => maxConcurrent)),
-    ),
+  // More in flight than a provider may have would only wait inside its lease.
+  const concurrency = Math.min(
+    delivery.concurrency,
+    Math.max(...providers.map(({ maxConcurrent }) => maxConcurrent)),
+  )
+  const throughput = new Throughput({ slots: concurrency, clock })
+  // What a dead worker held ends as `unknown` there, whether it was sent or not: so nothing is held that need not be.
+  const holds = delivery.onUnknown === 'Hold' && weakestIdempotency(providers) === 'none'
+  const slots: Slots = new Slots({
+    concurrency,
+    pressure,
+    ahead: holds ? undefined : new ClaimAhead(),
+    throughput,
     clock,
-    mayStart: pressure.canEnter,
+    onFree: () => dispatcher.wake(),
   })
-  metrics.slots.set(labels, dispatcher.concurrency)
-  const throughput = new Throughput({ slots: dispatcher.concurrency, clock })
+  const dispatcher = new Dispatcher({
+    concurrency: begunPerSlot * concurrency,
+    clock,
+    mayStart: () => slots.mayBegin(),
+  })
+  metrics.slots.set(labels, concurrency)
+  const observe = () => metrics.slotsBusy.set(labels, slots.busy)
+  metrics.limits.observers.add(observe)
 
   function dispatch(source: Pick<Source, 'hold'>, record: ConsumedRecord, handle: Handle): void {
     const work = readWork(record)
@@ -145,28 +162,22 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     dispatcher.enqueue({
       key: delivery.ordering === 'PerRecipient' ? (record.key ?? own) : own,
       abandoned: handle.abandoned,
-      run: async (free) => {
-        const permit = pressure.enter()
-        // A token that was there when it was asked for may have lapsed since.
-        if (permit === undefined) return { kind: 'park', milliseconds: 0 }
-        metrics.slotsBusy.set(labels, dispatcher.running)
-        throughput.begin()
+      run: async () => {
+        const place = slots.begin(handle.abandoned)
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
-        let holds = true
-        const release = (finished: boolean) => {
-          if (holds) throughput.end(finished)
-          holds = false
-          free()
-          metrics.slotsBusy.set(labels, dispatcher.running)
-        }
-        const result = await inDeliverySpan(work, group, () => deliver(work, permit, () => release(true)))
-        release(result.kind === 'done')
+        const result = await inDeliverySpan(work, group, () => deliver(work, place))
+        place.end(result.kind === 'done')
         pressure.observe()
         // Untold when the wait for it was given up: then the record is read again.
         if (result.kind === 'done') void Promise.resolve(result.told).then(handle.done, () => {})
         return result
       },
     })
+  }
+
+  function dropAbandoned(): void {
+    dispatcher.dropAbandoned()
+    slots.dropAbandoned()
   }
 
   const source: Source = new Source({
@@ -177,7 +188,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     logger,
     metrics: options.sourceMetrics,
     bounds,
-    onRevoked: () => dispatcher.dropAbandoned(),
+    onRevoked: dropAbandoned,
     onRecord: (record, handle) => dispatch(source, record, handle),
   })
 
@@ -190,7 +201,7 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
       logger,
       metrics: options.sourceMetrics,
       bounds,
-      onRevoked: () => dispatcher.dropAbandoned(),
+      onRevoked: dropAbandoned,
       onDue: (record, handle) => dispatch(retrySource, record, handle),
     })
     return retrySource
@@ -203,13 +214,16 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     retries?.forget()
     formerTiers.forget()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
-    await dispatcher.drain()
+    const drained = dispatcher.drain()
+    slots.stop()
+    await drained
     await events.idle()
     callOff()
     pressure.stop()
     await Promise.all([source.stop(), retries?.stop(), formerTiers.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)
+    metrics.limits.observers.delete(observe)
     metrics.slotsBusy.remove(labels)
   }
 

@@ -12,6 +12,7 @@ export function createLimitMetrics(registry: Registry) {
   }
   return {
     observers,
+    collect,
     capacity: new Gauge({
       name: 'carillon_worker_capacity',
       help: 'Deliveries that a worker may have in flight at present: 0 while every provider is out, 1 while one is probed, less than its slots while it starts again.',
