@@ -1,27 +1,21 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { listen } from '../../api-server/listen.ts'
 import { buildApi } from '../../api-server/server.ts'
-import { BrokerError } from '../../core/broker/broker.ts'
 import { openEmbeddedBroker } from '../../core/broker/embedded.ts'
-import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
-import { openFolder } from '../../core/catalog/folder.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
+import { installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { openCatalog } from '../../core/catalog/reader.ts'
-import type { Resource } from '../../core/catalog/records.ts'
 import { systemClock as clock } from '../../core/clock.ts'
-import type { Message } from '../../core/notification/message.ts'
-import type { InstallKeys } from '../../core/notification/ids.ts'
 import { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
-import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
 import { catalogTopic, eventsTopic, workersTopic } from '../../core/notification/topics.ts'
-import type { SendContext } from '../../core/providers/provider.ts'
+import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
 import { createLogger, type Logger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
 import { startTracing } from '../../core/observability/start-tracing.ts'
+import { awaitTermination } from '../../core/process/signals.ts'
+import { Started } from '../../core/process/started.ts'
 import type { devSettings } from '../../core/settings/roles.ts'
-import { readInstallKey } from '../../core/settings/install-key.ts'
 import { openSecretsFolder } from '../../core/settings/secrets.ts'
 import type { Settings } from '../../core/settings/setting.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
@@ -29,31 +23,18 @@ import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
 import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
-import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
-import { withHeartbeats } from '../../workers/delivery/heartbeat.ts'
-import { openLedger } from '../../workers/delivery/postgres-ledger.ts'
-import { openProviders } from '../../workers/delivery/providers.ts'
-import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
-import { createSourceMetrics } from '../../workers/source-metrics.ts'
-import { openPlannerStore } from '../../workers/planner/store.ts'
-import { startPlanner } from '../../workers/planner/planner.ts'
-import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
-import { Sweeper } from '../../workers/sweeper/sweeper.ts'
-import { startReplayer } from '../../workers/replayer/replayer.ts'
 import { printBanner } from './banner.ts'
-import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
+import { prepareInstallKey, prepareSecrets, webhookSecret } from './credentials.ts'
 import { deliveryReport } from './delivery-report.ts'
-import { FolderPublisher, withLastGood } from './folder-publisher.ts'
 import { type DevLog, openDevLog } from './log.ts'
 import { startMailCatcher } from './mail-catcher.ts'
-import { chooseMailServer, routeMail, withMailSecret } from './mail-route.ts'
-import { fromSandbox, Mailbox } from './mailbox.ts'
+import { chooseMailServer, withMailSecret } from './mail-route.ts'
 import { mailboxRoutes } from './mailbox-routes.ts'
-import { keepPrivateFile } from './private-file.ts'
-import { problemReport, reportCaught, reportChange } from './report.ts'
+import { fromSandbox, Mailbox } from './mailbox.ts'
+import { followManifests } from './manifests.ts'
+import { reportCaught, reportChange } from './report.ts'
+import { startRoles } from './roles.ts'
 import { makeSampleUsers } from './sample-users.ts'
-import { awaitTermination } from '../../core/process/signals.ts'
-import { Started } from '../../core/process/started.ts'
 import { openTerminal, plain, type Terminal } from './terminal.ts'
 import { webhookReceiver } from './webhook-receiver.ts'
 
@@ -63,8 +44,6 @@ export type DevSettings = Settings<typeof devSettings>
 const replicas = 1
 /** The tenant of everything on a laptop: resources without a namespace are in it. */
 const tenant = 'default'
-/** The Secret of the sample channel `webhook`, and so of the receiver. */
-const webhookSecret = { name: 'webhook-signing', key: 'secret' }
 
 /** `carillon dev`: everything in one process, until SIGTERM or SIGINT. Throws StartRefused on what the developer can mend. */
 export async function dev(settings: DevSettings): Promise<void> {
@@ -104,7 +83,11 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const tracing = await startTracing({ service: 'carillon-dev', logger })
   if (tracing) started.add('traces', () => tracing.stop())
 
-  const postgres = await startEmbeddedPostgres({ dataDir, logger: component(logger, 'store'), signal })
+  const postgres = await startEmbeddedPostgres({
+    dataDir,
+    logger: logger.child({ component: 'store' }),
+    signal,
+  })
   const endAtOnce = () => process.kill(postgres.pid, 'SIGQUIT')
   process.once('exit', endAtOnce)
   started.add('PostgreSQL', async () => {
@@ -112,19 +95,19 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     await postgres.stop()
   })
   rmSync(endpointFile, { force: true })
-  const store = openStore({ url: postgres.url, logger: component(logger, 'store') })
+  const store = openStore({ url: postgres.url, logger: logger.child({ component: 'store' }) })
   started.add('store', () => store.close())
   const { db } = store
   await migrate(db)
   await makeSampleUsers(db, tenant, new Date(clock.now()))
 
-  const broker = await openEmbeddedBroker({ db, logger: component(logger, 'broker') })
+  const broker = await openEmbeddedBroker({ db, logger: logger.child({ component: 'broker' }) })
   started.add('broker', () => broker.close())
   await broker.admin.createTopics(installTopicSpecs(prefix, replicas))
   const topic = catalogTopic(prefix)
-  const catalog = await openCatalog({ broker, topic, logger: component(logger, 'catalog') })
+  const catalog = await openCatalog({ broker, topic, logger: logger.child({ component: 'catalog' }) })
   started.add('catalog', () => catalog.close())
-  const templates = new TemplateThreads({ logger: component(logger, 'templates') })
+  const templates = new TemplateThreads({ logger: logger.child({ component: 'templates' }) })
   started.add('templates', () => templates.close())
 
   const mailbox = new Mailbox(clock)
@@ -135,111 +118,41 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const readSecret = withMailSecret(mail, openSecretsFolder(prepareSecrets(settings)))
 
   signal.throwIfAborted()
-  await followManifests()
-
-  /** Also of suspended channels, which are sent to all the same. One whose topics are refused keeps no other waiting. */
-  async function createTopics(resources: readonly Resource[]): Promise<void> {
-    for (const resource of resources) {
-      if (resource.kind !== 'NotificationChannel') continue
-      const { name } = resource.metadata
-      await broker.admin.createTopics(channelTopicSpecs(prefix, resource)).catch((error: unknown) => {
-        if (!(error instanceof BrokerError && error.code === 'invalid')) throw error
-        logger.error({ err: error, channel: name }, 'Topics not made')
-      })
-    }
-  }
-
-  async function followManifests(): Promise<void> {
-    const publisher = new FolderPublisher({
-      producer: broker.producer,
-      catalog,
-      topic,
-      prepare: createTopics,
-      logger: component(logger, 'catalog'),
-    })
-    started.add('publisher', () => publisher.stop())
-    const published = Promise.withResolvers<void>()
-    const reportProblems = problemReport(terminal)
-    const folder = await openFolder({
-      directory: existingFolder(settings.manifests),
-      kinds,
-      checkTemplate: (template) => templates.check(template),
-      prefix,
-      logger: component(logger, 'folder'),
-      onChange({ resources, problems }) {
-        reportProblems(problems)
-        const wanted = problems.length === 0 ? resources : withLastGood(resources, catalog)
-        publisher
-          .publish(wanted.map((resource) => routeMail(resource, mail)))
-          .then(published.resolve, published.reject)
-      },
-    })
-    started.add('folder', () => folder.close())
-    await published.promise
-  }
-
-  const registry = createMetrics()
-  const sourceMetrics = createSourceMetrics(registry)
-  const keys = prepareInstallKey(dataDir)
-  const forPlanner = { broker, catalog, keys, prefix, clock, metrics: sourceMetrics }
-  const planner = await startPlanner({
-    ...forPlanner,
-    store: openPlannerStore(db),
-    logger: component(logger, 'planner'),
-  })
-  const sweeper = new Sweeper({
-    db,
-    admin: broker.admin,
-    producer: broker.producer,
-    keys,
-    catalog,
+  await followManifests({
+    directory: settings.manifests,
     prefix,
-    retention: settings.historyRetention,
-    clock,
-    logger: component(logger, 'sweeper'),
-    events: sourceMetrics.events,
-    metrics: createSweeperMetrics(registry),
-  })
-  sweeper.start()
-  started.add('sweeper', () => sweeper.stop())
-  const replayer = startReplayer({ ...forPlanner, db, logger: component(logger, 'replayer') })
-  const forWorkers = {
     broker,
-    prefix,
     catalog,
     templates,
-    clock,
-    logger: component(logger, 'worker'),
-    metrics: createDeliveryMetrics(registry),
-    sourceMetrics,
-  }
-  const forProviders = {
-    readSecret,
-    clock,
-    capture: (message: Message, { deliveryId }: SendContext) =>
-      void mailbox.add(fromSandbox(message, deliveryId)),
-  }
-  const workers = new ChannelWorkers({
-    catalog,
-    clock,
-    logger: component(logger, 'worker'),
-    async start(channel) {
-      const workerId = `dev-${randomUUID()}`
-      const worker = await startDeliveryWorker({
-        ...forWorkers,
-        channel,
-        ledger: openLedger({ db, workerId, metrics: forWorkers.metrics.ledger }),
-        providers: openProviders(channel, forProviders),
-      })
-      return withHeartbeats(worker, { ...forWorkers, channel, workerId })
-    },
+    mail,
+    terminal,
+    logger,
+    started,
   })
-  started.add('planner, replayer and workers', () =>
-    Promise.all([planner.stop(), replayer.stop(), workers.stop()]),
-  )
-  await workers.start()
 
-  const heartbeats = { broker, topic: workersTopic(prefix), clock, logger: component(logger, 'heartbeats') }
+  const registry = createMetrics()
+  const keys = prepareInstallKey(dataDir)
+  const { planner, workers } = await startRoles({
+    prefix,
+    retention: settings.historyRetention,
+    db,
+    broker,
+    catalog,
+    templates,
+    keys,
+    logger,
+    registry,
+    started,
+    readSecret,
+    capture: (message, { deliveryId }) => void mailbox.add(fromSandbox(message, deliveryId)),
+  })
+
+  const heartbeats = {
+    broker,
+    topic: workersTopic(prefix),
+    clock,
+    logger: logger.child({ component: 'heartbeats' }),
+  }
   const liveWorkers = LiveWorkers.open(heartbeats)
   started.add('heartbeats', () => liveWorkers.close())
   registerLiveWorkers({ registry, workers: liveWorkers, catalog })
@@ -282,10 +195,6 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   return { databaseEnded: postgres.ended }
 }
 
-function component(logger: Logger, name: string): Logger {
-  return logger.child({ component: name })
-}
-
 function openLog(dataDir: string, terminal: Terminal): DevLog {
   const colours = { WARNING: 'yellow', ERROR: 'red' } as const
   try {
@@ -295,26 +204,4 @@ function openLog(dataDir: string, terminal: Terminal): DevLog {
   } catch (error) {
     throw new StartRefused(`CARILLON_DATA_DIR: ${(error as Error).message}`, 1, { cause: error })
   }
-}
-
-/** The folder of secrets. In our own one the sample webhook channel finds a signing secret, as its receiver does. */
-function prepareSecrets({ secretsDir, dataDir }: DevSettings): string {
-  if (secretsDir !== undefined) return secretsDir
-  const folder = join(dataDir, 'secrets')
-  const { name, key } = webhookSecret
-  keepPrivateFile(join(folder, name, key), () => Buffer.from(`whsec_${randomBytes(32).toString('base64')}\n`))
-  return folder
-}
-
-function prepareInstallKey(dataDir: string): InstallKeys {
-  const file = join(dataDir, 'install.key')
-  keepPrivateFile(file, () => randomBytes(32))
-  return readInstallKey(file, 'CARILLON_DATA_DIR')
-}
-
-function existingFolder(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-    throw new StartRefused(`CARILLON_MANIFESTS: ${path} does not exist`)
-  }
-  return path
 }
