@@ -9,7 +9,7 @@ import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
 
-const channel = (name: string, scaling: string) => `
+const channel = (name: string, scaling: string, workers = '{}') => `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel
 metadata: {name: ${name}, namespace: shop}
@@ -17,8 +17,13 @@ spec:
   type: email
   providers: [{name: a, type: smtp, smtp: {host: smtp.example.com, from: "shop@example.com"}, secretRef: {name: smtp}}]
   scaling: ${scaling}
+  workers: ${workers}
 ---
 `
+/** Everything that a tenant may say of the pods: none of it may look like a change when it is compared with what the API server made of it. */
+const spread =
+  '{podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: zone, labelSelector: {matchLabels: {team: a}}}}]}}'
+const wordy = `{resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 128Mi}}, nodeSelector: {kubernetes.io/os: linux}, tolerations: [{operator: Exists}, {key: a, value: b, effect: NoSchedule}], affinity: ${spread}, priorityClassName: system-node-critical, labels: {team: a}, annotations: {note: b}}`
 const template = `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationTemplate
@@ -74,7 +79,7 @@ describeOperatorCluster((cluster) => {
   it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
     await cluster.apply(
       secret +
-        channel('plain', '{}') +
+        channel('plain', '{}', wordy) +
         channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
         channel('keda', '{mode: KEDA}') +
         template,
