@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -55,4 +55,19 @@ describe.runIf(process.getuid?.() === 0)('programs that the account cannot reach
       /cannot be started.*others may write to/,
     )
   })
+})
+
+it('are copied from a folder whose name a shell would read as something else', async () => {
+  const base = await mkdtemp(join(tmpdir(), 'carillon-binaries-'))
+  try {
+    await chmod(base, 0o755)
+    const { native, version } = await locateNativePackage()
+    await symlink(native, join(base, '$HOME'))
+    const odd = { native: join(base, '$HOME'), version }
+    const cache = join(base, 'cache')
+    const { folder } = await prepareBinaries(odd, serverAccount('/nonexistent'), [cache])
+    expect(folder).toBe(join(cache, `postgres-${version}`, 'bin'))
+  } finally {
+    await rm(base, { recursive: true, force: true })
+  }
 })

@@ -48,7 +48,8 @@ export async function locateNativePackage(): Promise<NativePackage> {
 
 /**
  * Makes the programs of `source` usable by `account` (our own when undefined). Where they lie in a folder that the account cannot
- * enter, as under /root, or that lacks links and cannot be written, they are copied once per version to one of `cacheFolders`.
+ * enter, as under /root, or that lacks links and cannot be written, they are copied once per version to one of `cacheFolders`. So are
+ * they from a folder whose name a shell would not leave alone: initdb asks one for `postgres`, with its path between double quotes.
  */
 export async function prepareBinaries(
   source: NativePackage,
@@ -58,6 +59,8 @@ export async function prepareBinaries(
   const failures: string[] = []
   const places = [
     async () => {
+      if (/["$`\\]/.test(source.native))
+        throw new Error(`initdb cannot be told of a path such as ${source.native}`)
       await restoreLinks(source.native)
       return source.native
     },
