@@ -67,3 +67,9 @@ test('the reference names every field, rule and condition', () => {
   const widths = new Set(rows.map((row) => row.replaceAll('\\|', '').split('|').length))
   expect(widths).toEqual(new Set([5, 6]))
 })
+
+test('what looks like HTML is shown as it is, in code and outside of it', () => {
+  const page = files.get('docs/reference/notificationchannel.md')!
+  expect(page).toContain('`Acme <no-reply@acme.example>`')
+  expect(page).toContain('Empty means &lt;prefix>.')
+})

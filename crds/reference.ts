@@ -51,7 +51,7 @@ function fieldTable(schema: StructuralSchema, root: string): string {
     code(path),
     typeOf(node),
     required ? 'required' : defaultOf(node),
-    (node.description ?? '').replaceAll('<', '&lt;'),
+    prose(node.description ?? ''),
   ])
   return table(['Field', 'Type', 'Default', 'Description'], rows)
 }
@@ -122,6 +122,11 @@ function table(head: string[], rows: string[][]): string {
   const line = (cells: string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+/** What looks like HTML is none. In code spans Markdown sees to that itself. */
+function prose(text: string): string {
+  return text.replace(/`[^`]*`|</g, (part) => (part === '<' ? '&lt;' : part))
 }
 
 function code(text: string): string {
