@@ -28,9 +28,6 @@ test('what did not arrive is told with the reason and the place where the rest s
   expect(report(change)).toEqual([
     '! sms failed: provider_rejected http://localhost:1/v1/notifications/ntf_x',
   ])
-  expect(report({ ...change, status: 'queued', reason: 'provider_auth' })).toEqual([
-    '! sms waits: provider_auth http://localhost:1/v1/notifications/ntf_x',
-  ])
   expect(report({ ...change, status: 'retrying', reason: null })).toEqual([
     '! sms is tried again http://localhost:1/v1/notifications/ntf_x',
   ])

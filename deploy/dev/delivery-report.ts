@@ -1,9 +1,5 @@
 import type { ConsumedRecord } from '../../core/broker/broker.ts'
-import {
-  type DeliveryEvent,
-  deliveryEventSchema,
-  type EventStatus,
-} from '../../core/events/delivery-event.ts'
+import { deliveryEventSchema, type EventStatus } from '../../core/events/delivery-event.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface DeliveryReportOptions {
@@ -29,15 +25,10 @@ export function deliveryReport({ url, since, terminal }: DeliveryReportOptions) 
   return ({ value, timestamp }: ConsumedRecord): void => {
     if (value === null || timestamp < since) return
     const event = deliveryEventSchema.parse(JSON.parse(value.toString()))
-    const what = wordsFor(event)
+    const what = words[event.status]
     if (what === undefined) return
     const why = event.reason === undefined ? '' : `: ${event.reason}`
     const story = terminal.style('dim', `${url}/v1/notifications/${event.notification_id}`)
     terminal.line(`${terminal.style('yellow', `! ${event.channel}`)} ${what}${why} ${story}`)
   }
-}
-
-/** A delivery that is queued with a reason has been tried, and waits without that it counts. */
-function wordsFor({ status, reason }: DeliveryEvent): string | undefined {
-  return status === 'queued' && reason !== undefined ? 'waits' : words[status]
 }

@@ -19,7 +19,7 @@ test('everything goes to the file, and only what is urgent to the person', () =>
   logger.info('one')
   logger.warn('two')
   logger.error({ err: new Error('refused') }, 'three')
-  logger.warn({ channel: 'email' }, 'four')
+  logger.warn({ channel: 'email', lastFailure: 'auth' }, 'four')
   log.close()
   const entries = readFileSync(log.file, 'utf8').trim().split('\n')
   expect(entries.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
@@ -28,7 +28,7 @@ test('everything goes to the file, and only what is urgent to the person', () =>
     'three',
     'four',
   ])
-  expect(shown).toEqual(['WARNING two', 'ERROR three: refused', 'WARNING email: four'])
+  expect(shown).toEqual(['WARNING two', 'ERROR three: refused', 'WARNING email: four: auth'])
   expect(statSync(log.file).mode & 0o777).toBe(0o600)
 })
 

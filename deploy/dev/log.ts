@@ -9,6 +9,8 @@ const entry = z.object({
   level: z.enum(logLevels),
   msg: z.string().optional(),
   channel: z.string().optional(),
+  /** Why a circuit is open. */
+  lastFailure: z.string().nullish(),
   err: z.object({ message: z.string().optional() }).optional(),
 })
 
@@ -58,9 +60,9 @@ export function openDevLog(
         if (!failed) show(`cannot write the log: ${(error as Error).message}`, 'ERROR')
         failed = true
       }
-      const { level, msg, channel, err } = entry.parse(JSON.parse(line))
+      const { level, msg, channel, lastFailure, err } = entry.parse(JSON.parse(line))
       if (level === 'WARNING' || level === 'ERROR') {
-        show([channel, msg, err?.message].filter(Boolean).join(': '), level)
+        show([channel, msg, lastFailure, err?.message].filter(Boolean).join(': '), level)
       }
     },
     close() {

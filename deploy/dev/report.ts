@@ -1,4 +1,4 @@
-import { relative } from 'node:path'
+import { sep } from 'node:path'
 import type { ChannelType } from '../../core/resources/channel-type.ts'
 import { formatManifestProblem, type ManifestProblem } from '../../core/resources/manifest.ts'
 import type { Caught } from './mailbox.ts'
@@ -9,8 +9,8 @@ export function problemReport({ line, style }: Terminal): (problems: readonly Ma
   let wrong = false
   return (problems) => {
     for (const problem of problems) {
-      const file = relative(process.cwd(), problem.file)
-      line(`${style('red', 'refused')} ${plain(formatManifestProblem({ ...problem, file }), 300)}`)
+      const text = formatManifestProblem(problem).replaceAll(process.cwd() + sep, '')
+      line(`${style('red', 'refused')} ${plain(text, 300)}`)
     }
     if (problems.length > 0) line(style('dim', 'What was good before goes on.'))
     else if (wrong) line(`${style('green', 'mended')} nothing is wrong with the manifests any more`)
