@@ -53,7 +53,7 @@ export interface DeliveryWorkerOptions {
 
 /** Of one partition: with more unfinished it is paused. */
 const bounds = { records: 5_000, bytes: 16 * 1024 * 1024 }
-/** Beyond the providers' time-outs a lease covers the ledger's round trips and a pause of the process. */
+/** Beyond the providers' time-outs a lease covers the ledger's round trips, the wait for a slot and a pause of the process. */
 const leaseMargin = 5_000
 /** Deliveries that may be under way for each slot: the one in it, two claimed ahead, and two that are being recorded. */
 const begunPerSlot = 5
