@@ -123,8 +123,11 @@ export interface PartitionLag extends TopicPartition {
 }
 
 export interface Admin {
-  /** Creates what is missing; leaves a topic that exists as it is. */
-  createTopics(topics: readonly TopicSpec[]): Promise<void>
+  /**
+   * Creates what is missing; leaves a topic that exists as it is. Answers the names of those that were there before. One that was made by a try of
+   * this call whose answer was lost is not among them.
+   */
+  createTopics(topics: readonly TopicSpec[]): Promise<string[]>
   /** The names of all topics that begin so. Asks for the whole list: not to be asked often. */
   listTopics(prefix: string): Promise<string[]>
   /** Topics that do not exist are absent from the answer. */

@@ -94,7 +94,7 @@ function createAdmin({ topics, offsets, fetcher }: Log, ensureOpen: () => void):
   return {
     async createTopics(specs) {
       ensureOpen()
-      await topics.create(specs)
+      return await topics.create(specs)
     },
     async listTopics(prefix) {
       ensureOpen()

@@ -86,8 +86,8 @@ export class Topics extends EventEmitter<TopicEvents> {
     return this.#topics.get(partition.topic)?.partitions[partition.partition] === partition
   }
 
-  /** Creates what is missing, all or none of it. */
-  create(specs: readonly TopicSpec[]): Promise<void> {
+  /** Creates what is missing, all or none of it. Answers what was there before. */
+  create(specs: readonly TopicSpec[]): Promise<string[]> {
     return this.#change(async () => {
       for (const spec of specs) checkTopicSpec(spec)
       const missing = specs.filter(({ name }) => !this.#topics.has(name))
@@ -103,6 +103,7 @@ export class Topics extends EventEmitter<TopicEvents> {
         }
       })
       for (const { name } of missing) await this.#read(name)
+      return specs.filter((spec) => !missing.includes(spec)).map(({ name }) => name)
     })
   }
 
@@ -160,7 +161,7 @@ export class Topics extends EventEmitter<TopicEvents> {
     this.emit('appended')
   }
 
-  #change(work: () => Promise<void>): Promise<void> {
+  #change<T>(work: () => Promise<T>): Promise<T> {
     return withPatience(() => this.mutex.run(work))
   }
 

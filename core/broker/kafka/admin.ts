@@ -14,13 +14,13 @@ import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './kafka-error.ts
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
 import { withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
-import type { Wire } from './wire.ts'
+import type { TopicPlace, Wire } from './wire.ts'
 
 /** Milliseconds that the cluster may take to create or delete topics before it answers. */
 const TOPIC_TIMEOUT_MS = 5_000
-/** Milliseconds to wait for the leaders of a new topic, and between two looks. */
-const LEADERS_TIMEOUT_MS = 5_000
-const LEADERS_INTERVAL_MS = 50
+/** Milliseconds to wait until brokers know of a new topic and its leaders, or of one that is gone, and between two looks. */
+const NEWS_TIMEOUT_MS = 5_000
+const NEWS_INTERVAL_MS = 50
 /** Kinds of resources and sources of settings, as Kafka numbers them. */
 const TOPIC_RESOURCE = 2
 const TOPIC_CONFIG = 1
@@ -45,9 +45,12 @@ export class KafkaAdmin implements Admin {
     this.#wire = wire
   }
 
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    if (specs.length === 0) return
+  async createTopics(specs: readonly TopicSpec[]): Promise<string[]> {
+    if (specs.length === 0) return []
+    let before: string[] | undefined
     await withPatience(async () => {
+      const isFirst = before === undefined
+      before ??= []
       const answer = await this.#wire.askAny<TopicErrors>('CreateTopics', {
         validateOnly: false,
         timeout: TOPIC_TIMEOUT_MS,
@@ -58,12 +61,17 @@ export class KafkaAdmin implements Admin {
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         })),
       })
-      for (const { topic, errorCode, errorMessage } of answer.topicErrors) {
-        if (isA(errorCode, 'TOPIC_ALREADY_EXISTS')) continue
+      const exists = ({ errorCode }: { errorCode: number }) => isA(errorCode, 'TOPIC_ALREADY_EXISTS')
+      // What a later try finds may be the work of an earlier one.
+      if (isFirst) before = answer.topicErrors.filter(exists).map(({ topic }) => topic)
+      for (const { topic, errorCode, errorMessage } of answer.topicErrors.filter((one) => !exists(one)))
         refuse(errorCode, `topic ${topic}`, errorMessage)
-      }
     })
-    await this.#leaders(specs.map(({ name }) => name))
+    await this.#awaitNews(
+      specs.map(({ name }) => name),
+      isLed,
+    )
+    return before ?? []
   }
 
   async listTopics(prefix: string): Promise<string[]> {
@@ -135,6 +143,7 @@ export class KafkaAdmin implements Admin {
         if (!isA(errorCode, 'UNKNOWN_TOPIC_OR_PARTITION')) failOn(errorCode, `topic ${topic}`)
       }
     })
+    await this.#awaitNews(names, isGone)
   }
 
   /** Two requests to each leader, and two for each group. */
@@ -215,19 +224,28 @@ export class KafkaAdmin implements Admin {
     return configs
   }
 
-  /** A topic can be used once each of its partitions has a leader; it exists all the same when that takes longer. */
-  async #leaders(topics: readonly string[]): Promise<void> {
+  /** Waits a while for what brokers say of topics: whoever asks next finds the same. What was asked for is done all the same. */
+  async #awaitNews(
+    topics: readonly string[],
+    isNews: (place: TopicPlace | undefined) => boolean,
+  ): Promise<void> {
     const begun = performance.now()
-    while (performance.now() - begun < LEADERS_TIMEOUT_MS) {
+    while (performance.now() - begun < NEWS_TIMEOUT_MS) {
       const places = await withPatience(() => this.#wire.locate(topics))
-      const led = topics.every((topic) => {
-        const partitions = places.get(topic)?.partitions ?? []
-        return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
-      })
-      if (led) return
-      await sleep(clock, LEADERS_INTERVAL_MS)
+      if (topics.every((topic) => isNews(places.get(topic)))) return
+      await sleep(clock, NEWS_INTERVAL_MS)
     }
   }
+}
+
+/** A topic can be used once each of its partitions has a leader. */
+function isLed(place: TopicPlace | undefined): boolean {
+  const partitions = place?.partitions ?? []
+  return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+}
+
+function isGone(place: TopicPlace | undefined): boolean {
+  return place === undefined || isA(place.error, 'UNKNOWN_TOPIC_OR_PARTITION')
 }
 
 /** Kafka takes -1 for "as the brokers have it", which is not what the port means. */

@@ -26,13 +26,14 @@ export function describeAdministering(bench: Bench): void {
     it('stay as they are when they are created again', async () => {
       const broker = await bench.open()
       const topic = spec()
-      await broker.admin.createTopics([topic])
+      expect(await broker.admin.createTopics([topic])).toEqual([])
       const added = spec()
 
-      await broker.admin.createTopics([
+      const before = await broker.admin.createTopics([
         { ...topic, partitions: 5, config: { 'retention.ms': '1000' } },
         added,
       ])
+      expect(before).toEqual([topic.name])
 
       await bench.eventually(async () => {
         expect(await broker.admin.describeTopics([topic.name, added.name])).toMatchObject([topic, added])

@@ -148,7 +148,7 @@ function createAdmin(cluster: MemoryCluster, ensureOpen: () => void): Admin {
   return {
     async createTopics(specs) {
       ensureOpen()
-      log.create(specs)
+      return log.create(specs)
     },
     async listTopics(prefix) {
       ensureOpen()

@@ -51,13 +51,16 @@ export class MemoryLog {
     return topic
   }
 
-  create(specs: readonly TopicSpec[]): void {
+  /** Answers what was there before. */
+  create(specs: readonly TopicSpec[]): string[] {
     for (const spec of specs) checkTopicSpec(spec)
+    const before = specs.map(({ name }) => name).filter((name) => this.#topics.has(name))
     for (const spec of specs) {
       if (this.#topics.has(spec.name)) continue
       this.#topics.set(spec.name, { spec, rules: topicRules(spec.config), partitions: [] })
       this.#extend(spec.name, spec.partitions)
     }
+    return before
   }
 
   grow(name: string, count: number): void {
