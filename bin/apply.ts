@@ -8,6 +8,8 @@ import { readCatalog } from '../core/catalog/reader.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
 import { createLogger } from '../core/observability/logger.ts'
 import type { NotificationTemplate } from '../core/resources/template.ts'
+import { claimPrefix, inspectPrefix } from '../core/ownership/claim-prefix.ts'
+import { readInstallKey } from '../core/settings/install-key.ts'
 import { kafkaConnection } from '../core/settings/kafka.ts'
 import type { applySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
@@ -21,16 +23,22 @@ import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 export async function apply(settings: Settings<typeof applySettings>): Promise<void> {
   const { topicPrefix: prefix, topicReplicas: replicas, dryRun } = settings
   const files = await readFiles(settings.manifestsToApply)
+  const { installId } = readInstallKey(settings.installKeyFile)
   // Standard output is for the lines of the result.
   const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
   const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-apply', logger })
   const templates = new TemplateThreads({ logger })
   const checkTemplate = (template: NotificationTemplate) => templates.check(template)
   try {
+    const install = { id: `key-${installId}`, name: 'one of separate processes' }
+    const claim = { prefix, install, takeOverFrom: settings.takeOverFrom }
+    const { marks, refusal } = await inspectPrefix(claim, { broker, logger })
+    if (refusal !== undefined) throw new StartRefused(`nothing is applied\n${refusal}`)
     const published = await readCatalog({ broker, topic: catalogTopic(prefix), logger })
     const planned = await planApply({
       files,
       published,
+      marks,
       admin: broker.admin,
       kinds,
       checkTemplate,
@@ -40,7 +48,13 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
     if (planned.kind === 'refused') {
       throw new StartRefused(['nothing is applied', ...planned.problems].join('\n'))
     }
-    if (!dryRun) await carryOut(planned.plan, { broker, published, prefix })
+    if (!dryRun) {
+      const { signal } = new AbortController()
+      const parts = { broker, logger, beforeWrite: () => {} }
+      const ownership = await claimPrefix({ ...claim, replicas }, parts, signal)
+      await carryOut(planned.plan, { broker, ownership, published, prefix }, signal)
+      await ownership.close()
+    }
     for (const line of planned.plan.lines) process.stdout.write(`${line}${dryRun ? ' (dry run)' : ''}\n`)
   } catch (error) {
     throw error instanceof BrokerError ? new StartRefused(error.message, 1, { cause: error }) : error

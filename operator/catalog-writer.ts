@@ -1,4 +1,5 @@
 import type { Producer, RecordToProduce } from '../core/broker/broker.ts'
+import { produceAndRead } from '../core/broker/produce-and-read.ts'
 import type { OpenCatalog } from '../core/catalog/reader.ts'
 import {
   keyOf,
@@ -81,26 +82,14 @@ export class CatalogWriter {
 
   async #write(
     records: readonly RecordToProduce[],
-    isDone: () => boolean,
+    isRead: () => boolean,
     signal: AbortSignal,
   ): Promise<void> {
     signal.throwIfAborted()
     if (records.length === 0) return
     const { producer, catalog, beforeWrite } = this.#options
     beforeWrite()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const check = () => {
-      if (isDone()) resolve()
-    }
-    const abort = () => reject(signal.reason as Error)
-    const unsubscribe = catalog.onChange(check)
-    signal.addEventListener('abort', abort)
-    try {
-      // Both at once: a produce that hangs, because Kafka is away, ends with the signal too.
-      await Promise.all([producer.produce(records).then(check), promise])
-    } finally {
-      unsubscribe()
-      signal.removeEventListener('abort', abort)
-    }
+    const onChange = (listener: () => void) => catalog.onChange(listener)
+    await produceAndRead({ producer, records, onChange, isRead }, signal)
   }
 }

@@ -9,6 +9,12 @@ const namespaced = (apiVersion: string, kind: string, plural: string): ResourceK
   namespaced: true,
 })
 
+export const namespaces: ResourceKind = {
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  namespaced: false,
+}
 export const channels = namespaced('carillon.dev/v1alpha1', 'NotificationChannel', 'notificationchannels')
 export const templates = namespaced('carillon.dev/v1alpha1', 'NotificationTemplate', 'notificationtemplates')
 export const secrets = namespaced('v1', 'Secret', 'secrets')

@@ -60,6 +60,7 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
             platform,
             watchNamespaces: settings.watchNamespaces,
             maxReplicas: settings.topicReplicas,
+            takeOverFrom: settings.takeOverFrom,
             identity,
             clock,
             logger,
@@ -70,16 +71,15 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
           signal,
         )
       running = await awaitBroker(start, { logger, signal })
+      return running.lost
     }
-    const refused = lead().then(
-      () => new Promise<never>(() => {}),
-      (error: unknown) =>
-        error instanceof Error ? error : new Error('the operator cannot start', { cause: error }),
+    const ended = lead().catch((error: unknown) =>
+      error instanceof Error ? error : new Error('the operator cannot start', { cause: error }),
     )
     return {
       // A replica that waits for its turn is as ready as one that leads: a rollout must not wait for it to lead.
       ready: () => !leader.leading || running?.ready() === true,
-      failed: Promise.race([leader.lost, refused]),
+      failed: Promise.race([leader.lost, ended]),
     }
   })
 }
@@ -91,9 +91,8 @@ async function printPlan(settings: Settings<typeof operatorSettings>): Promise<v
   const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-operator', logger })
   try {
     const platform = workerPlatform(settings, process.env)
-    const { watchNamespaces, topicReplicas: maxReplicas } = settings
     const lines = await planOperator(
-      { connection, broker, platform, watchNamespaces, maxReplicas, clock, logger },
+      { ...settings, connection, broker, platform, maxReplicas: settings.topicReplicas, clock, logger },
       AbortSignal.timeout(planTimeout),
     )
     for (const line of lines.length > 0 ? lines : ['Nothing to do'])

@@ -4,6 +4,7 @@ import { installTopicSpecs } from '../core/broker/topic-specs.ts'
 import { type OpenCatalog, openCatalog } from '../core/catalog/reader.ts'
 import type { Clock, Timers } from '../core/clock.ts'
 import { catalogTopic, workersTopic } from '../core/notification/topics.ts'
+import { claimPrefix } from '../core/ownership/claim-prefix.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import { LiveWorkers } from '../core/heartbeat/live-workers.ts'
 import { Autoscaler } from './autoscaler/autoscaler.ts'
@@ -18,6 +19,7 @@ import { createChannelController } from './channel/controller.ts'
 import { markSynced } from './mark-synced.ts'
 import type { Platform } from './platform.ts'
 import { createReleaseController } from './release/controller.ts'
+import { readInstall } from './release/install.ts'
 import type { Api } from './runtime/api.ts'
 import { createEventRecorder } from './runtime/events.ts'
 import type { createControllerMetrics } from './runtime/metrics.ts'
@@ -32,6 +34,8 @@ export interface OperatorOptions {
   watchNamespaces: readonly string[]
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
+  /** The id of the install whose prefix this one shall take over. */
+  takeOverFrom: string | undefined
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
   /** Names this replica in Events. */
@@ -46,20 +50,40 @@ export interface RunningOperator {
   ready(): boolean
   /** Resolves once every resource that was there at the start has been looked at without a failure. */
   settled: Promise<unknown>
+  /** Resolves when another install has taken the prefix over: nothing more is written then, and the process must end. */
+  lost: Promise<Error>
   stop(): Promise<void>
 }
 
-/** Does the work of the leading operator until it is stopped. Rejects while Kafka or the API server is away: whoever starts it tries again. */
+/**
+ * Does the work of the leading operator until it is stopped. Rejects while Kafka or the API server is away, and with PrefixRefused while the prefix is
+ * another install's: whoever starts it tries again.
+ */
 export async function startOperator(options: OperatorOptions, signal: AbortSignal): Promise<RunningOperator> {
   const { api, broker, clock, logger } = options
   const { topicPrefix: prefix } = options.platform
   const started: (() => Promise<unknown>)[] = []
   let settled: Promise<unknown>
+  const lost = Promise.withResolvers<Error>()
   const stop = async () => {
     for (const end of started.splice(0).toReversed()) await end()
   }
   try {
-    await ensureInstallTopics(broker, prefix, options.maxReplicas)
+    const install = await readInstall(api, options.platform.namespace, signal)
+    const { maxReplicas: replicas, takeOverFrom } = options
+    const claim = { prefix, replicas, install, takeOverFrom }
+    const ownership = await claimPrefix(claim, options, signal)
+    started.push(() => ownership.close())
+    const isTaken = () => ownership.install?.id !== install.id
+    const taken = () => new Error(`the prefix ${prefix} was taken over by ${ownership.install?.name}`)
+    ownership.onChange(() => {
+      if (isTaken()) lost.resolve(taken())
+    })
+    const beforeWrite = () => {
+      options.beforeWrite()
+      if (isTaken()) throw taken()
+    }
+    await ensureInstallTopics(broker, prefix, replicas)
     const catalog: OpenCatalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
     started.push(() => catalog.close())
     const platform = { ...options.platform, secretVersion: await keepRelease() }
@@ -72,7 +96,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       producer: broker.producer,
       topic: catalogTopic(prefix),
       catalog,
-      beforeWrite: options.beforeWrite,
+      beforeWrite,
     })
     const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
     const threads = new TemplateThreads({ logger })
@@ -87,7 +111,9 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     })
     const channelController = createChannelController({
       ...options,
+      beforeWrite,
       platform,
+      ownership,
       catalog,
       writer,
       watches,
@@ -152,7 +178,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     await stop()
     throw error
   }
-  return { ready: () => started.length > 0, settled, stop }
+  return { ready: () => started.length > 0, settled, lost: lost.promise, stop }
 }
 
 async function ensureInstallTopics({ admin }: Broker, prefix: string, replicas: number): Promise<void> {

@@ -11,6 +11,7 @@ const settings: Parameters<typeof workerPlatform>[0] = {
   image: 'carillon:1',
   dryRun: false,
   topicReplicas: 3,
+  takeOverFrom: undefined,
   healthListen: { host: '127.0.0.1', port: 0 },
   kafkaBootstrapServers: ['a:9092', 'b:9092'],
   kafkaSecurityProtocol: 'PLAINTEXT',

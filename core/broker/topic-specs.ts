@@ -2,6 +2,7 @@ import {
   catalogTopic,
   channelTopics,
   eventsTopic,
+  ownershipTopic,
   requestsDeadLettersTopic,
   requestsTopic,
   workersTopic,
@@ -44,6 +45,12 @@ export function installTopicSpecs(prefix: string, replicas: number): TopicSpec[]
     { name: catalogTopic(prefix), partitions: 1, replicas, config: compacted },
     { name: workersTopic(prefix), partitions: 1, replicas, config: heartbeats },
   ]
+}
+
+/** What is written down of the prefix and of the topics: no copy of anything, so it is kept for ever. */
+export function ownershipTopicSpec(prefix: string, replicas: number): TopicSpec {
+  const config = { ...durable(replicas), 'cleanup.policy': 'compact' }
+  return { name: ownershipTopic(prefix), partitions: 1, replicas, config }
 }
 
 /**

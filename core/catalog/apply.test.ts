@@ -1,10 +1,20 @@
 import { expect, test } from 'vitest'
-import type { Broker, RecordToProduce, TopicDescription, TopicSpec } from '../broker/broker.ts'
+import type {
+  Broker,
+  ConsumedRecord,
+  RecordToProduce,
+  TopicDescription,
+  TopicSpec,
+} from '../broker/broker.ts'
+import { ownershipTopic } from '../notification/topics.ts'
+import { createLogger } from '../observability/logger.ts'
+import { Ownership } from '../ownership/ownership.ts'
 import { type ApplyPlanned, carryOut, planApply } from './apply.ts'
 import { kinds } from './kinds.ts'
 import { checkTemplate } from '../template/check.ts'
 import { type Published, readRecord } from './records.ts'
 
+const prefix = 'carillon'
 const channel = (name: string, spec = '', tiers = '5s') => ({
   file: `${name}.yaml`,
   text: `apiVersion: carillon.dev/v1alpha1
@@ -22,6 +32,7 @@ function setUp() {
   const topics = new Map<string, TopicDescription>()
   const published = new Map<string, Published>()
   const produced: RecordToProduce[] = []
+  const followers: ((record: ConsumedRecord) => void)[] = []
   const broker = {
     admin: {
       describeTopics: (names: readonly string[]) =>
@@ -29,8 +40,9 @@ function setUp() {
       listTopics: (prefix: string) =>
         Promise.resolve([...topics.keys()].filter((name) => name.startsWith(prefix))),
       createTopics: (specs: readonly TopicSpec[]) => {
-        for (const spec of specs) topics.set(spec.name, spec)
-        return Promise.resolve()
+        const before = specs.map(({ name }) => name).filter((name) => topics.has(name))
+        for (const spec of specs) if (!before.includes(spec.name)) topics.set(spec.name, spec)
+        return Promise.resolve(before)
       },
       growPartitions: (name: string, partitions: number) => {
         topics.set(name, { ...topics.get(name)!, partitions })
@@ -50,34 +62,37 @@ function setUp() {
       produce: (records: readonly RecordToProduce[]) => {
         produced.push(...records)
         for (const record of records) {
-          const read = readRecord({
-            ...record,
-            headers: record.headers ?? {},
-            partition: 0,
-            offset: 0,
-            timestamp: 0,
-          })
+          const consumed = { ...record, headers: record.headers ?? {}, partition: 0, offset: 0, timestamp: 0 }
+          if (record.topic === ownershipTopic(prefix)) for (const follow of followers) follow(consumed)
+          const read = readRecord(consumed)
           if (read.kind === 'removed') published.delete(read.key)
           if (read.kind === 'published') published.set(read.key, read)
         }
         return Promise.resolve([])
       },
     },
+    follow: (_topic: string, onRecord: (record: ConsumedRecord) => void) => {
+      followers.push(onRecord)
+      return Promise.resolve({ close: () => Promise.resolve() })
+    },
   } as unknown as Broker
-  const plan = (...files: ReturnType<typeof channel>[]) =>
+  const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
+  const opening = Ownership.open({ broker, prefix, logger, beforeWrite: () => {} })
+  const plan = async (...files: ReturnType<typeof channel>[]) =>
     planApply({
       files,
       published,
+      marks: (await opening).marks,
       admin: broker.admin,
       kinds,
       checkTemplate: async (template) => checkTemplate(template),
-      prefix: 'carillon',
+      prefix,
       replicas: 1,
     })
   const apply = async (...files: ReturnType<typeof channel>[]) => {
     const planned = await plan(...files)
-    if (planned.kind === 'planned')
-      await carryOut(planned.plan, { broker, published: new Map(published), prefix: 'carillon' })
+    const parts = { broker, ownership: await opening, published: new Map(published), prefix }
+    if (planned.kind === 'planned') await carryOut(planned.plan, parts, AbortSignal.timeout(10_000))
     return linesOf(planned)
   }
   return { topics, published, produced, plan, apply }
@@ -159,6 +174,33 @@ test('topics of a removed channel go only when it says so, and after the catalog
     'Topic carillon.shop.gone.dlq removed',
   ])
   expect(topics.has('carillon.shop.gone')).toBe(false)
+})
+
+test('a topic of somebody else is left alone until it is adopted, and stays when the channel goes', async () => {
+  const { topics, produced, apply } = setUp()
+  const foreign = { name: 'theirs', partitions: 1, replicas: 1, config: { 'retention.ms': '1' } }
+  topics.set('theirs', foreign)
+  const wanting = channel('sms', '  topic: {name: theirs, deletionPolicy: Delete}')
+  expect(await apply(wanting)).toEqual([
+    expect.stringMatching(/^topic theirs is there already, and this install did not make it: /),
+  ])
+  expect(produced).toEqual([])
+  expect([...topics.values()]).toEqual([foreign])
+  const adopting = wanting.text.replace(
+    'namespace: shop',
+    '$&, annotations: {carillon.dev/adopt-topics: "true"}',
+  )
+  expect(await apply({ ...wanting, text: adopting }, channel('other'))).toContain(
+    'NotificationChannel shop/sms created',
+  )
+  expect(topics.get('theirs')).toMatchObject({ partitions: 3, config: { 'retention.ms': '604800000' } })
+  expect(await apply(channel('other'))).toEqual([
+    'NotificationChannel shop/other unchanged',
+    'NotificationChannel shop/sms removed',
+    'Topic theirs.retry.5s removed',
+    'Topic theirs.dlq removed',
+  ])
+  expect([...topics.keys()].filter((name) => name.startsWith('theirs'))).toEqual(['theirs'])
 })
 
 test('a bad manifest, a forbidden change and a topic that would shrink refuse everything, with their places', async () => {

@@ -1,4 +1,4 @@
-import type { Admin, Broker } from '../broker/broker.ts'
+import { type Admin, type Broker, BrokerError, type TopicSpec } from '../broker/broker.ts'
 import {
   applyTopicChanges,
   describeTopicChange,
@@ -6,7 +6,16 @@ import {
   type TopicChange,
 } from '../broker/reconcile-topics.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../broker/topic-specs.ts'
-import { catalogTopic, channelTopics, retryTopicPrefix } from '../notification/topics.ts'
+import { catalogTopic } from '../notification/topics.ts'
+import {
+  adoptAnnotation,
+  deleteOwnedTopics,
+  ensureOwnedTopics,
+  type Owner,
+  planOwnership,
+} from '../ownership/owned-topics.ts'
+import type { Ownership } from '../ownership/ownership.ts'
+import type { TopicMark } from '../ownership/records.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
 import { type FolderRules, type ManifestFile, nextState } from './folder-state.ts'
 import { publishCatalog } from './publisher.ts'
@@ -16,16 +25,21 @@ export interface ApplyOptions extends FolderRules {
   files: readonly ManifestFile[]
   /** What the catalog says now. */
   published: ReadonlyMap<string, Published>
-  admin: Pick<Admin, 'describeTopics' | 'listTopics'>
+  /** What is written down of topics, by name. */
+  marks: ReadonlyMap<string, TopicMark>
+  admin: Pick<Admin, 'describeTopics'>
   /** Copies of the install's own topics, and the most that a channel gets. */
   replicas: number
 }
 
 export interface ApplyPlan {
   resources: Resource[]
-  topicChanges: TopicChange[]
-  /** Topics of removed channels that ask for their deletion. */
-  topicsToDelete: string[]
+  /** Of the install's own topics. */
+  installChanges: TopicChange[]
+  /** Every channel, and what its topics are to be. */
+  channels: { owner: Owner; specs: TopicSpec[] }[]
+  /** Removed channels whose topics go with them, `namespace/name`. */
+  doomed: string[]
   /** One for each resource and each topic that changes: `NotificationChannel shop/email created`. */
   lines: string[]
 }
@@ -38,7 +52,7 @@ export type ApplyPlanned = { kind: 'planned'; plan: ApplyPlan } | { kind: 'refus
  * A resource that was applied before and is gone from the manifests is taken back. Rejects with a BrokerError.
  */
 export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
-  const { files, published, admin, prefix, replicas } = options
+  const { files, published, marks, admin, prefix, replicas } = options
   const before = new Map(
     [...published].filter(([key, { source }]) => source === 'folder' && !isRevision(key)),
   )
@@ -50,16 +64,23 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
   if (resources.length === 0) return { kind: 'refused', problems: ['there is no manifest to apply'] }
 
   const install = installTopicSpecs(prefix, replicas)
-  const specs = [...install, ...resources.flatMap((resource) => topicsOf(resource, options))]
+  const channels = resources.flatMap((resource) => {
+    const specs = topicsOf(resource, options)
+    return specs.length === 0 ? [] : [{ owner: ownerOf(resource), specs }]
+  })
+  const specs = [...install, ...channels.flatMap((channel) => channel.specs)]
   const found = await admin.describeTopics(specs.map(({ name }) => name))
   const topics = planTopics(specs, found)
-  if (topics.problems.length > 0) return { kind: 'refused', problems: topics.problems }
+  const refusals = channels.flatMap(
+    (channel) => planOwnership(channel.specs, found, marks, channel.owner).refusals,
+  )
+  if (refusals.length + topics.problems.length > 0)
+    return { kind: 'refused', problems: [...refusals, ...topics.problems] }
 
   const changed = new Set(topics.changes.map(topicOf))
   const removed = [...before].filter(([key]) => !state.served.has(key)).map(([, { resource }]) => resource)
-  const topicsToDelete = (
-    await Promise.all(removed.map((resource) => doomedTopics(resource, options)))
-  ).flat()
+  const doomed = removed.filter(isDoomed).map(channelOf)
+  const wanted = new Set(specs.map(({ name }) => name))
   const lines = [
     ...topics.changes.map(describeTopicChange),
     ...resources.map((resource) => {
@@ -69,23 +90,39 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
       return `${titleOf(resource)} ${verb}`
     }),
     ...removed.map((resource) => `${titleOf(resource)} removed`),
-    ...topicsToDelete.map((topic) => `Topic ${topic} removed`),
+    ...[...marks].flatMap(([topic, mark]) =>
+      mark.state === 'created' && doomed.includes(mark.channel) && !wanted.has(topic)
+        ? [`Topic ${topic} removed`]
+        : [],
+    ),
   ]
-  return { kind: 'planned', plan: { resources, topicChanges: topics.changes, topicsToDelete, lines } }
+  const installChanges = planTopics(install, found).changes
+  return { kind: 'planned', plan: { resources, installChanges, channels, doomed, lines } }
 }
 
 /**
- * Makes what was planned: topics before the catalog names them, and the catalog before topics go. Rejects with a BrokerError; what was
- * done stays, and applying again does the rest.
+ * Makes what was planned: topics before the catalog names them, and the catalog before topics go. Rejects with a BrokerError, or when somebody else has made
+ * a topic meanwhile; what was done stays, and applying again does the rest.
  */
 export async function carryOut(
-  { resources, topicChanges, topicsToDelete }: ApplyPlan,
-  { broker, published, prefix }: { broker: Broker } & Pick<ApplyOptions, 'published' | 'prefix'>,
+  { resources, installChanges, channels, doomed }: ApplyPlan,
+  {
+    broker,
+    ownership,
+    published,
+    prefix,
+  }: { broker: Broker; ownership: Ownership } & Pick<ApplyOptions, 'published' | 'prefix'>,
+  signal: AbortSignal,
 ): Promise<void> {
   const { admin, producer } = broker
-  await applyTopicChanges(admin, topicChanges)
+  await applyTopicChanges(admin, installChanges)
+  for (const { owner, specs } of channels) {
+    const owned = await ensureOwnedTopics(specs, { admin, ownership, ...owner }, signal)
+    if (owned.kind === 'refused') throw new BrokerError('invalid', owned.refusals.join('; '))
+  }
   await publishCatalog({ producer, topic: catalogTopic(prefix), source: 'folder', resources, published })
-  await admin.deleteTopics(topicsToDelete)
+  const taken = new Set(channels.flatMap(({ specs }) => specs.map(({ name }) => name)))
+  for (const channel of doomed) await deleteOwnedTopics(channel, { admin, ownership, taken }, signal)
 }
 
 /** A name that another source has published is not the folder's to change. */
@@ -100,14 +137,15 @@ function topicsOf(resource: Resource, { prefix, replicas }: Pick<ApplyOptions, '
   return resource.kind === 'NotificationChannel' ? channelTopicSpecs(prefix, resource, replicas) : []
 }
 
-/** All topics of a channel that goes with them, those of tiers that it had before among them. */
-async function doomedTopics(resource: Resource, options: ApplyOptions): Promise<string[]> {
-  if (resource.kind !== 'NotificationChannel' || resource.spec.topic.deletionPolicy !== 'Delete') return []
-  const { metadata, spec } = resource
-  const { main } = channelTopics(options.prefix, metadata, spec.topic.name, [])
-  const retries = await options.admin.listTopics(retryTopicPrefix(main))
-  return [...new Set([...topicsOf(resource, options).map(({ name }) => name), ...retries])]
+function isDoomed(resource: Resource): boolean {
+  return resource.kind === 'NotificationChannel' && resource.spec.topic.deletionPolicy === 'Delete'
 }
+
+function ownerOf(resource: Resource): Owner {
+  return { channel: channelOf(resource), adopts: resource.metadata.annotations?.[adoptAnnotation] === 'true' }
+}
+
+const channelOf = ({ metadata }: Resource) => `${metadata.namespace}/${metadata.name}`
 
 function topicOf(change: TopicChange): string {
   return change.kind === 'create' ? change.spec.name : change.topic

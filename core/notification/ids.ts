@@ -18,6 +18,8 @@ const idempotencyNamespace = Buffer.from('6f2b6f0a3c6b4f0d9d0c5d1a9f3e7b42', 'he
  * Keys derived from the install's one secret. Whoever has them can issue notification ids and link record keys to people.
  */
 export interface InstallKeys {
+  /** Names the install, and tells nothing of its secret. */
+  installId: string
   notificationMac: MacKey
   recordKey: MacKey
 }
@@ -25,9 +27,13 @@ export interface InstallKeys {
 /** @param secret at least 32 random bytes, the same for every process of the install and for its whole life. */
 export function deriveInstallKeys(secret: Buffer): InstallKeys {
   if (secret.length < 32) throw new RangeError('the install key must have at least 32 bytes')
-  const derive = (purpose: string) =>
-    macKey(Buffer.from(hkdfSync('sha256', secret, '', `carillon ${purpose}`, 32)))
-  return { notificationMac: derive('notification mac'), recordKey: derive('record key') }
+  const derive = (purpose: string, bytes: number) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `carillon ${purpose}`, bytes))
+  return {
+    installId: derive('install id', 16).toString('hex'),
+    notificationMac: macKey(derive('notification mac', 32)),
+    recordKey: macKey(derive('record key', 32)),
+  }
 }
 
 /** The id that a request with an Idempotency-Key always gets. */

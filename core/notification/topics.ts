@@ -19,6 +19,8 @@ export const requestsDeadLettersTopic = (prefix: string) => `${prefix}.requests.
 /** What became of deliveries, for whoever wants to know. */
 export const eventsTopic = (prefix: string) => `${prefix}.events`
 export const catalogTopic = (prefix: string) => `${prefix}.catalog`
+/** Whose the prefix is, and whose the topics of channels are. */
+export const ownershipTopic = (prefix: string) => `${prefix}.ownership`
 /** Heartbeats of the delivery workers. */
 export const workersTopic = (prefix: string) => `${prefix}.workers`
 export const plannerGroup = (prefix: string) => `${prefix}.planner`

@@ -1,5 +1,6 @@
 import { BrokerError } from '../broker/broker.ts'
 import { systemClock as clock } from '../clock.ts'
+import { PrefixRefused } from '../ownership/claim-prefix.ts'
 import type { Logger } from '../observability/logger.ts'
 import { doubling, retry } from '../retry.ts'
 import { StartRefused } from '../settings/start-refused.ts'
@@ -18,10 +19,11 @@ const longestPause = 15_000
 
 /**
  * Tries to reach Kafka until it answers: brokers, planner and workers are started in any order. Topics that are not there yet are
- * waited for as well. Throws StartRefused, with one line, on what does not mend by waiting, such as a wrong password.
+ * waited for as well, and so is a prefix that is another install's. Throws StartRefused, with one line, on what does not mend by waiting, such as a wrong password.
  */
 export function awaitBroker<T>(attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
   return tryUntilThere(attempt, options, (error) => {
+    if (error instanceof PrefixRefused) return error.message
     if (!(error instanceof BrokerError)) throw error
     if (error.code === 'unavailable' || error.code === 'queue_full')
       return `KAFKA_BOOTSTRAP_SERVERS: ${error.message}`

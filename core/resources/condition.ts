@@ -6,7 +6,8 @@ export const channelConditions = {
   Ready: 'Messages are accepted and delivered: every condition that this channel needs is met.',
   Accepted: 'The spec is valid beyond what the schema checks, and its topic collides with no other.',
   CredentialsReady: 'Every referenced Secret exists and holds the keys that its provider needs.',
-  TopicsReady: 'The topics of the channel exist with the wanted partitions and settings.',
+  TopicsReady:
+    'The topics of the channel exist with the wanted partitions and settings, and are its own: made for it or adopted.',
   Durable:
     'Replication and min.insync.replicas of the topics keep an accepted message through the loss of a broker.',
   WorkersReady: 'The wanted number of workers runs and reports.',

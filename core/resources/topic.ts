@@ -58,7 +58,9 @@ export const topic = z
     deletionPolicy: z
       .enum(['Retain', 'Delete'])
       .default('Retain')
-      .describe('What becomes of the topics when the channel is deleted.'),
+      .describe(
+        'What becomes of the topics that were made for the channel when it is deleted. Adopted ones stay.',
+      ),
   })
   .prefault({})
   .describe('The Kafka topics of the channel.')

@@ -173,6 +173,15 @@ export const settings = {
       .transform(Number)
       .prefault('3'),
   }),
+  takeOverFrom: define({
+    env: 'CARILLON_TAKE_OVER_FROM',
+    flag: 'take-over-from',
+    description: 'id of the install whose topic prefix this one takes over, as its refusal names it (none)',
+    schema: z
+      .string()
+      .regex(/^\S{1,200}$/, 'must be the id of an install')
+      .optional(),
+  }),
   kubeconfig: define({
     env: 'KUBECONFIG',
     flag: 'kubeconfig',

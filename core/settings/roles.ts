@@ -64,6 +64,7 @@ export const operatorSettings = {
   image: settings.image,
   dryRun: settings.dryRun,
   topicReplicas: settings.topicReplicas,
+  takeOverFrom: settings.takeOverFrom,
   healthListen,
   ...kafka,
   databaseUrl,
@@ -75,6 +76,8 @@ export const applySettings = {
   manifestsToApply: settings.manifestsToApply,
   dryRun: settings.dryRun,
   topicReplicas: settings.topicReplicas,
+  takeOverFrom: settings.takeOverFrom,
+  installKeyFile,
   ...kafka,
   logLevel,
 }

@@ -54,9 +54,11 @@ export function createClaims({ channels, catalog, writer, prefix }: ClaimsOption
       return collision === undefined ? undefined : isFalse('TopicConflict', collision)
     },
 
-    /** The topics that any channel there is lays claim to. */
-    taken(): ReadonlySet<string> {
-      const claimants = [...foreign(), ...channels.list().flatMap(claimantOf)]
+    /** The topics that any channel of a namespace lays claim to. */
+    taken(namespace: string): ReadonlySet<string> {
+      const claimants = [...foreign(), ...channels.list().flatMap(claimantOf)].filter(
+        ({ channel }) => channel.metadata.namespace === namespace,
+      )
       return new Set(
         claimants.flatMap(({ channel }) => channelTopicSpecs(prefix, channel).map(({ name }) => name)),
       )

@@ -3,6 +3,7 @@ import type { Broker } from '../../core/broker/broker.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { channelOfKey } from '../../core/catalog/records.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
+import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { Children } from '../children.ts'
@@ -29,11 +30,13 @@ import { keepOfPod, type PodObject } from './obstacles.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { createRemover } from './remove.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
+import { adopts } from './topics.ts'
 
 export interface ChannelControllerOptions {
   api: Api
   broker: Broker
   catalog: OpenCatalog
+  ownership: Ownership
   writer: CatalogWriter
   watches: Watches
   watchNamespaces: readonly string[]
@@ -82,6 +85,7 @@ export function createChannelController(options: ChannelControllerOptions) {
   const reconcile = createChannelReconciler({
     ...options,
     admin: broker.admin,
+    prefix,
     channels: cache.channels,
     deployments: cache.deployments,
     pods: cache.pods,
@@ -91,8 +95,7 @@ export function createChannelController(options: ChannelControllerOptions) {
       ...options,
       admin: broker.admin,
       children: Object.values(children).filter((each) => each !== undefined) as Children<KubernetesObject>[],
-      takenTopics: () => claims.taken(),
-      prefix,
+      takenTopics: (namespace) => claims.taken(namespace),
     }),
     statusWriter,
   })
@@ -116,7 +119,8 @@ export function createChannelController(options: ChannelControllerOptions) {
   function watch(): void {
     cache.channels.onChange((object, previous) => {
       // Its own status is no reason to look at a channel again, unless somebody else wrote it.
-      if (hasSameSpec(object, previous) && cache.channels.has(object)) {
+      const isSame = hasSameSpec(object, previous) && adopts(object) === (previous && adopts(previous))
+      if (isSame && cache.channels.has(object)) {
         if (statusWriter.isForeign(object)) enqueue(nameOf(object))
         return
       }

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
+import type { TopicMark } from '../../core/ownership/records.ts'
 import { manualClock } from '../../test/harness/manual-clock.ts'
 import { ApiError } from '../runtime/api-error.ts'
 import { Cache } from '../runtime/cache.ts'
@@ -56,6 +57,7 @@ function setUp() {
       return 'r1'
     },
   } as never
+  const marks = new Map<string, TopicMark>()
   const reconcile = createChannelReconciler({
     api,
     admin: {
@@ -63,8 +65,15 @@ function setUp() {
         fail('topics')
         return []
       },
-      createTopics: async () => {},
+      createTopics: async () => [],
     } as never,
+    ownership: {
+      marks,
+      async mark(changes: [string, TopicMark][]) {
+        for (const [topic, mark] of changes) marks.set(topic, mark)
+      },
+    } as never,
+    prefix: 'p',
     writer,
     channels,
     deployments: new Cache(),

@@ -1,6 +1,7 @@
 import type { Admin } from '../../core/broker/broker.ts'
 import { BrokerError } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
+import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { failureCondition } from '../failure-condition.ts'
@@ -27,6 +28,7 @@ import { workerCounts, workersCondition } from './workers.ts'
 export interface ChannelReconcilerOptions {
   api: Api
   admin: Admin
+  ownership: Ownership
   writer: CatalogWriter
   channels: Cache<ChannelObject>
   deployments: Cache<DeploymentObject>
@@ -36,6 +38,7 @@ export interface ChannelReconcilerOptions {
   ensureWorkers: ReturnType<typeof createWorkersKeeper>
   remove: ReturnType<typeof createRemover>
   platform: Platform
+  prefix: string
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
   statusWriter: ReturnType<typeof createStatusWriter>
@@ -45,13 +48,14 @@ export interface ChannelReconcilerOptions {
 
 /** Milliseconds after which Kafka and the cluster are compared with the spec again, though no watch told of a change. */
 const resync = 120_000
+/** Milliseconds between looks at topics that are refused: nobody tells when they go, or when Kafka's rules change. */
+const topicsPause = 15_000
 /** Milliseconds between looks at whether the upgrade may go on. */
 const upgradePause = 5_000
 
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
-  const { api, admin, writer, channels, claims, platform, statusWriter, beforeWrite } = options
-  const prefix = platform.topicPrefix
+  const { api, prefix, writer, channels, claims, platform, statusWriter, beforeWrite } = options
 
   return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const object = channels.get(name)
@@ -91,6 +95,14 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     findings.Accepted = refusal ?? isTrue('Accepted', 'the spec is valid')
     if (refusal !== undefined) return { requeueAfter: resync }
 
+    const credentials = await resolveCredentials(channel, api, signal)
+    findings.CredentialsReady = credentials.condition
+    beforeWrite()
+    const topics = await ensureTopics(channel, object, options, signal)
+    findings.TopicsReady = topics.topicsReady
+    findings.Durable = topics.durable
+    // Nobody may be told of a channel that has no topics: what was published last goes on.
+    if (!topics.hasTopics) return { requeueAfter: topicsPause }
     const { main, retries, deadLetters, group } = channelTopics(
       prefix,
       channel.metadata,
@@ -99,14 +111,6 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     )
     facts.topics = [main, ...retries.map(({ topic }) => topic), deadLetters]
     facts.consumerGroup = group
-    const credentials = await resolveCredentials(channel, api, signal)
-    findings.CredentialsReady = credentials.condition
-    beforeWrite()
-    const topics = await ensureTopics(channel, { admin, prefix, maxReplicas: options.maxReplicas })
-    findings.TopicsReady = topics.topicsReady
-    findings.Durable = topics.durable
-    // Nobody may be told of a channel whose topics Kafka refuses: what was published last goes on.
-    if (topics.isRefused) return { requeueAfter: resync }
     facts.revision = await writer.publish(channel, signal)
     const result = await lookAtWorkers(object, channel, credentials, findings, facts, signal)
     if (credentials.failure !== undefined) throw credentials.failure

@@ -1,27 +1,34 @@
 import type { Admin } from '../../core/broker/broker.ts'
-import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import { deleteOwnedTopics } from '../../core/ownership/owned-topics.ts'
+import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Children } from '../children.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
+import { channels } from '../kinds.ts'
+import type { EventText, RecordEvent } from '../runtime/events.ts'
+import { keyOf, type KubernetesObject, type ObjectName } from '../runtime/resource-kind.ts'
 import { isOf } from './names.ts'
 
 export interface RemoverOptions {
-  admin: Pick<Admin, 'deleteTopics'>
+  admin: Pick<Admin, 'describeTopics' | 'deleteTopics'>
+  ownership: Ownership
   catalog: Pick<OpenCatalog, 'published'>
   writer: CatalogWriter
   /** Everything that is made for a channel in the cluster. */
   children: readonly Pick<Children<KubernetesObject>, 'cache' | 'delete'>[]
-  /** The topics that any channel there is lays claim to. */
-  takenTopics: () => ReadonlySet<string>
-  prefix: string
+  /** The topics that any channel of a namespace lays claim to. */
+  takenTopics: (namespace: string) => ReadonlySet<string>
+  recordEvent: RecordEvent
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
 }
 
-/** Nothing of a channel that is gone stays but its topics, and those too go where it said so. What is interrupted is done again. */
+/**
+ * Nothing of a channel that is gone stays but its topics, and those too go where it said so and this install made them. What is interrupted is done
+ * again.
+ */
 export function createRemover(options: RemoverOptions) {
-  const { admin, catalog, writer, children, takenTopics, prefix, beforeWrite } = options
+  const { catalog, writer, children, takenTopics, recordEvent, beforeWrite } = options
 
   return async function remove(name: ObjectName, signal: AbortSignal): Promise<void> {
     for (const each of children) {
@@ -34,11 +41,16 @@ export function createRemover(options: RemoverOptions) {
     const { resource } = entry
     // Before the catalog forgets that they were to go.
     if (resource.kind === 'NotificationChannel' && resource.spec.topic.deletionPolicy === 'Delete') {
-      const taken = takenTopics()
-      const doomed = channelTopicSpecs(prefix, resource).map((topic) => topic.name)
+      const taken = takenTopics(name.namespace)
       beforeWrite()
-      await admin.deleteTopics(doomed.filter((topic) => !taken.has(topic)))
+      const { left } = await deleteOwnedTopics(keyOf(name), { ...options, taken }, signal)
+      if (left.length > 0) recordEvent({ ...channels, metadata: name }, leftEvent(left))
     }
     await writer.remove([key], signal)
   }
+}
+
+function leftEvent(topics: readonly string[]): EventText {
+  const note = `adopted topics are not deleted: ${topics.join(', ')}`
+  return { type: 'Normal', reason: 'AdoptedTopicsLeft', action: 'Delete', note }
 }

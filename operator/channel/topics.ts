@@ -1,46 +1,57 @@
 import { type Admin, BrokerError, type TopicDescription } from '../../core/broker/broker.ts'
-import { applyTopicChanges, planTopics } from '../../core/broker/reconcile-topics.ts'
 import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { adoptAnnotation, ensureOwnedTopics } from '../../core/ownership/owned-topics.ts'
+import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
+import { keyOf, type KubernetesObject, nameOf } from '../runtime/resource-kind.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 
 export interface TopicFindings {
   topicsReady: ConditionText
   durable: ConditionText
-  /** Whether Kafka took none of it. */
-  isRefused: boolean
+  /** Whether the channel has its topics, as they should be or nearly so. */
+  hasTopics: boolean
 }
 
+/** Whether a channel lets itself be given topics that somebody else made. */
+export const adopts = ({ metadata }: KubernetesObject): boolean =>
+  metadata.annotations?.[adoptAnnotation] === 'true'
+
 /**
- * Makes the topics of a channel what its spec says: creates, grows, and puts settings right that drifted. What cannot be made so, fewer partitions or
- * another number of copies, is told and left. Rejects with a BrokerError while Kafka is away.
+ * Makes the topics of a channel what its spec says: creates, grows, and puts settings right that drifted. Topics that are somebody else's are not
+ * touched, and what cannot be made so, fewer partitions or another number of copies, is told and left. Rejects with a BrokerError while Kafka is away.
  * @param maxReplicas brokers of the cluster, where the channel asks for more copies than there are
  */
 export async function ensureTopics(
   channel: NotificationChannel,
-  { admin, prefix, maxReplicas }: { admin: Admin; prefix: string; maxReplicas: number },
+  object: KubernetesObject,
+  {
+    prefix,
+    maxReplicas,
+    ...parts
+  }: { admin: Admin; ownership: Ownership; prefix: string; maxReplicas: number },
+  signal: AbortSignal,
 ): Promise<TopicFindings> {
   const specs = channelTopicSpecs(prefix, channel, maxReplicas)
-  const names = specs.map(({ name }) => name)
-  const before = await admin.describeTopics(names)
-  const plan = planTopics(specs, before)
+  const owner = { channel: keyOf(nameOf(object)), adopts: adopts(object) }
   try {
-    await applyTopicChanges(admin, plan.changes)
+    const owned = await ensureOwnedTopics(specs, { ...parts, ...owner }, signal)
+    if (owned.kind === 'refused') return without(isFalse('TopicNotOwned', owned.refusals.join('; ')))
+    const { topics, problems } = owned
+    const topicsReady =
+      problems.length > 0
+        ? isFalse('NotSupported', problems.join('; '))
+        : isTrue('TopicsReady', `${specs.length} topics are as they should be`)
+    return { topicsReady, durable: durability(topics), hasTopics: true }
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code !== 'invalid') throw error
-    return {
-      topicsReady: isFalse('TopicRefused', error.message),
-      durable: isFalse('TopicRefused', error.message),
-      isRefused: true,
-    }
+    return without(isFalse('TopicRefused', error.message))
   }
-  const found = plan.changes.length === 0 ? before : await admin.describeTopics(names)
-  const topicsReady =
-    plan.problems.length > 0
-      ? isFalse('NotSupported', plan.problems.join('; '))
-      : isTrue('TopicsReady', `${names.length} topics are as they should be`)
-  return { topicsReady, durable: durability(found), isRefused: false }
+}
+
+function without(text: ConditionText): TopicFindings {
+  return { topicsReady: text, durable: text, hasTopics: false }
 }
 
 /** Whether an acknowledged message outlives the loss of a broker: two copies at least, and two that must have it. */

@@ -44,6 +44,7 @@ export function dryRunBroker(real: Broker, say: (line: string) => void): Broker 
           changed.set(spec.name, spec)
           say(describeTopicChange({ kind: 'create', spec }))
         }
+        return [...existing]
       },
       async listTopics(prefix) {
         const names = [...(await real.admin.listTopics(prefix)), ...changed.keys()]

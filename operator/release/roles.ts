@@ -2,6 +2,7 @@ import {
   channels,
   deployments,
   disruptionBudgets,
+  namespaces,
   networkPolicies,
   podAutoscalers,
   podMonitors,
@@ -33,6 +34,8 @@ const shared = [...followed, ...applied]
 
 /** What the operator may do in the release's namespace, where the workers are: a Role. */
 export const releaseRules: readonly PolicyRule[] = [
+  // The namespace itself, whose uid names the install.
+  rule(namespaces, ['get']),
   rule(leases, ['create']),
   rule(leases, ['get', 'update'], { name: leaseName }),
   rule(deployments, kept),

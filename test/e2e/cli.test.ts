@@ -51,7 +51,7 @@ test.each<[string[], Record<string, string>, string]>([
   ],
   [
     ['apply', '-f', '/nowhere'],
-    { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
+    { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1', CARILLON_INSTALL_KEY_FILE: '/nowhere' },
     'carillon: --filename: /nowhere cannot be read: ENOENT\n',
   ],
   [

@@ -7,6 +7,8 @@ const webhook = (secret: string) =>
 
 export interface Told {
   what: string
+  /** One of its own by default. */
+  name?: string
   /** What is wrong with the channel, beside the least that one needs. */
   more: string
   providers?: string
@@ -70,6 +72,28 @@ export const channels: Told[] = [
     condition: 'Accepted',
     reason: 'TopicConflict',
     message: 'names that begin with %p. are given by the install',
+  },
+  {
+    what: 'a topic of another application',
+    more: 'topic: {name: foreign}',
+    condition: 'TopicsReady',
+    reason: 'TopicNotOwned',
+    message: 'topic foreign is there already, and this install did not make it',
+  },
+  {
+    what: 'a topic whose dead letters would be on that of another application',
+    more: 'topic: {name: half}',
+    condition: 'TopicsReady',
+    reason: 'TopicNotOwned',
+    message: 'topic half.dlq is there already',
+  },
+  {
+    what: 'a name whose topic is met by that of another application',
+    name: 'met',
+    more: '',
+    condition: 'TopicsReady',
+    reason: 'TopicNotOwned',
+    message: 'topic %p.shop.met.retry.30s is there already',
   },
   {
     what: 'a topic setting that Kafka does not know',

@@ -20,6 +20,11 @@ describeOperatorCluster((cluster) => {
 
   beforeAll(async () => {
     operator = cluster.startOperator()
+    // Of another application, which may have chosen a name that is like ours.
+    const foreign = ['foreign', 'half.dlq', `${cluster.prefix}.shop.met.retry.30s`]
+    await cluster.broker.admin.createTopics(
+      foreign.map((name) => ({ name, partitions: 1, replicas: 1, config: {} })),
+    )
     const secret = (name: string, data: string) =>
       `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: shop}\nstringData: ${data}\n---\n`
     await cluster.apply(secret('empty', '{}') + secret('blank', '{secret: ""}'))
@@ -31,16 +36,16 @@ describeOperatorCluster((cluster) => {
 
   describe('a channel with', () => {
     beforeAll(async () => {
-      const manifests = channels.map(({ more, providers }, index) =>
-        channel(`bad-${index}`, filled(more), providers),
+      const manifests = channels.map(({ name, more, providers }, index) =>
+        channel(name ?? `bad-${index}`, filled(more), providers),
       )
       await cluster.apply(manifests.join('---\n'))
     }, 120_000)
 
     it.each(channels.map((told, index) => ({ ...told, index })))(
       '$what',
-      async ({ index, condition, status = 'False', reason, message }) => {
-        const name = `nch/bad-${index}`
+      async ({ index, name: own, condition, status = 'False', reason, message }) => {
+        const name = `nch/${own ?? `bad-${index}`}`
         const said = async () => (await cluster.condition(name, condition, status)).message
         await expect.poll(said, { timeout: 60_000 }).toContain(filled(message))
         expect(await cluster.condition(name, condition, status)).toMatchObject({ reason })
