@@ -20,6 +20,7 @@ import {
   nameOf,
   type ObjectName,
 } from '../runtime/resource-kind.ts'
+import { SecretVersions } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
 import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
@@ -82,6 +83,7 @@ export function createChannelController(options: ChannelControllerOptions) {
   const prefix = platform.topicPrefix
   const claims = createClaims({ ...options, channels: cache.channels, prefix })
   const statusWriter = createStatusWriter(options)
+  const secretVersions = new SecretVersions()
   const reconcile = createChannelReconciler({
     ...options,
     admin: broker.admin,
@@ -90,7 +92,7 @@ export function createChannelController(options: ChannelControllerOptions) {
     deployments: cache.deployments,
     pods: cache.pods,
     claims,
-    ensureWorkers: createWorkersKeeper({ ...children, platform }),
+    ensureWorkers: createWorkersKeeper({ ...children, secretVersions, platform }),
     remove: createRemover({
       ...options,
       admin: broker.admin,
@@ -98,6 +100,7 @@ export function createChannelController(options: ChannelControllerOptions) {
       takenTopics: (namespace) => claims.taken(namespace),
     }),
     statusWriter,
+    secretVersions,
   })
   const controller = new Controller({
     name: 'notificationchannel',

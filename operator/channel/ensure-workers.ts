@@ -2,6 +2,7 @@ import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { Children } from '../children.ts'
 import type { Platform } from '../platform.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import type { SecretVersions } from '../secret-versions.ts'
 import { credentialsSecret, secretNames, type SecretObject } from './children/credentials.ts'
 import { annotation, type DeploymentObject, releaseOf, workerDeployment } from './children/deployment.ts'
 import { disruptionBudget } from './children/disruption-budget.ts'
@@ -13,6 +14,7 @@ export interface WorkersOptions {
   deployments: Children<DeploymentObject>
   budgets: Children<KubernetesObject>
   credentials: Children<SecretObject>
+  secretVersions: SecretVersions
   /** Undefined where the cluster knows no ScaledObjects. */
   scaledObjects: Children<KubernetesObject> | undefined
   platform: Platform
@@ -40,7 +42,8 @@ export function createWorkersKeeper(options: WorkersOptions) {
     const live = deployments.cache.get(name)
     if (found === undefined && live === undefined) return undefined
     const copy = found && credentialsSecret(channel, found, platform.namespace)
-    const secret = copy ? await credentials.apply(copy, signal) : credentials.cache.get(name)
+    const held = credentials.cache.get(name)
+    const secret = copy ? await credentials.apply(options.secretVersions.stamp(copy, held), signal) : held
     // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
     if (secret === undefined && secretNames(channel).length > 0) return undefined
     await budgets.apply(disruptionBudget(channel, platform.namespace), signal)

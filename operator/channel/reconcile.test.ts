@@ -6,6 +6,7 @@ import { manualClock } from '../../test/harness/manual-clock.ts'
 import { ApiError } from '../runtime/api-error.ts'
 import { Cache } from '../runtime/cache.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import { SecretVersions } from '../secret-versions.ts'
 import { createClaims } from './claims.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
@@ -91,6 +92,7 @@ function setUp() {
       clock,
       recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
     }),
+    secretVersions: new SecretVersions(),
     beforeWrite: () => {},
   })
   const look = (signal = new AbortController().signal) =>

@@ -13,6 +13,7 @@ import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts
 import type { ObjectName } from '../runtime/resource-kind.ts'
 import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { DeploymentObject } from './children/deployment.ts'
+import type { SecretVersions } from '../secret-versions.ts'
 import type { createClaims } from './claims.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 import { type ChannelFindings, firstUnseen } from './conditions.ts'
@@ -42,6 +43,7 @@ export interface ChannelReconcilerOptions {
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
   statusWriter: ReturnType<typeof createStatusWriter>
+  secretVersions: SecretVersions
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
 }
@@ -55,12 +57,14 @@ const upgradePause = 5_000
 
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
-  const { api, prefix, writer, channels, claims, platform, statusWriter, beforeWrite } = options
+  const { api, prefix, writer, channels, claims, platform, statusWriter, secretVersions, beforeWrite } =
+    options
 
   return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const object = channels.get(name)
     if (object === undefined) {
       statusWriter.forget(name)
+      secretVersions.forget({ namespace: platform.namespace, name: childName(name) })
       await options.remove(name, signal)
       return {}
     }

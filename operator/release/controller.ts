@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { Children } from '../children.ts'
@@ -8,9 +7,9 @@ import type { Api } from '../runtime/api.ts'
 import { Controller, type ReconcileContext, type ReconcileResult } from '../runtime/controller.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
 import { keyOf, type KubernetesObject, nameOf } from '../runtime/resource-kind.ts'
+import { SecretVersions, versionOf } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
 import { releaseObjects } from './objects.ts'
-import { versionOf, withVersion } from './secret-version.ts'
 
 export interface ReleaseControllerOptions {
   api: Api
@@ -45,7 +44,7 @@ export function createReleaseController(options: ReleaseControllerOptions) {
     metrics: options.metrics('release', 1),
   })
   const secretVersion = Promise.withResolvers<string>()
-  let version: string | undefined
+  const versions = new SecretVersions()
 
   async function reconcile(_: unknown, { signal }: ReconcileContext): Promise<ReconcileResult> {
     // One that is refused keeps no other from being right.
@@ -63,10 +62,9 @@ export function createReleaseController(options: ReleaseControllerOptions) {
       await children.apply(wanted, signal)
       return true
     }
-    // What this process wrote once it writes again, however the Secret looks by now.
-    version ??= versionOf(children.cache.get(nameOf(wanted)), wanted) ?? randomUUID()
-    await children.apply(withVersion(wanted, version), signal)
-    secretVersion.resolve(version)
+    const stamped = versions.stamp(wanted, children.cache.get(nameOf(wanted)))
+    await children.apply(stamped, signal)
+    secretVersion.resolve(versionOf(stamped) ?? '')
     return true
   }
 

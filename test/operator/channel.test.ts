@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { childName } from '../../operator/channel/names.ts'
+import { platformSecretName } from '../../operator/release/names.ts'
 import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
@@ -156,6 +157,24 @@ describeOperatorCluster((cluster) => {
       releaseNamespace,
     )
     expect(Buffer.from(copy!.data['smtp__password']!, 'base64').toString()).toBe('second')
+  }, 120_000)
+
+  it('rolls no workers for a Secret that was only written again', async () => {
+    const annotations = async () => (await deploymentOf('email'))?.spec.template.metadata.annotations
+    const before = await annotations()
+    expect(before).toHaveProperty(['carillon.dev/credentials-version'])
+    const copy = childName({ namespace: 'shop', name: 'email' })
+    const uid = async () => (await cluster.get<Deployment>('secret', copy, releaseNamespace))?.metadata.uid
+    const old = await uid()
+    for (const name of [copy, platformSecretName])
+      expect((await kubectl('label', 'secret', name, '-n', releaseNamespace, 'restored=yes')).code).toBe(0)
+    await kubectl('delete', 'secret', copy, '-n', releaseNamespace, '--wait=false')
+    await until(async () => ![undefined, old].includes(await uid()), 'there is another copy')
+    await operator.stop()
+    operator = cluster.startOperator()
+    await cluster.apply(channel().replace('[30s]', '[30s, 1m]'))
+    await cluster.condition('nch/email', 'Ready', 'True')
+    expect(await annotations()).toEqual(before)
   }, 120_000)
 
   it('repairs what is edited or deleted by hand, but leaves the number of replicas to the autoscaler', async () => {

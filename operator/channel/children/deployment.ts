@@ -7,6 +7,7 @@ import { deployments } from '../../kinds.ts'
 import type { Platform } from '../../platform.ts'
 import { platformSecretName, serviceAccountName } from '../../release/names.ts'
 import type { KubernetesObject } from '../../runtime/resource-kind.ts'
+import { versionOf } from '../../secret-versions.ts'
 import { childLabels, childName, selectorLabels } from '../names.ts'
 import { credentialsItems, type SecretObject } from './credentials.ts'
 
@@ -24,7 +25,7 @@ export interface DeploymentObject extends KubernetesObject {
 export const annotation = {
   /** Generation of the channel that a Deployment was made from. */
   generation: 'carillon.dev/channel-generation',
-  // What the pods were made from: another one rolls them. A Secret is told by its version, because a hash of a password is worth guessing at.
+  // What the pods were made from: another one rolls them. A Secret is told by the version of its content.
   release: 'carillon.dev/release',
   credentials: 'carillon.dev/credentials-version',
 } as const
@@ -54,7 +55,7 @@ export function workerDeployment(
   const annotations = {
     ...workers.annotations,
     [annotation.release]: releaseOf(platform),
-    ...(credentials && { [annotation.credentials]: credentials.metadata.resourceVersion ?? '' }),
+    ...(credentials && { [annotation.credentials]: versionOf(credentials) ?? '' }),
   }
   return {
     apiVersion: deployments.apiVersion,
