@@ -45,6 +45,7 @@ const value = z.object({
   }),
 })
 
+/** The key under which a resource is published: `kind/namespace/name`. It holds the newest revision. */
 export function keyOf({ kind, metadata }: Resource): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`
 }
@@ -57,6 +58,7 @@ export function channelOfKey(key: string): { namespace: string; name: string } |
     : undefined
 }
 
+/** The key of one revision of a template, which lasts as long as a retry or a dead letter may name it. */
 export function revisionKeyOf(resource: Resource, revision: string): string {
   return `${keyOf(resource)}@${revision}`
 }
@@ -66,6 +68,7 @@ export function revisionOf({ spec }: Resource): string {
   return hashOfJson(spec).slice(0, 12)
 }
 
+/** The record that publishes a resource, under either kind of key. Status and annotations are left out. */
 export function publishedRecord(topic: string, key: string, published: Published): RecordToProduce {
   const { apiVersion, kind, metadata, spec } = published.resource
   const { name, namespace, labels } = metadata
@@ -74,10 +77,12 @@ export function publishedRecord(topic: string, key: string, published: Published
   return { topic, key, value: Buffer.from(JSON.stringify({ ...published, resource })), headers }
 }
 
+/** The tombstone of a key. */
 export function removedRecord(topic: string, key: string): RecordToProduce {
   return { topic, key, value: null, headers }
 }
 
+/** The record that says that all a source had is published: before it, what is missing may only be late. */
 export function syncedRecord(topic: string, source: Source): RecordToProduce {
   return { topic, key: syncedKey, value: Buffer.from(JSON.stringify({ source })), headers }
 }

@@ -32,6 +32,7 @@ export interface EventPublisherOptions {
 
 export type EventMetrics = ReturnType<typeof createEventMetrics>
 
+/** The counters of a publisher, in the registry of its process. */
 export function createEventMetrics(registry: Registry) {
   return {
     published: new Counter({

@@ -50,14 +50,17 @@ export type HeartbeatRecord =
   | { kind: 'stopped'; worker: string }
   | { kind: 'unreadable'; detail: string }
 
+/** The record by which a worker says how it is. */
 export function heartbeatRecord(topic: string, beat: Heartbeat): RecordToProduce {
   return { topic, key: beat.worker, value: Buffer.from(JSON.stringify(beat)), headers }
 }
 
+/** The tombstone by which a worker says that it has ended in order. */
 export function stoppedRecord(topic: string, worker: string): RecordToProduce {
   return { topic, key: worker, value: null, headers }
 }
 
+/** Reads a record of the workers' topic. One that this version cannot read is told as such. */
 export function readHeartbeat({ key, value, headers }: ConsumedRecord): HeartbeatRecord {
   if (key === null) return { kind: 'unreadable', detail: 'no key' }
   if (value === null) return { kind: 'stopped', worker: key }

@@ -92,10 +92,12 @@ export interface EncodedEnvelope {
   headers: Headers
 }
 
+/** The record of an accepted request, as a CloudEvent in binary mode. */
 export function encodeRequest(request: RequestEnvelope, trace: TraceHeaders = {}): EncodedEnvelope {
   return encode(request, 'dev.carillon.notification.requested.v1', request.accepted_at, trace)
 }
 
+/** The record of one delivery, as a CloudEvent in binary mode. */
 export function encodeDelivery(delivery: DeliveryEnvelope, trace: TraceHeaders = {}): EncodedEnvelope {
   return encode(delivery, 'dev.carillon.delivery.requested.v1', delivery.accepted_at, trace)
 }
@@ -107,8 +109,10 @@ export type Decoded<T> =
   /** No reader will ever understand it. */
   | { kind: 'poison'; detail: string }
 
+/** Reads a record of the requests topic. */
 export const decodeRequest = (value: Buffer | null, headers: Readonly<Headers>) =>
   decode(requestEnvelope, value, headers)
+/** Reads a record of a channel's topics. */
 export const decodeDelivery = (value: Buffer | null, headers: Readonly<Headers>) =>
   decode(deliveryEnvelope, value, headers)
 

@@ -51,6 +51,7 @@ export function newNotificationId(now: number, random: Buffer): string {
   return formatUuid(bytes, 7)
 }
 
+/** The id of a delivery: a request that is planned again gets the same deliveries. @param recipient in canonical form */
 export function deliveryIdFor(notificationId: string, recipient: string, channel: string): string {
   const digest = hash('sha256', `${notificationId}\0${recipient}\0${channel}`, 'buffer')
   return formatUuid(digest.subarray(0, 16), 8)
@@ -71,6 +72,7 @@ export function parseNotificationId(keys: InstallKeys, tenant: string, text: str
   return toUuidText(id)
 }
 
+/** The public form of a delivery's id: `dlv_…`. */
 export function formatDeliveryId(id: string): string {
   return `dlv_${base32(uuidBytes(id))}`
 }
@@ -80,6 +82,7 @@ export function parseDeliveryId(text: string): string | undefined {
   return publicDelivery.test(text) ? uuidFromBase32(text.slice(4)) : undefined
 }
 
+/** The public form of a replay's id: `rpl_…`. */
 export function formatReplayId(id: string): string {
   return `rpl_${base32(uuidBytes(id))}`
 }

@@ -9,6 +9,7 @@ export const providers: readonly ProviderDefinition[] = [smtp, webhook, inapp, s
 
 const byType = indexByType(providers)
 
+/** The provider of this type, if there is one. */
 export function providerByType(type: string): ProviderDefinition | undefined {
   return byType.get(type)
 }

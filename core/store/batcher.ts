@@ -1,13 +1,13 @@
-/**
- * Coalesces concurrent calls into batches: while one batch is under way, what arrives forms the next. No timer, so an idle
- * caller waits for nothing and a busy one shares a round trip with everybody else.
- */
 export interface BatcherOptions<Item, Result> {
   /** Answers one result per item, in order; a rejected one rejects its call alone. A rejection of the whole rejects every call of the batch. */
   flush: (items: Item[]) => Promise<(Result | Promise<Result>)[]>
   maxItems: number
 }
 
+/**
+ * Coalesces concurrent calls into batches: while one batch is under way, what arrives forms the next. No timer, so an idle
+ * caller waits for nothing and a busy one shares a round trip with everybody else.
+ */
 export function createBatcher<Item, Result>({ flush, maxItems }: BatcherOptions<Item, Result>) {
   interface Waiting {
     item: Item

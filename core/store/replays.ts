@@ -46,6 +46,7 @@ export async function createReplay(
     .executeTakeFirstOrThrow()
 }
 
+/** A replay of this tenant; `undefined` where it has none of this id. */
 export async function readReplay(
   db: Kysely<Database>,
   tenant: string,
@@ -66,6 +67,7 @@ export interface ReplayPage {
   next?: number
 }
 
+/** The replays of a tenant, newest first. @param page `before`: the `next` of the page before */
 export async function listReplays(
   db: Kysely<Database>,
   { tenant, limit, before }: { tenant: string; limit: number; before?: number },

@@ -28,6 +28,7 @@ export async function putUser(
   return { created: row.created, user: toUser(row) }
 }
 
+/** The profile of a user; `undefined` where there is none. */
 export async function getUser(
   db: Kysely<Database>,
   tenant: string,

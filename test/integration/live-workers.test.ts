@@ -7,7 +7,7 @@ import { type Heartbeat, heartbeatRecord } from '../../core/heartbeat/heartbeat.
 import { LiveWorkers } from '../../core/heartbeat/live-workers.ts'
 import { startHeartbeats } from '../../core/heartbeat/writer.ts'
 import { workersTopic } from '../../core/notification/topics.ts'
-import { registerLiveWorkers } from '../../core/observability/live-workers.ts'
+import { registerLiveWorkers } from '../../core/observability/live-workers-metric.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
 import { staticCatalog } from '../harness/static-catalog.ts'

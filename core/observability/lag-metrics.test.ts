@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type Admin, BrokerError } from '../broker/broker.ts'
 import type { CatalogEntry } from '../catalog/catalog.ts'
 import type { NotificationChannel } from '../resources/channel.ts'
-import { registerLag } from './lag.ts'
+import { registerLag } from './lag-metrics.ts'
 import { createLogger } from './logger.ts'
 
 const channels = ['email', 'sms'].map((name) => ({
