@@ -84,7 +84,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   const apiMetrics = createApiMetrics(registry)
   forgetDeletedChannels(apiMetrics, catalog)
   registerLag({ registry, admin: broker.admin, catalog, prefix, clock, logger })
-  registerDeadLetters({ registry, db, catalog, logger })
+  registerDeadLetters({ registry, db, catalog, clock, logger })
   const send = createSend({
     catalog,
     checkData: createCheckData(options.templates),

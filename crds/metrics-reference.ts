@@ -31,7 +31,7 @@ export function metricsReference(): string {
       createApiMetrics(registry)
       registerLag({ ...unused, registry, prefix: '', clock: systemClock })
       registerLiveWorkers({ ...unused, registry })
-      registerDeadLetters({ ...unused, registry })
+      registerDeadLetters({ ...unused, registry, clock: systemClock })
     }),
     section('Consumers', 'Of `carillon planner` and `carillon worker`.', createSourceMetrics),
     section('Workers', 'Of `carillon worker`.', createDeliveryMetrics),

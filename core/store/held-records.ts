@@ -10,6 +10,32 @@ export interface DeliveryRecord extends RecordToProduce {
   expiresAt: string
 }
 
+/** Records that wait for their topic, as whoever writes them sees them. */
+export interface HeldStore {
+  /** Topics for which records wait, each with the time at which its oldest began to. */
+  topics(): Promise<{ topic: string; since: Date }[]>
+  /** The records that have waited longest for a topic, in order. */
+  read(topic: string, limit: number): Promise<DeliveryRecord[]>
+  /** Forgets records that are written now. */
+  strikeOff(deliveries: readonly string[]): Promise<void>
+  /** Ends deliveries that their topic refuses for their size. */
+  failTooLarge(deliveries: readonly string[]): Promise<void>
+  /** Forgets records whose time was over before a point in time. */
+  dropBefore(time: Date): Promise<void>
+}
+
+export function openHeldStore(db: Kysely<Database>): HeldStore {
+  return {
+    topics: () => heldTopics(db),
+    read: (topic, limit) => readHeld(db, topic, limit),
+    strikeOff: (deliveries) => strikeOffHeld(db, deliveries),
+    failTooLarge: (deliveries) => failTooLarge(db, deliveries),
+    async dropBefore(time) {
+      await db.deleteFrom('held_records').where('expires_at', '<', time).execute()
+    },
+  }
+}
+
 /** Keeps records that their topic does not take, and says so of their deliveries. Safe to repeat. */
 export async function holdRecords(db: Kysely<Database>, records: readonly DeliveryRecord[]): Promise<void> {
   await db.transaction().execute(async (transaction) => {
@@ -41,8 +67,8 @@ export function failTooLarge(db: Kysely<Database>, deliveries: readonly string[]
   return setWaiting(db, deliveries, { status: 'failed', reason: 'too_large' })
 }
 
-/** Topics for which records wait, each with the time at which its oldest began to. Costs a look at the index per topic. */
-export async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since: Date }[]> {
+/** Costs a look at the index per topic. */
+async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since: Date }[]> {
   const { rows } = await sql<{ topic: string; since: Date }>`
     WITH RECURSIVE topics AS (
       (SELECT topic FROM held_records ORDER BY topic LIMIT 1)
@@ -56,12 +82,7 @@ export async function heldTopics(db: Kysely<Database>): Promise<{ topic: string;
   return rows
 }
 
-/** The records that have waited longest for a topic, in order. */
-export async function readHeld(
-  db: Kysely<Database>,
-  topic: string,
-  limit: number,
-): Promise<DeliveryRecord[]> {
+async function readHeld(db: Kysely<Database>, topic: string, limit: number): Promise<DeliveryRecord[]> {
   const rows = await db
     .selectFrom('held_records')
     .selectAll()
@@ -79,8 +100,7 @@ export async function readHeld(
   }))
 }
 
-/** Forgets records that are written now. */
-export async function strikeOffHeld(db: Kysely<Database>, deliveries: readonly string[]): Promise<void> {
+async function strikeOffHeld(db: Kysely<Database>, deliveries: readonly string[]): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     await transaction
       .deleteFrom('held_records')
@@ -88,11 +108,6 @@ export async function strikeOffHeld(db: Kysely<Database>, deliveries: readonly s
       .execute()
     await setWaiting(transaction, deliveries, { status: 'queued', reason: null })
   })
-}
-
-/** Forgets records whose time was over before a point in time. */
-export async function dropHeldBefore(db: Kysely<Database>, before: Date): Promise<void> {
-  await db.deleteFrom('held_records').where('expires_at', '<', before).execute()
 }
 
 /** Of deliveries that nobody has claimed yet. Rows are locked in the order of their ids, as claims lock them. */

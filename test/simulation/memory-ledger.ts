@@ -1,4 +1,5 @@
 import { createBatcher } from '../../core/store/batcher.ts'
+import type { HeldStore } from '../../core/store/held-records.ts'
 import type { ClaimRequest, Finished, FinishEntry, Ledger } from '../../workers/delivery/ledger.ts'
 import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { MemoryStore } from './memory-store.ts'
@@ -28,6 +29,16 @@ export function openMemoryLedger(store: MemoryStore, workerId: string, call: Cal
     }),
     giveUp: (ref) => call('give up', () => store.giveUp(ref)),
     restore: (envelope) => call('restore', () => store.restore(envelope)),
+  }
+}
+
+export function openMemoryHeldStore(store: MemoryStore, call: Call): HeldStore {
+  return {
+    topics: () => call('held topics', () => store.heldTopics()),
+    read: (topic, limit) => call('read held', () => store.readHeld(topic, limit)),
+    strikeOff: (deliveries) => call('strike off held', () => store.strikeOffHeld(deliveries)),
+    failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
+    dropBefore: (time) => call('drop held', () => store.dropHeldBefore(time)),
   }
 }
 

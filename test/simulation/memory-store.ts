@@ -88,6 +88,25 @@ export class MemoryStore {
     )
   }
 
+  heldTopics(): { topic: string; since: Date }[] {
+    const topics = new Set([...this.held.values()].map(({ topic }) => topic))
+    return [...topics].toSorted().map((topic) => ({ topic, since: new Date(this.#clock.now()) }))
+  }
+
+  readHeld(topic: string, limit: number): DeliveryRecord[] {
+    return [...this.held.values()].filter((record) => record.topic === topic).slice(0, limit)
+  }
+
+  strikeOffHeld(deliveries: readonly string[]): void {
+    for (const delivery of deliveries) this.held.delete(delivery)
+    this.#setWaiting(deliveries, { status: 'queued', reason: null })
+  }
+
+  dropHeldBefore(time: Date): void {
+    for (const { delivery, expiresAt } of this.held.values())
+      if (Date.parse(expiresAt) < time.getTime()) this.held.delete(delivery)
+  }
+
   failTooLarge(deliveries: readonly string[]): void {
     this.#setWaiting(deliveries, { status: 'failed', reason: 'too_large' })
   }

@@ -19,6 +19,8 @@ export interface Scenario {
   requests: { at: number; to: string; expiresAfter?: number }[]
   /** Records that nobody can read, beside the requests: on the topic of requests, and on the channel's. */
   poison?: boolean
+  /** Milliseconds after which the channel's topic is made; it is there from the start when absent. */
+  topicAfter?: number
   vendor: Behaviour
   /** What happens beside the traffic, at a time or at the nth call of a name; `caller` is who makes it, '' at a time. */
   events: (({ at: number } | { call: string; nth: number }) & {

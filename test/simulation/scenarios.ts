@@ -188,6 +188,7 @@ export const scenarios: Scenario[] = [
     ],
     ends: { [ada]: 'expired', [bob]: 'sent' },
   },
+  { ...base, name: 'the topic is missing for a while', topicAfter: 3_000 },
   { ...base, name: 'poison', poison: true },
   { ...ahead, name: 'claimed ahead' },
   { ...ahead, name: 'claimed ahead of calls that hang', vendor: hanging },

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { type Broker, BrokerError } from '../../core/broker/broker.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { sleep } from '../../core/clock.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
@@ -9,10 +10,11 @@ import type { Ledger } from '../../workers/delivery/ledger.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import type { Running } from '../../workers/running.ts'
+import { releaseHeld } from '../../workers/sweeper/release.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { catalogOf } from './catalog-of.ts'
 import { type Link, MemoryCluster } from './memory-broker/cluster.ts'
-import { type Call, openMemoryLedger, openMemoryPlannerStore } from './memory-ledger.ts'
+import { type Call, openMemoryHeldStore, openMemoryLedger, openMemoryPlannerStore } from './memory-ledger.ts'
 import { MemoryStore } from './memory-store.ts'
 import { type Disruption, SimulatedProcess } from './process.ts'
 import { acceptAll, acceptedOf } from './requests.ts'
@@ -26,6 +28,8 @@ const keys = deriveInstallKeys(Buffer.alloc(32, 1))
 const session = 3_000
 /** Milliseconds until whatever keeps processes running starts a new one. */
 const restart = 1_000
+/** Milliseconds between rounds of the sweeper. */
+const sweepInterval = 2_000
 /** Milliseconds that a freeze lasts: longer than a session and a lease. */
 const freeze = 20_000
 
@@ -91,7 +95,11 @@ export class World {
       onProblem,
     })
     this.topics = channelTopics(prefix, channel.metadata, '', channel.spec.delivery.retryTiers)
-    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...channelTopicSpecs(prefix, channel, 1)])
+    const own = channelTopicSpecs(prefix, channel, 1)
+    const late = (name: string) => scenario.topicAfter !== undefined && name === this.topics.main
+    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...own.filter(({ name }) => !late(name))])
+    if (scenario.topicAfter !== undefined)
+      this.time.after(scenario.topicAfter, () => this.cluster.log.create(own))
   }
 
   /** Starts the processes, and what the scenario says will happen. */
@@ -104,6 +112,7 @@ export class World {
 
   startAll(): void {
     this.add('planner')
+    if (this.scenario.topicAfter !== undefined) this.add('sweeper')
     for (let number = 1; number <= this.scenario.workers; number++) this.add(`worker ${number}`)
   }
 
@@ -122,7 +131,7 @@ export class World {
     }
     const life: Life = { process, link, running: undefined, stopping: false }
     this.#lives.set(role, life)
-    const starting = role === 'planner' ? this.#startPlanner(life) : this.#startWorker(life)
+    const starting = this.#startRole(role, life)
     starting.then(
       (running) => {
         life.running = running
@@ -182,6 +191,28 @@ export class World {
       void life.running.stop().then(() => this.#lives.delete(role))
     }
     this.time.after(restart, () => this.#stop(role))
+  }
+
+  #startRole(role: string, life: Life): Promise<Running> {
+    if (role === 'planner') return this.#startPlanner(life)
+    return role === 'sweeper' ? this.#startSweeper(life) : this.#startWorker(life)
+  }
+
+  /** Of the sweeper, what writes records that wait for their topic. */
+  async #startSweeper(life: Life): Promise<Running> {
+    const { clock, broker } = this.#shared(life)
+    const held = openMemoryHeldStore(this.store, this.#storeCall(life.process))
+    const stopping = new AbortController()
+    const { signal } = stopping
+    const sweep = async () => {
+      while (!signal.aborted) {
+        await releaseHeld(held, { producer: broker.producer, clock }, signal).catch(() => {})
+        await sleep(clock, sweepInterval, signal)
+      }
+    }
+    const working = sweep()
+    const stop = () => (stopping.abort(), working)
+    return { ready: () => true, failed: new Promise(() => {}), stop }
   }
 
   #startPlanner(life: Life): Promise<Running> {

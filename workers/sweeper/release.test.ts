@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
-import { failTooLarge, heldTopics, holdRecords } from '../../core/store/held-records.ts'
+import { failTooLarge, holdRecords, openHeldStore } from '../../core/store/held-records.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
 import { openLedger } from '../delivery/postgres-ledger.ts'
@@ -57,7 +57,7 @@ async function hold(topic: string, count = 1, expires = Date.now() + day): Promi
 
 const release = () =>
   releaseHeld(
-    database.db,
+    openHeldStore(database.db),
     { producer: scripted.broker.producer, clock: { now: () => Date.now() } },
     new AbortController().signal,
   )
@@ -73,7 +73,7 @@ it('writes what waits for a topic once it takes it, in order, as it would have b
   expect(written()).toEqual(deliveries)
   expect(scripted.produced[0]).toMatchObject({ topic: 'a', key: 'k', value: Buffer.from([0, 255, 1]) })
   expect(await rowOf(deliveries[699]!)).toEqual(queued(null))
-  expect(await heldTopics(database.db)).toEqual([])
+  expect(await openHeldStore(database.db).topics()).toEqual([])
 })
 
 it('leaves what waits for a topic that still refuses, and asks it once', async () => {
@@ -87,7 +87,7 @@ it('leaves what waits for a topic that still refuses, and asks it once', async (
   expect(scripted.attempts).toEqual(['missing', 'there', 'zoo'])
   expect(written()).toContain(free)
   expect(await rowOf(waiting!)).toEqual(queued('topic_missing'))
-  expect((await heldTopics(database.db)).map(({ topic }) => topic)).toEqual(['missing'])
+  expect((await openHeldStore(database.db).topics()).map(({ topic }) => topic)).toEqual(['missing'])
 })
 
 it('keeps everything when the brokers go away in the middle', async () => {
@@ -109,7 +109,7 @@ it('ends what the topic refuses for its size, and drops what is out of time', as
   await hold('b', 1, Date.now() - day)
   await release()
   expect(scripted.attempts).not.toContain('b')
-  expect(await heldTopics(database.db)).toEqual([])
+  expect(await openHeldStore(database.db).topics()).toEqual([])
 })
 
 it('touches no delivery that a worker has claimed: its record was written before a crash', async () => {

@@ -1,15 +1,6 @@
-import type { Kysely } from 'kysely'
 import type { Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
-import {
-  type DeliveryRecord,
-  dropHeldBefore,
-  failTooLarge,
-  heldTopics,
-  readHeld,
-  strikeOffHeld,
-} from '../../core/store/held-records.ts'
-import type { Database } from '../../core/store/schema.ts'
+import type { DeliveryRecord, HeldStore } from '../../core/store/held-records.ts'
 import { produceEach } from '../produce-each.ts'
 
 export interface ReleaseOptions {
@@ -27,36 +18,32 @@ const patience = 600_000
  * again, and the ledger drops it. Answers for each topic that still refuses since when (milliseconds since the epoch) its oldest record waits.
  */
 export async function releaseHeld(
-  db: Kysely<Database>,
+  held: HeldStore,
   { producer, clock }: ReleaseOptions,
   signal: AbortSignal,
 ): Promise<Map<string, number>> {
-  await dropHeldBefore(db, new Date(clock.now() - patience))
+  await held.dropBefore(new Date(clock.now() - patience))
   const closed = new Map<string, number>()
-  for (const { topic, since } of await heldTopics(db)) {
-    if (!(await releaseTopic(db, producer, topic, signal))) closed.set(topic, since.getTime())
+  for (const { topic, since } of await held.topics()) {
+    if (!(await releaseTopic(held, producer, topic, signal))) closed.set(topic, since.getTime())
   }
   return closed
 }
 
 /** Whether the topic takes its records. The first goes alone: a topic that is still missing is to cost one answer. */
 async function releaseTopic(
-  db: Kysely<Database>,
+  held: HeldStore,
   producer: Producer,
   topic: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   for (let batches = 0; batches < maxBatches && !signal.aborted; batches++) {
-    const records = await readHeld(db, topic, batches === 0 ? 1 : batchSize)
+    const records = await held.read(topic, batches === 0 ? 1 : batchSize)
     if (records.length === 0) break
     const refused = await produceEach(producer, records)
     if (refused.some(({ refusal }) => refusal === 'no_topic')) return false
-    await strikeOffHeld(db, records.map(idOf))
-    if (refused.length > 0)
-      await failTooLarge(
-        db,
-        refused.map(({ record }) => idOf(record)),
-      )
+    await held.strikeOff(records.map(idOf))
+    if (refused.length > 0) await held.failTooLarge(refused.map(({ record }) => idOf(record)))
   }
   return true
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { sleep, type Timers } from '../../core/clock.ts'
+import { openHeldStore } from '../../core/store/held-records.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
 import type { SweeperMetrics } from './metrics.ts'
@@ -82,7 +83,7 @@ export class Sweeper {
 
   async #release(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
     const { metrics, logger } = this.#options
-    for (const [topic, since] of await releaseHeld(db, this.#options, signal)) {
+    for (const [topic, since] of await releaseHeld(openHeldStore(db), this.#options, signal)) {
       metrics.heldSince.set({ topic }, since / 1000)
       logger.error({ topic, since: new Date(since) }, 'Deliveries wait for a topic that does not take them')
     }

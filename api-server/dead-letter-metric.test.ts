@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createLogger } from '../core/observability/logger.ts'
+import { manualClock } from '../test/harness/manual-clock.ts'
+import { type TestDatabase, testDatabase } from '../test/harness/postgres.ts'
+import { staticCatalog } from '../test/harness/static-catalog.ts'
+import { registerDeadLetters } from './dead-letter-metric.ts'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await testDatabase()
+})
+afterAll(() => database.close())
+
+const bury = () =>
+  database.db
+    .insertInto('dead_letters')
+    .values({ delivery_id: randomUUID(), tenant: 'default', channel: 'sms', dead_lettered_at: new Date() })
+    .execute()
+
+it('counts no oftener than is cheap, and once for all who ask together', async () => {
+  const clock = manualClock()
+  let counted = 0
+  /** Each count takes two seconds. */
+  const slow = new Proxy(database.db, {
+    get(db, name: 'selectFrom') {
+      counted++
+      clock.advance(2_000)
+      return db[name].bind(db)
+    },
+  })
+  const registry = new Registry()
+  registerDeadLetters({
+    registry,
+    db: slow,
+    catalog: staticCatalog({ channels: { sms: 'sms', email: 'email' } }),
+    clock,
+    logger: createLogger({ level: 'ERROR' }),
+  })
+  const read = () => registry.getSingleMetricAsString('carillon_dead_letters')
+  await bury()
+  const texts = await Promise.all([read(), read()])
+  for (const text of texts) {
+    expect(text).toContain('{namespace="default",channel="sms"} 1')
+    expect(text).toContain('{namespace="default",channel="email"} 0')
+  }
+  expect(counted).toBe(1)
+  await bury()
+  clock.advance(39_000)
+  expect(await read()).toContain('channel="sms"} 1')
+  clock.advance(1_000)
+  expect(await read()).toContain('channel="sms"} 2')
+  expect(counted).toBe(2)
+})
