@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
   commitsWhatItGets,
+  givesNothingUp,
+  holdsNothing,
   noEpochGuard,
   noLeaseCheck,
   noLedgerCheck,
@@ -55,6 +57,20 @@ const cases: Case[] = [
     scenario: 'plain success',
     kind: 'freeze',
     breaks: 'sent without a lease',
+  },
+  {
+    what: 'what is for a missing topic is not kept',
+    mutation: holdsNothing,
+    scenario: 'the topic is missing for a while',
+    kind: 'crash',
+    breaks: 'not finished',
+  },
+  {
+    what: 'what is too large for its retry topic is not given up',
+    mutation: givesNothingUp,
+    scenario: 'too large for its retry topic',
+    kind: 'crash',
+    breaks: 'not finished',
   },
 ]
 

@@ -27,6 +27,12 @@ export const noWaitForFollowUps: Mutation = {
   }),
 }
 
+/** What is for a missing topic is taken to be kept. */
+export const holdsNothing: Mutation = { planner: (store) => ({ ...store, hold: async () => {} }) }
+
+/** A delivery that cannot be put off is left as it is, and its record is done. */
+export const givesNothingUp: Mutation = { ledger: (ledger) => ({ ...ledger, giveUp: async () => false }) }
+
 /** Every assignment looks like the one before, and commits name no generation. */
 export const noEpochGuard: Mutation = {
   broker: (broker, link, cluster) => ({

@@ -38,6 +38,11 @@ function away(world: World, part: 'store' | 'broker', milliseconds: number): voi
   world.time.after(milliseconds, () => world.set(part, 'up'))
 }
 
+/** Makes a topic refuse every record that has a payload. */
+function limit({ cluster }: World, topic: string): void {
+  cluster.log.alterConfig(topic, { 'max.message.bytes': '1' })
+}
+
 const hold = { channel: channelOf({ delivery: { onUnknown: 'Hold' } }), orElse: ['unknown'] } as const
 
 /** Two slots, calls as short as a claim, and a dozen that want them: some are claimed before a slot is free. */
@@ -189,6 +194,21 @@ export const scenarios: Scenario[] = [
     ends: { [ada]: 'expired', [bob]: 'sent' },
   },
   { ...base, name: 'the topic is missing for a while', topicAfter: 3_000 },
+  {
+    ...base,
+    name: 'too large for its retry topic',
+    vendor: () => fails('not_sent'),
+    events: [{ at: 0, act: (world) => world.topics.retries.forEach(({ topic }) => limit(world, topic)) }],
+    ends: { '*': 'dead_lettered' },
+  },
+  {
+    ...base,
+    name: 'too large for the dead letters too',
+    requests: few.slice(0, 1),
+    vendor: () => fails('poison'),
+    events: [{ at: 0, act: (world) => limit(world, world.topics.deadLetters) }],
+    ends: { '*': 'dead_lettered' },
+  },
   { ...base, name: 'poison', poison: true },
   { ...ahead, name: 'claimed ahead' },
   { ...ahead, name: 'claimed ahead of calls that hang', vendor: hanging },

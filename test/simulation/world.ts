@@ -9,6 +9,7 @@ import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import type { Ledger } from '../../workers/delivery/ledger.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
+import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { Running } from '../../workers/running.ts'
 import { releaseHeld } from '../../workers/sweeper/release.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
@@ -36,6 +37,7 @@ const freeze = 20_000
 /** Puts something else in the place of a port, to see the simulation fail. */
 export interface Mutation {
   ledger?: (ledger: Ledger) => Ledger
+  planner?: (store: PlannerStore) => PlannerStore
   broker?: (broker: Broker, link: Link, cluster: MemoryCluster) => Broker
   clock?: (clock: SimulatedProcess['clock']) => SimulatedProcess['clock']
 }
@@ -216,9 +218,10 @@ export class World {
   }
 
   #startPlanner(life: Life): Promise<Running> {
+    const store = openMemoryPlannerStore(this.store, this.#storeCall(life.process))
     return startPlanner({
       ...this.#shared(life),
-      store: openMemoryPlannerStore(this.store, this.#storeCall(life.process)),
+      store: this.#options.mutation?.planner?.(store) ?? store,
       keys,
       metrics: createSourceMetrics(new Registry()),
     })
