@@ -25,6 +25,11 @@ export const disruptionBudgets = namespaced('policy/v1', 'PodDisruptionBudget', 
 export const networkPolicies = namespaced('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies')
 export const podMonitors = namespaced('monitoring.coreos.com/v1', 'PodMonitor', 'podmonitors')
 export const scaledObjects = namespaced('keda.sh/v1alpha1', 'ScaledObject', 'scaledobjects')
+export const triggerAuthentications = namespaced(
+  'keda.sh/v1alpha1',
+  'TriggerAuthentication',
+  'triggerauthentications',
+)
 export const podAutoscalers = namespaced(
   'autoscaling/v2',
   'HorizontalPodAutoscaler',

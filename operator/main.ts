@@ -31,7 +31,7 @@ const planTimeout = 60_000
 export async function operator(settings: Settings<typeof operatorSettings>): Promise<void> {
   const kafka = kafkaConnection(settings)
   const config = loadKubeConfig(settings.kubeconfig)
-  const platform = workerPlatform(settings, process.env)
+  const platform = workerPlatform(settings, kafka, process.env)
   if (settings.dryRun) return printPlan(settings)
   const identity = `${hostname()}_${randomUUID()}`
 
@@ -88,9 +88,10 @@ async function printPlan(settings: Settings<typeof operatorSettings>): Promise<v
   // Standard output is for the lines of the plan.
   const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
   const connection = new Connection(loadKubeConfig(settings.kubeconfig), clock)
-  const broker = openKafkaBroker({ ...kafkaConnection(settings), clientId: 'carillon-operator', logger })
+  const kafka = kafkaConnection(settings)
+  const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-operator', logger })
   try {
-    const platform = workerPlatform(settings, process.env)
+    const platform = workerPlatform(settings, kafka, process.env)
     const lines = await planOperator(
       { ...settings, connection, broker, platform, maxReplicas: settings.topicReplicas, clock, logger },
       AbortSignal.timeout(planTimeout),

@@ -11,7 +11,7 @@ import { Autoscaler } from './autoscaler/autoscaler.ts'
 import type { AutoscalerMetrics } from './autoscaler/metrics.ts'
 import type { HorizontalPodAutoscaler } from './autoscaler/other-owners.ts'
 import { createScalingStatusWriter } from './autoscaler/status.ts'
-import { podAutoscalers, scaledObjects } from './kinds.ts'
+import { podAutoscalers } from './kinds.ts'
 import { TemplateThreads } from '../core/template/threads/template-threads.ts'
 import { createTemplateController } from './template/controller.ts'
 import { CatalogWriter } from './catalog-writer.ts'
@@ -88,7 +88,6 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     started.push(() => catalog.close())
     const platform = { ...options.platform, secretVersion: await keepRelease() }
     const watches = new Watches({ api, clock, logger })
-    const hasKeda = await api.serves(scaledObjects)
     const podAutoscalerCache = watches.add<HorizontalPodAutoscaler>(podAutoscalers, [platform.namespace])
     const liveWorkers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock, logger })
     started.push(() => liveWorkers.close())
@@ -117,7 +116,6 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       catalog,
       writer,
       watches,
-      hasKeda,
       recordEvent,
     })
     watches.start()
@@ -151,7 +149,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       workloads: channelController.deployments,
       liveWorkers,
       podAutoscalers: podAutoscalerCache,
-      hasKeda,
+      scaledObjects: channelController.scaledObjects,
       prefix,
       namespace: platform.namespace,
       writeStatus: createScalingStatusWriter({ api, clock, recordEvent }),

@@ -2,6 +2,7 @@ import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { Api, ListOptions } from './runtime/api.ts'
 import { Cache } from './runtime/cache.ts'
+import { OptionalCache } from './runtime/optional-cache.ts'
 import { Reflector, type ReflectorOptions } from './runtime/reflector.ts'
 import type { KubernetesObject, ResourceKind } from './runtime/resource-kind.ts'
 import { unlessAborted } from './runtime/unless-aborted.ts'
@@ -25,15 +26,35 @@ export class Watches {
   add<T extends KubernetesObject>(
     kind: ResourceKind,
     namespaces: readonly string[],
-    options: Omit<ListOptions, 'namespace'> & Pick<ReflectorOptions<T>, 'isOptional' | 'keep'> = {},
+    options: Omit<ListOptions, 'namespace'> & Pick<ReflectorOptions<T>, 'keep'> = {},
   ): Cache<T> {
     const cache = new Cache<T>()
+    this.#reflect(cache, kind, namespaces, options)
+    return cache
+  }
+
+  /** The same of a kind that the cluster need not know. */
+  addOptional<T extends KubernetesObject>(
+    kind: ResourceKind,
+    namespaces: readonly string[],
+    options: Omit<ListOptions, 'namespace'> = {},
+  ): OptionalCache<T> {
+    const cache = new OptionalCache<T>()
+    this.#reflect(cache, kind, namespaces, { ...options, onServed: (served) => cache.setServed(served) })
+    return cache
+  }
+
+  #reflect<T extends KubernetesObject>(
+    cache: Cache<T>,
+    kind: ResourceKind,
+    namespaces: readonly string[],
+    options: Omit<ListOptions, 'namespace'> & Pick<ReflectorOptions<T>, 'keep' | 'onServed'>,
+  ): void {
     const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
     for (const scope of scopes) {
       const reflector = new Reflector<T>({ ...this.#options, ...options, ...scope, kind, cache })
       this.#reflectors.push(reflector as unknown as Reflector<KubernetesObject>)
     }
-    return cache
   }
 
   start(): void {

@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { workerPlatform } from './worker-settings.ts'
 
+const bootstrapServers = ['a:9092', 'b:9092']
 const settings: Parameters<typeof workerPlatform>[0] = {
   kubeconfig: undefined,
   namespace: 'carillon-system',
@@ -13,7 +11,7 @@ const settings: Parameters<typeof workerPlatform>[0] = {
   topicReplicas: 3,
   takeOverFrom: undefined,
   healthListen: { host: '127.0.0.1', port: 0 },
-  kafkaBootstrapServers: ['a:9092', 'b:9092'],
+  kafkaBootstrapServers: bootstrapServers,
   kafkaSecurityProtocol: 'PLAINTEXT',
   kafkaSaslMechanism: undefined,
   kafkaSaslUsername: undefined,
@@ -26,7 +24,7 @@ const settings: Parameters<typeof workerPlatform>[0] = {
 }
 
 it('tells the workers no more than they need', () => {
-  expect(workerPlatform(settings, { HOME: '/root' })).toEqual({
+  expect(workerPlatform(settings, { bootstrapServers }, { HOME: '/root' })).toEqual({
     image: 'carillon:1',
     namespace: 'carillon-system',
     topicPrefix: 'carillon',
@@ -41,21 +39,18 @@ it('tells the workers no more than they need', () => {
 })
 
 it('keeps passwords and keys out of what is no Secret', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'carillon-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const file = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text)
-    return join(folder, name)
-  }
   const platform = workerPlatform(
     {
       ...settings,
       kafkaSecurityProtocol: 'SASL_SSL',
       kafkaSaslMechanism: 'SCRAM-SHA-512',
       kafkaSaslUsername: 'worker',
-      kafkaSaslPasswordFile: file('password', 's3cret'),
-      kafkaSslCaFile: file('ca.pem', 'certificate'),
       redisUrl: 'redis://:s3cret@redis',
+    },
+    {
+      bootstrapServers,
+      sasl: { mechanism: 'scram-sha-512', username: 'worker', password: 's3cret' },
+      tls: { ca: 'certificate' },
     },
     { OTEL_EXPORTER_OTLP_HEADERS: 'api-key=s3cret' },
   )
@@ -65,12 +60,10 @@ it('keeps passwords and keys out of what is no Secret', () => {
   })
   expect(Object.keys(platform.secretEnvironment)).toEqual([
     'DATABASE_URL',
+    'KAFKA_SASL_USERNAME',
     'REDIS_URL',
     'OTEL_EXPORTER_OTLP_HEADERS',
   ])
-  expect(platform.environment).toMatchObject({
-    KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
-    KAFKA_SASL_USERNAME: 'worker',
-  })
+  expect(platform.environment).toMatchObject({ KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512' })
   expect(JSON.stringify(platform.environment)).not.toContain('s3cret')
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import type { KafkaConnection } from '../core/settings/kafka.ts'
 import type { operatorSettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import type { Platform } from './platform.ts'
@@ -11,9 +11,9 @@ type Source = Settings<typeof operatorSettings>
  */
 export function workerPlatform(
   settings: Source,
+  { sasl, tls }: KafkaConnection,
   env: Readonly<Record<string, string | undefined>>,
 ): Omit<Platform, 'secretVersion'> {
-  const { kafkaSaslMechanism, kafkaSaslUsername, kafkaSaslPasswordFile, kafkaSslCaFile } = settings
   return {
     image: settings.image,
     namespace: settings.namespace,
@@ -21,19 +21,20 @@ export function workerPlatform(
     environment: {
       KAFKA_BOOTSTRAP_SERVERS: settings.kafkaBootstrapServers.join(','),
       KAFKA_SECURITY_PROTOCOL: settings.kafkaSecurityProtocol,
-      ...(kafkaSaslMechanism && { KAFKA_SASL_MECHANISM: kafkaSaslMechanism }),
-      ...(kafkaSaslUsername && { KAFKA_SASL_USERNAME: kafkaSaslUsername }),
+      ...(settings.kafkaSaslMechanism && { KAFKA_SASL_MECHANISM: settings.kafkaSaslMechanism }),
       LOG_LEVEL: settings.logLevel,
     },
     secretEnvironment: {
       DATABASE_URL: settings.databaseUrl,
+      // No secret, but KEDA takes a log-in from a Secret alone.
+      ...(sasl && { KAFKA_SASL_USERNAME: sasl.username }),
       ...(settings.redisUrl && { REDIS_URL: settings.redisUrl }),
       // Among them are headers with keys.
       ...openTelemetry(env),
     },
     secretFiles: {
-      ...(kafkaSaslPasswordFile && { KAFKA_SASL_PASSWORD_FILE: readFileSync(kafkaSaslPasswordFile, 'utf8') }),
-      ...(kafkaSslCaFile && { KAFKA_SSL_CA_FILE: readFileSync(kafkaSslCaFile, 'utf8') }),
+      ...(sasl && { KAFKA_SASL_PASSWORD_FILE: sasl.password }),
+      ...(tls?.ca && { KAFKA_SSL_CA_FILE: tls.ca }),
     },
   }
 }

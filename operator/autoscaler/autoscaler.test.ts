@@ -8,6 +8,7 @@ import type { DeploymentObject } from '../channel/children/deployment.ts'
 import { childName } from '../channel/names.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { Cache } from '../runtime/cache.ts'
+import { OptionalCache } from '../runtime/optional-cache.ts'
 import { Autoscaler } from './autoscaler.ts'
 import { createAutoscalerMetrics } from './metrics.ts'
 
@@ -50,7 +51,7 @@ function setUp(names: readonly string[]) {
     workloads,
     liveWorkers: { list: () => [{ capacity: 25, providers: [] } as never] },
     podAutoscalers: new Cache(),
-    hasKeda: false,
+    scaledObjects: new OptionalCache(),
     prefix: 'p',
     namespace: 'system',
     writeStatus: async () => {},

@@ -5,6 +5,7 @@ import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
+import type { ScaledObject } from '../channel/children/scaled-object.ts'
 import { childName, manager } from '../channel/names.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { deployments } from '../kinds.ts'
@@ -12,12 +13,14 @@ import type { Api } from '../runtime/api.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import { keyOf, type ObjectName, parseKey } from '../runtime/resource-kind.ts'
+import type { OptionalCache } from '../runtime/optional-cache.ts'
+import { keyOf, nameOf, type ObjectName, parseKey } from '../runtime/resource-kind.ts'
 import { decide, initialState, type ScalingState } from './decide.ts'
 import { explain, scalingCondition } from './explain.ts'
 import { Inflow } from './inflow.ts'
 import type { ScalingInputs } from './inputs.ts'
 import type { AutoscalerMetrics } from './metrics.ts'
+import { kedaCondition } from './keda-condition.ts'
 import { type HorizontalPodAutoscaler, otherOwner } from './other-owners.ts'
 import { type ChannelReading, readChannels } from './readings.ts'
 import type { createScalingStatusWriter } from './status.ts'
@@ -32,8 +35,7 @@ export interface AutoscalerOptions {
   workloads: Cache<DeploymentObject>
   liveWorkers: Pick<LiveWorkers, 'list'>
   podAutoscalers: Cache<HorizontalPodAutoscaler>
-  /** Whether the cluster knows ScaledObjects. */
-  hasKeda: boolean
+  scaledObjects: OptionalCache<ScaledObject>
   prefix: string
   /** Namespace of the workers. */
   namespace: string
@@ -136,17 +138,18 @@ export class Autoscaler {
         reason: 'Disabled',
         message: 'whoever sets the replicas of the Deployment decides',
       }
-    const owner = otherOwner(deployment, this.#options.podAutoscalers, { keda: mode === 'KEDA' })
+    const owner = otherOwner(deployment, this.#options, { keda: mode === 'KEDA' })
     if (owner !== undefined)
       return {
         status: 'False',
         reason: 'AnotherOwner',
         message: `${owner} sets the replicas too; nothing is changed`,
       }
-    if (mode === 'KEDA' && !this.#options.hasKeda)
-      return { status: 'False', reason: 'KEDANotInstalled', message: 'the cluster knows no ScaledObject' }
-    if (mode === 'KEDA')
-      return { status: 'True', reason: 'ScaledByKEDA', message: 'the ScaledObject of this channel decides' }
+    if (mode === 'KEDA') {
+      const { scaledObjects } = this.#options
+      const live = scaledObjects.get(nameOf(deployment))
+      return kedaCondition(live, { installed: scaledObjects.served, suspended: channel.spec.suspend })
+    }
 
     const { api, clock, metrics, logger, namespace, recordEvent } = this.#options
     const key = keyOf(channel.metadata)

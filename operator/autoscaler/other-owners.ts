@@ -1,3 +1,4 @@
+import type { ScaledObject } from '../channel/children/scaled-object.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
@@ -6,25 +7,30 @@ export interface HorizontalPodAutoscaler extends KubernetesObject {
   spec: { scaleTargetRef: { kind: string; name: string } }
 }
 
+export interface Scalers {
+  podAutoscalers: Pick<Cache<HorizontalPodAutoscaler>, 'list'>
+  scaledObjects: Pick<Cache<ScaledObject>, 'list'>
+}
+
 /**
- * Who else sets the replicas of a Deployment: a HorizontalPodAutoscaler, be it one that KEDA made. That of the channel's own ScaledObject, which has the
- * Deployment's name, is no stranger where the channel asks for KEDA.
+ * Who else sets the replicas of a Deployment: a ScaledObject, or a HorizontalPodAutoscaler. The channel's own ScaledObject, which has the Deployment's name,
+ * and the HorizontalPodAutoscaler that KEDA makes of it are no strangers where the channel asks for KEDA.
  */
 export function otherOwner(
-  deployment: DeploymentObject,
-  autoscalers: Pick<Cache<HorizontalPodAutoscaler>, 'list'>,
+  { metadata: { name } }: DeploymentObject,
+  { podAutoscalers, scaledObjects }: Scalers,
   { keda }: { keda: boolean },
 ): string | undefined {
-  const { name } = deployment.metadata
-  const isOwn = ({ metadata }: HorizontalPodAutoscaler) =>
-    keda && metadata.ownerReferences?.some((owner) => owner.kind === 'ScaledObject' && owner.name === name)
-  const other = autoscalers
-    .list()
-    .find(
-      (each) =>
-        each.spec.scaleTargetRef.kind === 'Deployment' &&
-        each.spec.scaleTargetRef.name === name &&
-        !isOwn(each),
-    )
-  return other && `HorizontalPodAutoscaler ${other.metadata.name}`
+  // A ScaledObject that names no kind means a Deployment.
+  const scales = ({ spec }: HorizontalPodAutoscaler | ScaledObject) =>
+    (spec.scaleTargetRef.kind ?? 'Deployment') === 'Deployment' && spec.scaleTargetRef.name === name
+  const isOwn = (scaledObject: string) => keda && scaledObject === name
+  const other =
+    scaledObjects.list().find((each) => scales(each) && !isOwn(each.metadata.name)) ??
+    podAutoscalers.list().find((each) => scales(each) && !ownersOf(each).some(isOwn))
+  return other && `${other.kind} ${other.metadata.name}`
+}
+
+function ownersOf({ metadata }: HorizontalPodAutoscaler): string[] {
+  return (metadata.ownerReferences ?? []).flatMap(({ kind, name }) => (kind === 'ScaledObject' ? [name] : []))
 }

@@ -24,6 +24,7 @@ import { SecretVersions } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
 import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
+import type { ScaledObject } from './children/scaled-object.ts'
 import { createClaims } from './claims.ts'
 import { createWorkersKeeper } from './ensure-workers.ts'
 import { channelOf, managedSelector } from './names.ts'
@@ -43,8 +44,6 @@ export interface ChannelControllerOptions {
   watchNamespaces: readonly string[]
   platform: Platform
   maxReplicas: number
-  /** Whether the cluster knows ScaledObjects. */
-  hasKeda: boolean
   recordEvent: RecordEvent
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
@@ -67,9 +66,8 @@ export function createChannelController(options: ChannelControllerOptions) {
     deployments: watches.add<DeploymentObject>(deployments, own, managed),
     budgets: watches.add<KubernetesObject>(disruptionBudgets, own, managed),
     credentials: watches.add<SecretObject>(secrets, own, managed),
-    ...(options.hasKeda && {
-      scaledObjects: watches.add<KubernetesObject>(scaledObjects, own, managed),
-    }),
+    // All of them: somebody else's may scale our workers.
+    scaledObjects: watches.addOptional<ScaledObject>(scaledObjects, own),
     pods: watches.add<PodObject>(pods, own, { ...managed, keep: keepOfPod }),
     // Only that they changed: what is in them is read when it is needed, and not kept.
     tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
@@ -78,7 +76,7 @@ export function createChannelController(options: ChannelControllerOptions) {
     deployments: new Children(api, deployments, cache.deployments),
     budgets: new Children(api, disruptionBudgets, cache.budgets),
     credentials: new Children(api, secrets, cache.credentials),
-    scaledObjects: cache.scaledObjects && new Children(api, scaledObjects, cache.scaledObjects),
+    scaledObjects: new Children(api, scaledObjects, cache.scaledObjects),
   }
   const prefix = platform.topicPrefix
   const claims = createClaims({ ...options, channels: cache.channels, prefix })
@@ -92,11 +90,16 @@ export function createChannelController(options: ChannelControllerOptions) {
     deployments: cache.deployments,
     pods: cache.pods,
     claims,
-    ensureWorkers: createWorkersKeeper({ ...children, secretVersions, platform }),
+    ensureWorkers: createWorkersKeeper({
+      ...children,
+      knowsScaledObjects: () => cache.scaledObjects.served,
+      secretVersions,
+      platform,
+    }),
     remove: createRemover({
       ...options,
       admin: broker.admin,
-      children: Object.values(children).filter((each) => each !== undefined) as Children<KubernetesObject>[],
+      children: Object.values(children) as Children<KubernetesObject>[],
       takenTopics: (namespace) => claims.taken(namespace),
     }),
     statusWriter,
@@ -131,11 +134,14 @@ export function createChannelController(options: ChannelControllerOptions) {
       for (const other of cache.channels.list()) if (isRefused(other)) enqueue(nameOf(other))
     })
     for (const children of [cache.deployments, cache.budgets, cache.credentials, cache.scaledObjects])
-      children?.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
+      children.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
     cache.pods.onChange((pod, previous) => {
       // A pod changes many times in its life: only what it says of itself is of interest.
       const said = cache.pods.has(pod) ? pod.obstacle : undefined
       if (!isDeepStrictEqual(said, previous?.obstacle)) enqueue(channelOf(pod.metadata.labels))
+    })
+    cache.scaledObjects.onServed(() => {
+      for (const channel of cache.channels.list()) enqueue(nameOf(channel))
     })
     cache.tenantSecrets.onChange(({ metadata }) => {
       for (const channel of cache.channels.list()) {
@@ -148,7 +154,7 @@ export function createChannelController(options: ChannelControllerOptions) {
 
   /** What was deleted while nobody watched is known from labels and from the catalog. */
   function sweep(): void {
-    const owned = Object.values(children).flatMap((each): KubernetesObject[] => each?.cache.list() ?? [])
+    const owned = Object.values(children).flatMap((each): KubernetesObject[] => each.cache.list())
     const known = [
       ...owned.map(({ metadata }) => channelOf(metadata.labels)),
       ...[...catalog.published()].map(([key, { source }]) =>
@@ -165,6 +171,7 @@ export function createChannelController(options: ChannelControllerOptions) {
   return {
     channels: cache.channels,
     deployments: cache.deployments,
+    scaledObjects: cache.scaledObjects,
     /** Resolves once every channel that was there at the start has been looked at. */
     settled: controller.settled,
     /** To be called once the caches hold whole lists. */

@@ -6,8 +6,8 @@ import type { SecretVersions } from '../secret-versions.ts'
 import { credentialsSecret, secretNames, type SecretObject } from './children/credentials.ts'
 import { annotation, type DeploymentObject, releaseOf, workerDeployment } from './children/deployment.ts'
 import { disruptionBudget } from './children/disruption-budget.ts'
-import { scaledObject } from './children/scaled-object.ts'
-import { childName, label } from './names.ts'
+import { type ScaledObject, scaledObject } from './children/scaled-object.ts'
+import { channelOf, childName, label } from './names.ts'
 import { UpgradeBudget } from './upgrade-budget.ts'
 
 export interface WorkersOptions {
@@ -15,8 +15,9 @@ export interface WorkersOptions {
   budgets: Children<KubernetesObject>
   credentials: Children<SecretObject>
   secretVersions: SecretVersions
-  /** Undefined where the cluster knows no ScaledObjects. */
-  scaledObjects: Children<KubernetesObject> | undefined
+  scaledObjects: Children<ScaledObject>
+  /** Whether the cluster does at present. */
+  knowsScaledObjects: () => boolean
   platform: Platform
 }
 
@@ -47,9 +48,11 @@ export function createWorkersKeeper(options: WorkersOptions) {
     // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
     if (secret === undefined && secretNames(channel).length > 0) return undefined
     await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
-    await ensureScaledObject(channel, signal)
     const wanted = withGeneration(workerDeployment(channel, platform, secret), generation)
-    return await roll(wanted, live, signal)
+    const wait = await roll(wanted, live, signal)
+    // Not before there is something to scale: KEDA would report an error.
+    await ensureScaledObject(channel, signal)
+    return wait
   }
 
   async function roll(
@@ -73,13 +76,15 @@ export function createWorkersKeeper(options: WorkersOptions) {
   }
 
   async function ensureScaledObject(channel: NotificationChannel, signal: AbortSignal): Promise<void> {
-    if (scaledObjects === undefined) return
-    const name = { namespace: platform.namespace, name: childName(channel.metadata) }
-    const live = scaledObjects.cache.get(name)
-    // KEDA scales what is suspended too, so what is suspended has no ScaledObject.
-    const wanted = channel.spec.scaling.mode === 'KEDA' && !channel.spec.suspend
-    if (wanted) await scaledObjects.apply(scaledObject(channel, platform), signal)
-    else if (live !== undefined) await scaledObjects.delete(live, signal)
+    if (!options.knowsScaledObjects()) return
+    if (channel.spec.scaling.mode === 'KEDA') {
+      await scaledObjects.apply(scaledObject(channel, platform), signal)
+      return
+    }
+    const live = scaledObjects.cache.get({ namespace: platform.namespace, name: childName(channel.metadata) })
+    // One of this name may be somebody else's, where the mode is None.
+    if (live !== undefined && channelOf(live.metadata.labels) !== undefined)
+      await scaledObjects.delete(live, signal)
   }
 }
 

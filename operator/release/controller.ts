@@ -1,15 +1,16 @@
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { Children } from '../children.ts'
-import { podMonitors, secrets } from '../kinds.ts'
+import { secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api.ts'
 import { Controller, type ReconcileContext, type ReconcileResult } from '../runtime/controller.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
-import { keyOf, type KubernetesObject, nameOf } from '../runtime/resource-kind.ts'
+import { keyOf, type KubernetesObject } from '../runtime/resource-kind.ts'
 import { SecretVersions, versionOf } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
-import { releaseObjects } from './objects.ts'
+import { label, manager } from '../channel/names.ts'
+import { type ReleaseObject, releaseObjects } from './objects.ts'
 
 export interface ReleaseControllerOptions {
   api: Api
@@ -20,21 +21,17 @@ export interface ReleaseControllerOptions {
   metrics: ReturnType<typeof createControllerMetrics>
 }
 
-/** Milliseconds between looks at whether the cluster knows PodMonitors by now. */
-const kindPause = 10_000
+interface Part extends ReleaseObject {
+  children: Children<KubernetesObject>
+  /** Whether the cluster knows the kind. */
+  served: () => boolean
+}
 
 /** Watches what the workers of all channels share, and keeps it as it should be: it is one thing with one key. */
 export function createReleaseController(options: ReleaseControllerOptions) {
   const { api, platform, watches, clock, logger } = options
-  const parts = releaseObjects(platform).map(({ kind, object }) => {
-    const { name, namespace } = nameOf(object)
-    const cache = watches.add<KubernetesObject>(kind, [namespace], {
-      // By its name: the operator may not look at others of its kind, and labels can be taken off by hand.
-      fieldSelector: `metadata.name=${name}`,
-      isOptional: kind === podMonitors,
-    })
-    return { wanted: object, children: new Children(api, kind, cache) }
-  })
+  const { namespace } = platform
+  const parts = releaseObjects(platform).map((part) => ({ ...part, ...follow(part) }))
   const controller = new Controller({
     name: 'release',
     reconcile,
@@ -51,24 +48,34 @@ export function createReleaseController(options: ReleaseControllerOptions) {
     const looks = await Promise.allSettled(parts.map((part) => ensure(part, signal)))
     const errors = looks.flatMap((look) => (look.status === 'rejected' ? [look.reason as Error] : []))
     if (errors.length > 0) throw new AggregateError(errors, errors.map(({ message }) => message).join('; '))
-    const isComplete = looks.every((look) => look.status === 'fulfilled' && look.value)
-    return isComplete ? {} : { requeueAfter: kindPause }
+    return {}
   }
 
-  /** Answers whether the cluster knows the kind. */
-  async function ensure({ wanted, children }: (typeof parts)[number], signal: AbortSignal): Promise<boolean> {
-    if (children.kind === podMonitors && !(await api.serves(podMonitors, signal))) return false
-    if (children.kind !== secrets) {
-      await children.apply(wanted, signal)
-      return true
+  async function ensure({ kind, name, object, children, served }: Part, signal: AbortSignal): Promise<void> {
+    if (!served()) return
+    const live = children.cache.get({ namespace, name })
+    if (object === undefined) {
+      if (live?.metadata.labels?.[label.managedBy] === manager) await children.delete(live, signal)
+    } else if (kind === secrets) {
+      const stamped = versions.stamp(object, live)
+      await children.apply(stamped, signal)
+      secretVersion.resolve(versionOf(stamped) ?? '')
+    } else await children.apply(object, signal)
+  }
+
+  function follow({ kind, name, isOptional }: ReleaseObject): Pick<Part, 'children' | 'served'> {
+    // By its name: the operator may not look at others of its kind, and labels can be taken off by hand.
+    const one = { fieldSelector: `metadata.name=${name}` }
+    if (!isOptional) {
+      const cache = watches.add<KubernetesObject>(kind, [namespace], one)
+      return { children: new Children(api, kind, cache), served: () => true }
     }
-    const stamped = versions.stamp(wanted, children.cache.get(nameOf(wanted)))
-    await children.apply(stamped, signal)
-    secretVersion.resolve(versionOf(stamped) ?? '')
-    return true
+    const cache = watches.addOptional<KubernetesObject>(kind, [namespace], one)
+    cache.onServed(() => enqueue())
+    return { children: new Children(api, kind, cache), served: () => cache.served }
   }
 
-  const enqueue = () => controller.queue.add(keyOf({ namespace: platform.namespace, name: 'shared' }))
+  const enqueue = () => controller.queue.add(keyOf({ namespace, name: 'shared' }))
   return {
     /** Resolves with the version of the platform's Secret once that is as it should be: no worker can start before. */
     secretVersion: secretVersion.promise,

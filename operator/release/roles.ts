@@ -11,11 +11,18 @@ import {
   secrets,
   serviceAccounts,
   templates,
+  triggerAuthentications,
 } from '../kinds.ts'
 import { events } from '../runtime/events.ts'
 import { leases } from '../runtime/leader.ts'
 import type { ResourceKind } from '../runtime/resource-kind.ts'
-import { leaseName, networkPolicyName, podMonitorName, serviceAccountName } from './names.ts'
+import {
+  leaseName,
+  networkPolicyName,
+  podMonitorName,
+  serviceAccountName,
+  triggerAuthenticationName,
+} from './names.ts'
 
 /** A rule of RBAC, https://kubernetes.io/docs/reference/access-authn-authz/rbac/. */
 export interface PolicyRule {
@@ -28,9 +35,9 @@ export interface PolicyRule {
 const followed = ['list', 'watch']
 /** Server-side apply asks for `create` too where it makes the object. */
 const applied = ['create', 'patch']
-const kept = [...followed, ...applied, 'delete']
 /** What all workers share, each object by its name: a list or watch that selects that name is allowed by it. */
 const shared = [...followed, ...applied]
+const kept = [...shared, 'delete']
 
 /** What the operator may do in the release's namespace, where the workers are: a Role. */
 export const releaseRules: readonly PolicyRule[] = [
@@ -49,6 +56,7 @@ export const releaseRules: readonly PolicyRule[] = [
   rule(serviceAccounts, shared, { name: serviceAccountName }),
   rule(networkPolicies, shared, { name: networkPolicyName }),
   rule(podMonitors, shared, { name: podMonitorName }),
+  rule(triggerAuthentications, kept, { name: triggerAuthenticationName }),
 ]
 
 /** What it may do in the namespaces that it serves: a ClusterRole, bound to all of them or to each one that is named. */

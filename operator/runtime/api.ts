@@ -1,4 +1,3 @@
-import { isNotFound } from './api-error.ts'
 import type { ApiRequest, Requests } from './connection.ts'
 import { type KubernetesObject, type ObjectName, pathOf, type ResourceKind } from './resource-kind.ts'
 
@@ -140,21 +139,6 @@ export class Api {
   async delete(kind: ResourceKind, name: ObjectName, uid?: string, signal?: AbortSignal): Promise<void> {
     const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) }
     await this.#write({ method: 'DELETE', path: pathOf(kind, name), body }, signal)
-  }
-
-  /** Whether the API server serves a kind at present. */
-  async serves({ apiVersion, kind }: ResourceKind, signal?: AbortSignal): Promise<boolean> {
-    const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-    try {
-      const { resources } = await this.#connection.ask<{ resources: { kind: string }[] }>(
-        { method: 'GET', path },
-        signal,
-      )
-      return resources.some((resource) => resource.kind === kind)
-    } catch (error) {
-      if (isNotFound(error)) return false
-      throw error
-    }
   }
 
   async #write<T>(request: ApiRequest, signal: AbortSignal | undefined): Promise<T> {

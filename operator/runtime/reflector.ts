@@ -11,8 +11,8 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
   cache: Cache<T>
   /** What of an object the cache is to hold; all of it when absent. */
   keep?: (object: T) => T
-  /** Whether a cluster may do without the kind: there is then nothing of it, for as long as it is not known. */
-  isOptional?: boolean
+  /** Is told whether the API server knows the kind: the cache is whole, and empty, while it does not. Without it that is a failure. */
+  onServed?: (served: boolean) => void
   clock: Clock & Timers
   logger: Logger
 }
@@ -22,6 +22,8 @@ const firstPause = 500
 const longestPause = 30_000
 /** Milliseconds that a watch must last: one that ends sooner, again and again, is as bad as one that cannot be opened. */
 const healthyWatch = 1_000
+/** Milliseconds between looks for a kind that the API server does not know. */
+const unknownPause = 15_000
 
 /**
  * Keeps a cache like a collection of the API server: lists, watches from there, and lists again when the watch cannot go on because its resource
@@ -65,13 +67,19 @@ export class Reflector<T extends KubernetesObject> {
         error = caught
       }
       if (signal.aborted) return
+      if (isNotFound(error) && this.#options.onServed !== undefined) {
+        this.#resourceVersion = undefined
+        this.#replace([], false)
+        failures = 0
+        await sleep(clock, unknownPause, signal)
+        continue
+      }
       const wasHealthy = clock.monotonic() - opened >= healthyWatch
       failures = wasHealthy ? 0 : failures + 1
       if (error !== undefined) {
         // A kind that comes again is another one.
         if (isGone(error) || isNotFound(error)) this.#resourceVersion = undefined
-        if (isNotFound(error) && this.#options.isOptional) this.#have([])
-        else if (isNotFound(error))
+        if (isNotFound(error))
           logger.warn({ kind: kind.kind }, 'The cluster does not know this kind yet: apply the CRDs')
         else logger.warn({ err: error, kind: kind.kind }, 'Watch failed; it is tried again')
       }
@@ -82,13 +90,14 @@ export class Reflector<T extends KubernetesObject> {
   async #list(signal: AbortSignal): Promise<string> {
     const { api, kind } = this.#options
     const { items, resourceVersion } = await api.list<T>(kind, this.#options, signal)
-    this.#have(items)
+    this.#replace(items, true)
     return resourceVersion
   }
 
-  #have(items: readonly T[]): void {
-    const { cache, namespace, keep } = this.#options
+  #replace(items: readonly T[], served: boolean): void {
+    const { cache, namespace, keep, onServed } = this.#options
     cache.replace(keep ? items.map(keep) : items, namespace)
+    onServed?.(served)
     this.#synced.resolve()
   }
 

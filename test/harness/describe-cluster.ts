@@ -3,7 +3,7 @@ import type { Api } from '../../operator/runtime/api.ts'
 import { openAdministratorApi } from './administrator-api.ts'
 import { describePart } from './describe-part.ts'
 import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts'
-import { type OperatorCluster, startOperatorCluster } from './operator.ts'
+import { type OperatorCluster, type OperatorClusterOptions, startOperatorCluster } from './operator.ts'
 
 /** A control plane, and the administrator's way in. */
 export type ApiCluster = ControlPlane & { api: Api }
@@ -14,10 +14,13 @@ const patience = { start: 240_000, stop: 60_000 }
  * A suite that needs operators on a real control plane and a real Kafka, its own ones. What `define` gets is empty until they run: it is for use inside
  * hooks and tests only.
  */
-export function describeOperatorCluster(define: (cluster: OperatorCluster) => void): void {
+export function describeOperatorCluster(
+  define: (cluster: OperatorCluster) => void,
+  options: OperatorClusterOptions = {},
+): void {
   describePart('kubernetes', (kubernetes) => {
     describePart('kafka', (kafka) => {
-      define(opened(() => startOperatorCluster({ kubernetes, kafka })))
+      define(opened(() => startOperatorCluster({ kubernetes, kafka }, options)))
     })
   })
 }

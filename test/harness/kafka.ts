@@ -92,6 +92,8 @@ export class KafkaNode extends Program {
   readonly id: number
   /** Where clients find it. */
   readonly address: string
+  /** Where the other brokers find it, and whoever else need not log in. */
+  readonly internalAddress: string
   readonly proxy: KafkaProxy | undefined
   readonly #options: KafkaNodeOptions
 
@@ -104,6 +106,7 @@ export class KafkaNode extends Program {
     this.id = options.id
     this.proxy = options.proxy
     this.address = `127.0.0.1:${options.proxy?.port ?? options.port}`
+    this.internalAddress = `127.0.0.1:${options.internalPort}`
   }
 
   override async start(): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
 import { pino } from 'pino'
 import type { Broker } from '../../core/broker/broker.ts'
 import { openKafkaBroker } from '../../core/broker/kafka.ts'
@@ -7,6 +8,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import type { Api } from '../../operator/runtime/api.ts'
 import { openAdministratorApi } from './administrator-api.ts'
 import { type KafkaCluster, startKafka } from './kafka.ts'
+import { kafkaLogin, kafkaSecurity } from './kafka-login.ts'
 import { type AuditedRequest, auditedRequests } from './kubernetes/audit.ts'
 import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts'
 import { until } from './load.ts'
@@ -24,6 +26,8 @@ export interface OperatorCluster {
   prefix: string
   /** What every process of this install is told. No operator needs a database. */
   settings: Readonly<Record<string, string>>
+  /** Instead of some of those, for one that logs in to Kafka; none unless the cluster is `secured`. */
+  login: Readonly<Record<string, string>>
   /**
    * Ends with the cluster at the latest.
    * @param more settings beside those, or instead of them
@@ -47,6 +51,11 @@ export interface OperatorCluster {
   stop(): Promise<void>
 }
 
+export interface OperatorClusterOptions {
+  /** Whether Kafka has a listener that asks for a log-in, beside the one of `settings`. */
+  secured?: boolean
+}
+
 export const releaseNamespace = 'carillon-system'
 const logger = pino({ level: 'silent' })
 
@@ -64,14 +73,17 @@ interface Conditioned {
 }
 
 /** @param parts the paths of the parts `kubernetes` and `kafka` */
-export async function startOperatorCluster(parts: {
-  kubernetes: string
-  kafka: string
-}): Promise<OperatorCluster> {
+export async function startOperatorCluster(
+  parts: { kubernetes: string; kafka: string },
+  { secured = false }: OperatorClusterOptions = {},
+): Promise<OperatorCluster> {
   const [control, kafka] = await Promise.all([
     startControlPlane({ binaries: parts.kubernetes }),
-    startKafka({ jars: parts.kafka }),
+    startKafka({ jars: parts.kafka, ...(secured && { security: kafkaSecurity }) }),
   ])
+  const bootstrapServers = kafka.nodes.map(({ address, internalAddress }) =>
+    secured ? internalAddress : address,
+  )
   const kubectl = async (args: readonly string[], input?: string) => {
     const { code, stdout, stderr } = await control.kubectl(args, input)
     if (code !== 0) throw new Error(stderr.trim())
@@ -84,15 +96,16 @@ export async function startOperatorCluster(parts: {
   const prefix = `run-${randomBytes(3).toString('hex')}`
   const settings = {
     KUBECONFIG: kubeconfig,
-    KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join(','),
+    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.join(','),
     DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
     CARILLON_TOPIC_PREFIX: prefix,
     CARILLON_TOPIC_REPLICAS: '1',
     CARILLON_IMAGE: 'carillon:test',
     CARILLON_NAMESPACE: releaseNamespace,
   }
+  const login = secured ? await kafkaLogin(kafka, dirname(control.kubeconfig)) : {}
   const { api, close } = openAdministratorApi(control)
-  const broker = openKafkaBroker({ bootstrapServers: kafka.bootstrapServers, clientId: 'test', logger })
+  const broker = openKafkaBroker({ bootstrapServers, clientId: 'test', logger })
   const operators: RoleProcess[] = []
   const catalogs: OpenCatalog[] = []
 
@@ -107,6 +120,7 @@ export async function startOperatorCluster(parts: {
     broker,
     prefix,
     settings,
+    login,
     startOperator(more = {}) {
       const operator = startRole(['operator'], { ...settings, ...more })
       operators.push(operator)

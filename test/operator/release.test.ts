@@ -1,15 +1,8 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
 import { childName } from '../../operator/channel/names.ts'
-import { podMonitors } from '../../operator/kinds.ts'
-import {
-  networkPolicyName,
-  platformSecretName,
-  podMonitorName,
-  serviceAccountName,
-} from '../../operator/release/names.ts'
+import { networkPolicyName, platformSecretName, serviceAccountName } from '../../operator/release/names.ts'
 import type { KubernetesObject } from '../../operator/runtime/resource-kind.ts'
-import { crdOf } from '../harness/bare-crd.ts'
 import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
@@ -113,30 +106,6 @@ describeOperatorCluster((cluster) => {
     operator = cluster.startOperator({ DATABASE_URL: 'postgresql://somebody@127.0.0.1:1/none' })
     await until(async () => (await rollsOf()) === 2, 'the workers are told')
   }, 120_000)
-
-  it('makes a PodMonitor when the cluster knows the kind at last, keeps it, and lets the kind go again', async () => {
-    const monitor = () => find('podmonitor', podMonitorName).catch(() => undefined)
-    const removed = async () => {
-      const crd = `${podMonitors.plural}.${podMonitors.apiVersion.split('/')[0]}`
-      expect((await cluster.control.kubectl(['delete', 'crd', crd])).code).toBe(0)
-    }
-    for (let round = 0; round < 2; round++) {
-      await cluster.apply(crdOf(podMonitors))
-      await until(async () => (await monitor()) !== undefined, 'there is a PodMonitor')
-      const before = contentOf(await monitor())
-      const edit = { spec: { podMetricsEndpoints: [] } }
-      await kubectl('patch', 'podmonitor', podMonitorName, '--type=merge', '-p', JSON.stringify(edit))
-      await until(
-        async () => JSON.stringify(contentOf(await monitor())) === JSON.stringify(before),
-        'it says what it said',
-      )
-      await kubectl('delete', 'podmonitor', podMonitorName, '--wait=false')
-      await until(async () => (await monitor()) !== undefined, 'there is another PodMonitor')
-      await removed()
-    }
-    // Nobody takes the lack of it for a fault.
-    expect(operator.output()).not.toContain('does not know this kind')
-  }, 240_000)
 
   it('has asked for nothing that its roles do not allow', async () => {
     expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])

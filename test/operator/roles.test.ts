@@ -1,10 +1,11 @@
 import { beforeAll, expect, it } from 'vitest'
 import { childName } from '../../operator/channel/names.ts'
-import { podMonitors, scaledObjects } from '../../operator/kinds.ts'
+import { triggerAuthenticationName } from '../../operator/release/names.ts'
 import { type PolicyRule, releaseRules, servedRules } from '../../operator/release/roles.ts'
-import { crdOf } from '../harness/bare-crd.ts'
 import { describeOperatorCluster } from '../harness/describe-cluster.ts'
+import { describePart } from '../harness/describe-part.ts'
 import type { AuditedRequest } from '../harness/kubernetes/audit.ts'
+import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
@@ -40,143 +41,170 @@ stringData: {username: shop, password: first}
 `
 const isWrite = ({ verb }: AuditedRequest) => !['get', 'list', 'watch'].includes(verb)
 
-describeOperatorCluster((cluster) => {
-  let operator: RoleProcess
+describePart('crds', (crds) => {
+  describeOperatorCluster(
+    (cluster) => {
+      let operator: RoleProcess
 
-  beforeAll(async () => {
-    await cluster.apply(crdOf(scaledObjects) + crdOf(podMonitors))
-    await cluster.control.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
-    operator = cluster.startOperator()
-    await operator.ready()
-  }, 120_000)
+      beforeAll(async () => {
+        await installCrds(cluster.control, crds, ...Object.values(publishedCrds))
+        operator = cluster.startOperator(cluster.login)
+        await operator.ready()
+      }, 120_000)
 
-  const ready = async () => {
-    for (const name of ['nch/plain', 'nch/asleep', 'nch/keda', 'ntpl/hello'])
-      await cluster.condition(name, 'Ready', 'True')
-    for (const name of ['plain', 'asleep', 'keda'])
-      await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
-  }
-  const reconciled = async () => {
-    const text = await (await fetch(`${operator.health()}/metrics`)).text()
-    const counts = [
-      ...text.matchAll(/^controller_runtime_reconcile_total\{controller="notification.*\} (\d+)$/gm),
-    ]
-    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
-  }
+      const ready = async () => {
+        for (const name of ['nch/plain', 'nch/asleep', 'nch/keda', 'ntpl/hello'])
+          await cluster.condition(name, 'Ready', 'True')
+        for (const name of ['plain', 'asleep'])
+          await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
+        // There is no KEDA that would look at it.
+        await cluster.condition('nch/keda', 'ScalingActive', 'Unknown')
+      }
+      const reconciled = async () => {
+        const text = await (await fetch(`${operator.health()}/metrics`)).text()
+        const counts = [
+          ...text.matchAll(/^controller_runtime_reconcile_total\{controller="notification.*\} (\d+)$/gm),
+        ]
+        return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+      }
 
-  const writes = async () =>
-    (await cluster.requests()).filter(isWrite).filter(({ resource }) => resource !== 'leases')
-  /** Waits until pods, Deployments and conditions have come to rest, and the autoscaler has looked once more. */
-  const quiet = async () => {
-    let last = { count: -1, at: 0 }
-    await until(async () => {
-      const count = (await writes()).length
-      if (count !== last.count) last = { count, at: Date.now() }
-      return Date.now() - last.at > 7_000
-    }, 'nothing is written any more')
-  }
+      const writes = async () =>
+        (await cluster.requests()).filter(isWrite).filter(({ resource }) => resource !== 'leases')
+      /** Waits until pods, Deployments and conditions have come to rest, and the autoscaler has looked once more. */
+      const quiet = async () => {
+        let last = { count: -1, at: 0 }
+        await until(async () => {
+          const count = (await writes()).length
+          if (count !== last.count) last = { count, at: Date.now() }
+          return Date.now() - last.at > 7_000
+        }, 'nothing is written any more')
+      }
 
-  it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
-    await cluster.apply(
-      secret +
-        channel('plain', '{}', wordy) +
-        channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
-        channel('keda', '{mode: KEDA}') +
-        template,
-    )
-    await ready()
-    const asleep = childName({ namespace: 'shop', name: 'asleep' })
-    await until(async () => {
-      const found = await cluster.get<{ spec: { replicas: number } }>('deployment', asleep, releaseNamespace)
-      return found?.spec.replicas === 0
-    }, 'the autoscaler has scaled')
-  }, 180_000)
+      it('lives a whole life: makes, scales, changes and removes all kinds of things', async () => {
+        await cluster.apply(
+          secret +
+            channel('plain', '{}', wordy) +
+            channel('asleep', '{minReplicas: 0, idleAfter: 1s}') +
+            channel('keda', '{mode: KEDA}') +
+            template,
+        )
+        await ready()
+        const asleep = childName({ namespace: 'shop', name: 'asleep' })
+        await until(async () => {
+          const found = await cluster.get<{ spec: { replicas: number } }>(
+            'deployment',
+            asleep,
+            releaseNamespace,
+          )
+          return found?.spec.replicas === 0
+        }, 'the autoscaler has scaled')
+      }, 180_000)
 
-  it('writes nothing when it looks again and nothing has changed', async () => {
-    await quiet()
-    const before = (await writes()).length
-    const looks = await reconciled()
-    // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
-    await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
-    await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
-    expect((await writes()).slice(before)).toEqual([])
-  }, 120_000)
+      it('writes nothing when it looks again and nothing has changed', async () => {
+        await quiet()
+        const before = (await writes()).length
+        const looks = await reconciled()
+        // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
+        await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
+        await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
+        expect((await writes()).slice(before)).toEqual([])
+      }, 120_000)
 
-  it('writes nothing when another one takes over, and rolls nothing', async () => {
-    const versions = async () => {
-      const { stdout } = await cluster.control.kubectl([
-        'get',
-        'deployments,secrets,poddisruptionbudgets',
-        '-n',
-        releaseNamespace,
-        '-o',
-        'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
-      ])
-      return stdout.trim().split('\n').toSorted()
-    }
-    const [before, count] = [await versions(), (await cluster.requests()).length]
-    expect(await operator.stop()).toBe(0)
-    operator = cluster.startOperator()
-    await operator.ready()
-    await until(
-      async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
-      'all has been looked at',
-    )
-    const writes = (await cluster.requests()).slice(count).filter(isWrite)
-    const others = writes.filter(({ resource }) => resource !== 'leases')
-    expect(others).toEqual([])
-    expect(await versions()).toEqual(before)
-  }, 120_000)
+      it('writes nothing but its lease when another one takes over', async () => {
+        const versions = async () => {
+          const { stdout } = await cluster.control.kubectl([
+            'get',
+            'deployments,secrets,poddisruptionbudgets,podmonitors,scaledobjects,triggerauthentications',
+            '-n',
+            releaseNamespace,
+            '-o',
+            'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
+          ])
+          return stdout.trim().split('\n').toSorted()
+        }
+        const [before, count] = [await versions(), (await cluster.requests()).length]
+        expect(await operator.stop()).toBe(0)
+        operator = cluster.startOperator(cluster.login)
+        await operator.ready()
+        await until(
+          async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
+          'all has been looked at',
+        )
+        const writes = (await cluster.requests()).slice(count).filter(isWrite)
+        expect(writes.filter(({ resource }) => resource !== 'leases')).toEqual([])
+        expect(await versions()).toEqual(before)
+      }, 120_000)
 
-  it('needs every verb of its roles, and no other', async () => {
-    await cluster.apply(channel('keda', '{mode: None}'))
-    await until(
-      async () =>
-        (await cluster.get(
-          'scaledobject',
-          childName({ namespace: 'shop', name: 'keda' }),
-          releaseNamespace,
-        )) === undefined,
-      'the ScaledObject is gone',
-    )
-    await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
-    await until(async () => {
-      const { stdout } = await cluster.control.kubectl([
-        'get',
-        'deployments,pdb',
-        '-n',
-        releaseNamespace,
-        '-o',
-        'name',
-      ])
-      return stdout.trim() === ''
-    }, 'nothing is left of the channels')
-    const requests = await cluster.requests()
-    expect(requests.filter(({ forbidden }) => forbidden)).toEqual([])
-    expect(usedVerbs(requests)).toEqual(grantedVerbs())
-  }, 120_000)
+      it('needs every verb of its roles, and no other', async () => {
+        await cluster.apply(channel('keda', '{mode: None}'))
+        await until(
+          async () =>
+            (await cluster.get(
+              'scaledobject',
+              childName({ namespace: 'shop', name: 'keda' }),
+              releaseNamespace,
+            )) === undefined,
+          'the ScaledObject is gone',
+        )
+        await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
+        await until(async () => {
+          const { stdout } = await cluster.control.kubectl([
+            'get',
+            'deployments,pdb',
+            '-n',
+            releaseNamespace,
+            '-o',
+            'name',
+          ])
+          return stdout.trim() === ''
+        }, 'nothing is left of the channels')
+        // Kafka asks for no log-in any more.
+        expect(await operator.stop()).toBe(0)
+        operator = cluster.startOperator()
+        await until(
+          async () =>
+            (await cluster.get('triggerauthentication', triggerAuthenticationName, releaseNamespace)) ===
+            undefined,
+          'the TriggerAuthentication is gone',
+        )
+        const requests = await cluster.requests()
+        expect(requests.filter(({ forbidden }) => forbidden)).toEqual([])
+        expect(usedVerbs(requests)).toEqual(grantedVerbs())
+      }, 120_000)
 
-  it('needs nothing in namespaces that it does not serve, and leaves what is there alone', async () => {
-    const elsewhere = childName({ namespace: 'default', name: 'elsewhere' })
-    await cluster.apply(
-      (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
-    )
-    await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
-    const uid = async () =>
-      (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))?.metadata
-        .uid
-    const before = await uid()
-    await operator.stop()
-    const { kubectl } = cluster.control
-    expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
-    const bind = ['create', 'rolebinding', 'carillon-served', '-n', 'shop', '--clusterrole=carillon-operator']
-    expect((await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code).toBe(0)
-    operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
-    await cluster.apply(channel('plain', '{}'))
-    await cluster.condition('nch/plain', 'Ready', 'True')
-    expect(await uid()).toBe(before)
-    expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
-  }, 120_000)
+      it('needs nothing in namespaces that it does not serve, and leaves what is there alone', async () => {
+        const elsewhere = childName({ namespace: 'default', name: 'elsewhere' })
+        await cluster.apply(
+          (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
+        )
+        await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
+        const uid = async () =>
+          (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))
+            ?.metadata.uid
+        const before = await uid()
+        await operator.stop()
+        const { kubectl } = cluster.control
+        expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
+        const bind = [
+          'create',
+          'rolebinding',
+          'carillon-served',
+          '-n',
+          'shop',
+          '--clusterrole=carillon-operator',
+        ]
+        expect(
+          (await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code,
+        ).toBe(0)
+        operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
+        await cluster.apply(channel('plain', '{}'))
+        await cluster.condition('nch/plain', 'Ready', 'True')
+        expect(await uid()).toBe(before)
+        expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+      }, 120_000)
+    },
+    { secured: true },
+  )
 })
 
 /** `release deployments.apps patch`: where, what and which verb. */
@@ -187,7 +215,11 @@ function usedVerbs(requests: readonly AuditedRequest[]): string[] {
     const isServed = served.has(resource) && namespace !== releaseNamespace
     const verbs = verb === 'patch' && code === 201 ? ['patch', 'create'] : [verb]
     const place = isServed ? 'served' : 'release'
-    const named = resource === 'leases' && verb !== 'create' ? ` ${name}` : ''
+    const isNamed = releaseRules.some(
+      ({ resources, verbs, resourceNames }) =>
+        resources[0] === resource && verbs.includes(verb) && resourceNames !== undefined,
+    )
+    const named = isNamed ? ` ${name}` : ''
     return verbs.map((each) => `${place} ${resource}.${group} ${each}${named}`)
   })
   return [...new Set(used)].toSorted()
@@ -197,7 +229,7 @@ function grantedVerbs(): string[] {
   const of = (place: string, rules: readonly PolicyRule[]) =>
     rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
       verbs.map((verb) => {
-        const named = resources[0] === 'leases' && resourceNames ? ` ${resourceNames.join(' ')}` : ''
+        const named = resourceNames ? ` ${resourceNames.join(' ')}` : ''
         return `${place} ${resources[0]}.${apiGroups[0]} ${verb}${named}`
       }),
     )

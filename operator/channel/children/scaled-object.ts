@@ -3,19 +3,31 @@ import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import { parseDuration } from '../../../core/resources/duration.ts'
 import { scaledObjects } from '../../kinds.ts'
 import type { Platform } from '../../platform.ts'
+import { triggerAuthenticationName } from '../../release/names.ts'
+import { kedaLogin } from '../../release/keda-login.ts'
 import type { KubernetesObject } from '../../runtime/resource-kind.ts'
 import { childLabels, childName } from '../names.ts'
+
+/** As far as it is read: https://keda.sh/docs/latest/reference/scaledobject-spec/. */
+export interface ScaledObject extends KubernetesObject {
+  spec: { scaleTargetRef: { kind?: string; name: string } }
+  status?: {
+    conditions?: { type: string; status: 'True' | 'False' | 'Unknown'; reason?: string; message?: string }[]
+  }
+}
 
 /** Seconds between KEDA's looks at the lag. */
 const pollingInterval = 15
 /** A retry topic keeps one worker awake, however much waits on it: what is not due needs no more. */
 const neverReached = '1000000000'
+/** Brings the workers of a suspended channel to none, and leaves them there. */
+const paused = { 'autoscaling.keda.sh/paused-replicas': '0' }
 
 /**
- * A KEDA ScaledObject (https://keda.sh/docs/latest/reference/scaledobject-spec/) that scales a channel's workers with the lag of its main topic, and keeps
+ * A KEDA ScaledObject that scales a channel's workers with the lag of its main topic, and keeps
  * one awake while retries wait.
  */
-export function scaledObject(channel: NotificationChannel, platform: Platform): KubernetesObject & object {
+export function scaledObject(channel: NotificationChannel, platform: Platform): ScaledObject {
   const { metadata, spec } = channel
   const { scaling, topic, delivery } = spec
   const { main, group, retries, retryGroup } = channelTopics(
@@ -24,6 +36,7 @@ export function scaledObject(channel: NotificationChannel, platform: Platform): 
     topic.name,
     delivery.retryTiers,
   )
+  const login = kedaLogin(platform)
   const trigger = (topic: string, consumerGroup: string, lagThreshold: string) => ({
     type: 'kafka',
     metadata: {
@@ -31,11 +44,24 @@ export function scaledObject(channel: NotificationChannel, platform: Platform): 
       topic,
       consumerGroup,
       lagThreshold,
+      // As the workers do that find nothing committed.
       offsetResetPolicy: 'earliest',
+      // A client per trigger: each would hold the metadata of all topics.
+      fullMetadata: 'false',
+      ...login.metadata,
     },
+    ...(login.secrets.length > 0 && { authenticationRef: { name: triggerAuthenticationName } }),
   })
   const seconds = (duration: string) => Math.ceil(parseDuration(duration) / 1000)
-  const content = {
+  return {
+    apiVersion: scaledObjects.apiVersion,
+    kind: scaledObjects.kind,
+    metadata: {
+      name: childName(metadata),
+      namespace: platform.namespace,
+      labels: childLabels(metadata),
+      ...(spec.suspend && { annotations: paused }),
+    },
     spec: {
       scaleTargetRef: { name: childName(metadata) },
       pollingInterval,
@@ -51,11 +77,5 @@ export function scaledObject(channel: NotificationChannel, platform: Platform): 
         ...retries.map((retry) => trigger(retry.topic, retryGroup, neverReached)),
       ],
     },
-  }
-  return {
-    apiVersion: scaledObjects.apiVersion,
-    kind: scaledObjects.kind,
-    metadata: { name: childName(metadata), namespace: platform.namespace, labels: childLabels(metadata) },
-    ...content,
-  }
+  } as ScaledObject
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { cacheFolder } from '../cache-folder.ts'
+import type { ControlPlane } from './control-plane.ts'
 import { runGo } from './go.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -13,20 +14,24 @@ export const publishedCrds = {
   triggerAuthentications: 'keda.sh_triggerauthentications.yaml',
   podMonitors: 'monitoring.coreos.com_podmonitors.yaml',
 } as const
+/** One more file there, of KEDA: what each of its scalers takes, in JSON. */
+export const publishedScalers = 'scalers-schema.json'
 
 /** The Go modules that hold them. */
 const sources = [
   {
     module: 'github.com/kedacore/keda/v2@v2.21.0',
     sum: 'h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=',
-    folder: 'config/crd/bases',
-    files: [publishedCrds.scaledObjects, publishedCrds.triggerAuthentications],
+    files: [
+      `config/crd/bases/${publishedCrds.scaledObjects}`,
+      `config/crd/bases/${publishedCrds.triggerAuthentications}`,
+      `schema/generated/${publishedScalers}`,
+    ],
   },
   {
     module: 'github.com/prometheus-operator/prometheus-operator@v0.94.1',
     sum: 'h1:QEIb2wenPH+SdMN1xMf8l4Pmj00YYXXI6HlbLlQWkww=',
-    folder: 'example/prometheus-operator-crd',
-    files: [publishedCrds.podMonitors],
+    files: [`example/prometheus-operator-crd/${publishedCrds.podMonitors}`],
   },
 ]
 
@@ -44,12 +49,25 @@ export async function installPublishedCrds(env: Environment = process.env): Prom
   const fresh = await mkdtemp(`${folder}.`)
   try {
     for (const source of sources) {
-      const from = join(await download(source, fresh), source.folder)
-      for (const file of source.files) await copyFile(join(from, file), join(fresh, file))
+      const from = await download(source, fresh)
+      for (const file of source.files) await copyFile(join(from, file), join(fresh, basename(file)))
     }
     await rename(fresh, folder)
   } finally {
     await rm(fresh, { recursive: true, force: true })
+  }
+}
+
+/** Makes a cluster know some of these kinds. Throws what kubectl says when it cannot. */
+export async function installCrds(
+  { kubectl }: Pick<ControlPlane, 'kubectl'>,
+  folder: string,
+  ...files: (typeof publishedCrds)[keyof typeof publishedCrds][]
+): Promise<void> {
+  const names = files.flatMap((file) => ['-f', join(folder, file)])
+  for (const command of [['apply'], ['wait', '--for=condition=Established', '--timeout=60s']]) {
+    const { code, stderr } = await kubectl([...command, ...names])
+    if (code !== 0) throw new Error(stderr)
   }
 }
 

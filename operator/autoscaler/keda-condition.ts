@@ -1,0 +1,27 @@
+import type { ScaledObject } from '../channel/children/scaled-object.ts'
+import { isFalse, isTrue, isUnknown } from '../channel/condition-texts.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
+
+/**
+ * What `ScalingActive` says of a channel that KEDA scales: what KEDA itself says of the ScaledObject
+ * (https://keda.sh/docs/latest/reference/scaledobject-spec/). Pure.
+ * @param live the channel's ScaledObject, if there is one
+ */
+export function kedaCondition(
+  live: ScaledObject | undefined,
+  { installed, suspended }: { installed: boolean; suspended: boolean },
+): ConditionText {
+  if (!installed) return isFalse('KEDANotInstalled', 'the cluster knows no ScaledObject')
+  if (live === undefined) return isUnknown('NoScaledObject', 'the ScaledObject has not been created yet')
+  const said = (type: string) => live.status?.conditions?.find((condition) => condition.type === type)
+  const { status = 'Unknown', message = '' } = said('Ready') ?? {}
+  // KEDA writes its conditions before it judges them.
+  if (status === 'Unknown' && message === '')
+    return isUnknown('KEDANotSeen', 'KEDA has not looked at the ScaledObject yet')
+  if (status !== 'True') return { status, reason: 'ScaledObjectNotReady', message: `KEDA says: ${message}` }
+  if (suspended) return isTrue('Suspended', 'the channel is suspended')
+  if (said('Paused')?.status === 'True') return isFalse('Paused', 'somebody has paused the ScaledObject')
+  if (said('Fallback')?.status === 'True')
+    return isFalse('Fallback', 'KEDA cannot read the lag; the fallback holds')
+  return isTrue('ScaledByKEDA', 'the ScaledObject of this channel decides')
+}

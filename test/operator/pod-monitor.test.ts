@@ -1,0 +1,115 @@
+import { beforeAll, expect, it } from 'vitest'
+import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
+import { childName } from '../../operator/channel/names.ts'
+import { podMonitorName } from '../../operator/release/names.ts'
+import { describeOperatorCluster } from '../harness/describe-cluster.ts'
+import { describePart } from '../harness/describe-part.ts'
+import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
+import { until } from '../harness/load.ts'
+import { releaseNamespace } from '../harness/operator.ts'
+import type { RoleProcess } from '../harness/role.ts'
+
+interface PodMonitor {
+  metadata: { uid: string; labels: Record<string, string> }
+  spec: {
+    selector: { matchLabels: Record<string, string> }
+    podMetricsEndpoints: { port: string; path: string }[]
+  }
+}
+
+const channel = `
+apiVersion: carillon.dev/v1alpha1
+kind: NotificationChannel
+metadata: {name: email, namespace: shop}
+spec:
+  type: email
+  providers: [{name: a, type: sandbox}]
+`
+
+/** The PodMonitor of all workers, with the CRD that the Prometheus operator publishes. */
+describePart('crds', (crds) => {
+  describeOperatorCluster((cluster) => {
+    let operator: RoleProcess
+
+    beforeAll(async () => {
+      operator = cluster.startOperator()
+      await operator.ready()
+      await cluster.apply(channel)
+      await cluster.condition('nch/email', 'Ready', 'True')
+    }, 120_000)
+
+    const kubectl = async (...args: string[]) => {
+      const { code, stderr } = await cluster.control.kubectl([...args, '-n', releaseNamespace])
+      if (code !== 0) throw new Error(stderr)
+    }
+    const podMonitor = () => cluster.get<PodMonitor>('podmonitor', podMonitorName, releaseNamespace)
+    const pods = async () => {
+      const name = childName({ namespace: 'shop', name: 'email' })
+      return (await cluster.get<DeploymentObject>('deployment', name, releaseNamespace))!.spec.template
+    }
+
+    it('does without the Prometheus operator, and takes it up when that is installed', async () => {
+      await expect(podMonitor()).rejects.toThrow('the server doesn\'t have a resource type "podmonitor"')
+      await installCrds(cluster.control, crds, publishedCrds.podMonitors)
+      await until(async () => (await podMonitor()) !== undefined, 'there is a PodMonitor')
+      const { spec } = (await podMonitor())!
+      expect(spec).toEqual({
+        selector: {
+          matchLabels: { 'app.kubernetes.io/name': 'carillon', 'app.kubernetes.io/component': 'worker' },
+        },
+        podMetricsEndpoints: [{ port: 'health', path: '/metrics', honorLabels: true }],
+      })
+      const copy = {
+        apiVersion: 'monitoring.coreos.com/v1',
+        kind: 'PodMonitor',
+        metadata: { name: 'copy' },
+        spec,
+      }
+      const { code, stderr } = await cluster.control.kubectl(
+        ['create', '--validate=strict', '--dry-run=server', '-n', releaseNamespace, '-f', '-'],
+        JSON.stringify(copy),
+      )
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    }, 120_000)
+
+    it('selects the pods of workers, and a port that they have', async () => {
+      const { selector, podMetricsEndpoints } = (await podMonitor())!.spec
+      const { metadata, spec } = await pods()
+      expect(metadata?.labels).toMatchObject(selector.matchLabels)
+      const ports = spec!.containers.flatMap((container) => container.ports ?? []).map((port) => port.name)
+      expect(ports).toContain(podMetricsEndpoints[0]!.port)
+    })
+
+    it('repairs the PodMonitor, and leaves the label by which a Prometheus finds it', async () => {
+      await kubectl('label', 'podmonitor', podMonitorName, 'release=prometheus')
+      const wrong = { spec: { podMetricsEndpoints: [{ port: 'wrong' }] } }
+      await kubectl('patch', 'podmonitor', podMonitorName, '--type=merge', '-p', JSON.stringify(wrong))
+      await until(
+        async () => (await podMonitor())?.spec.podMetricsEndpoints[0]?.port === 'health',
+        'the port is ours again',
+      )
+      expect((await podMonitor())?.metadata.labels).toMatchObject({ release: 'prometheus' })
+    }, 120_000)
+
+    it('makes the PodMonitor again that was deleted', async () => {
+      const uid = async () => (await podMonitor())?.metadata.uid
+      const before = await uid()
+      await kubectl('delete', 'podmonitor', podMonitorName)
+      await until(async () => ![undefined, before].includes(await uid()), 'there is another one')
+    }, 120_000)
+
+    it('goes on while the Prometheus operator is taken away, and with it when it is back', async () => {
+      await kubectl('delete', 'crd', 'podmonitors.monitoring.coreos.com')
+      await cluster.apply(channel.replace('spec:', 'spec:\n  topic: {partitions: 5}'))
+      await cluster.condition('nch/email', 'Ready', 'True')
+      await installCrds(cluster.control, crds, publishedCrds.podMonitors)
+      await until(async () => (await podMonitor()) !== undefined, 'there is a PodMonitor again')
+      // Nobody takes the lack of it for a fault.
+      expect(operator.output()).not.toContain('does not know this kind')
+    }, 120_000)
+
+    it('has asked for nothing that its roles do not allow', async () => {
+      expect((await cluster.requests()).filter(({ forbidden }) => forbidden)).toEqual([])
+    })
+  })
+})
