@@ -122,7 +122,11 @@ describePart('crds', (crds) => {
           ])
           return stdout.trim().split('\n').toSorted()
         }
-        const [before, count] = [await versions(), (await cluster.requests()).length]
+        const told = async () =>
+          (await cluster.control.kubectl(['get', 'nch', '-n', 'shop', '-o', 'jsonpath={.items[*].status}']))
+            .stdout
+        const [before, toldBefore] = [await versions(), await told()]
+        const count = (await cluster.requests()).length
         expect(await operator.stop()).toBe(0)
         operator = cluster.startOperator(cluster.login)
         await operator.ready()
@@ -130,6 +134,7 @@ describePart('crds', (crds) => {
           async () => operator.output().includes('Leads') && (await reconciled()) >= 4,
           'all has been looked at',
         )
+        expect(await told()).toBe(toldBefore)
         const writes = (await cluster.requests()).slice(count).filter(isWrite)
         expect(writes.filter(({ resource }) => resource !== 'leases')).toEqual([])
         expect(await versions()).toEqual(before)
