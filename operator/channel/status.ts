@@ -51,8 +51,7 @@ export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOpti
       const conditions = nextConditions(before, texts, { generation, now: clock.now() })
       const status = { observedGeneration: generation, conditions, ...facts }
       if (!(await applied.apply(object, status, signal))) return
-      for (const condition of transitions(before, conditions).filter(isNews))
-        recordEvent(object, transitionEvent(condition))
+      for (const condition of news(before, conditions)) recordEvent(object, transitionEvent(condition))
       const obstacle = newObstacle(before, conditions)
       if (obstacle) recordEvent(object, { ...transitionEvent(obstacle), type: 'Warning' })
     },
@@ -65,9 +64,21 @@ function judgedPart(status: NotificationChannelStatus): NotificationChannelStatu
   return { ...judged, conditions: (judged.conditions ?? []).filter(({ type }) => isJudged(type)) }
 }
 
-/** That all is as it should be is told once, by `Ready`. */
-function isNews({ type, status }: Condition): boolean {
-  return status === 'False' || type === 'Ready'
+/**
+ * The transitions that somebody may want to act on: that all is as it should be is told once, by `Ready`, and what is not, once by the condition that
+ * says it. That workers take a moment to start is no news.
+ */
+function news(before: readonly Condition[], after: readonly Condition[]): Condition[] {
+  const workers = before.find(({ type }) => type === 'WorkersReady')
+  const isStarting = workers === undefined || ['ScaledToZero', 'NoDeployment'].includes(workers.reason)
+  const told = transitions(before, after).filter(
+    ({ type, status, reason }) =>
+      (status === 'False' || type === 'Ready') &&
+      reason !== 'NoDeployment' &&
+      !(isStarting && reason === 'WorkersNotReady'),
+  )
+  const causes = new Set(told.filter(({ type }) => type !== 'Ready').map(({ reason }) => reason))
+  return told.filter(({ type, reason }) => type !== 'Ready' || !causes.has(reason))
 }
 
 /** What has come in the way of the workers, where their status is the one that it was: none ran yet, or enough others do. */
@@ -75,5 +86,7 @@ function newObstacle(before: readonly Condition[], after: readonly Condition[]):
   const find = (conditions: readonly Condition[]) => conditions.find(({ type }) => type === 'WorkersReady')
   const [was, is] = [find(before), find(after)]
   if (is === undefined || was?.status !== is.status || was.reason === is.reason) return undefined
+  // That they are not there, and nothing keeps them, is the end of an obstacle.
+  if (is.reason === 'WorkersNotReady') return undefined
   return is.status === 'False' || isHindered(is) ? is : undefined
 }
