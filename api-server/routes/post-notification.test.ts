@@ -96,6 +96,7 @@ describe('a refused request', () => {
     [{ ...hello, to: [{ user_id: '' }] }, '/to/0/user_id', 'too_short'],
     [{ ...hello, to: [{ user_id: null }] }, '/to/0/user_id', 'wrong_type'],
     [{ ...hello, to: [{ webhook_url: 'ftp://example.com' }] }, '/to/0/webhook_url', 'wrong_format'],
+    [{ ...hello, to: [{ webhook_url: 'https://me:pw@example.com' }] }, '/to/0/webhook_url', 'wrong_format'],
     [{ ...hello, too: [] }, '/too', 'unknown_field'],
     [{ ...hello, 'a/b': 1 }, '/a~1b', 'unknown_field'],
     [{ ...hello, channels: [] }, '/channels', 'too_few'],

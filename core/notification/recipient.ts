@@ -39,9 +39,11 @@ export const recipientSchema = z.strictObject({
   webhook_url: z
     .string()
     .max(2048)
-    .regex(/^https?:\/\/[\x21-\x7e]+$/)
+    .regex(/^https?:\/\/(?![^/?#]*@)[\x21-\x7e]+$/)
     .optional()
-    .describe('The URL that receives a signed POST.'),
+    .describe(
+      'The URL that receives a signed POST. Without a user name or password: the signature says who sends.',
+    ),
 })
 
 export type Recipient = z.infer<typeof recipientSchema>

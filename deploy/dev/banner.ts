@@ -14,7 +14,7 @@ export interface BannerOptions {
   terminal: Terminal
 }
 
-/** Says what runs, where messages go, and three commands that show it. */
+/** Says what runs, where messages go, and up to three commands that show it: those that the channels and templates there are allow. */
 export function printBanner({ catalog, url, mail, logFile, terminal }: BannerOptions): void {
   const { line, style } = terminal
   const heading = (text: string) => line(`\n${style('bold', text)}`)
@@ -24,21 +24,34 @@ export function printBanner({ catalog, url, mail, logFile, terminal }: BannerOpt
   line(`  metrics   ${url}/metrics`)
   line(`  log       ${logFile}`)
   heading('Channels')
-  for (const { resource } of catalog.channels()) {
+  const channels = catalog.channels()
+  if (channels.length === 0) line('  none: there is no manifest of a NotificationChannel that can be used')
+  for (const { resource } of channels) {
     line(`  ${resource.metadata.name.padEnd(10)}${describeChannel(resource, mail)}`)
   }
   heading('Templates')
   for (const { resource } of catalog.templates()) {
     line(`  ${resource.metadata.name.padEnd(15)} ${Object.keys(resource.spec.content).join(', ')}`)
   }
-  heading('Try')
-  for (const { what, command } of tries(url, mail)) line(`  ${style('dim', `# ${what}`)}\n  ${command}`)
+  const welcome = catalog.template('default', 'welcome')?.resource.spec.content ?? {}
+  const types = new Set(channels.map(({ resource }) => resource.spec.type))
+  const possible = tries(url, mail).filter(({ type }) => types.has(type) && welcome[type] !== undefined)
+  if (possible.length > 0) heading('Try')
+  for (const { what, command } of possible) line(`  ${style('dim', `# ${what}`)}\n  ${command}`)
   line('')
 }
 
-function tries(url: string, mail: BannerOptions['mail']): { what: string; command: string }[] {
+interface Try {
+  /** The channel that it needs. */
+  type: 'email' | 'inapp' | 'webhook'
+  what: string
+  command: string
+}
+
+function tries(url: string, mail: BannerOptions['mail']): Try[] {
   return [
     {
+      type: 'email',
       what: mail.caught ? 'a mail; it is caught in the mailbox' : `a mail, through ${mail.host}:${mail.port}`,
       command: send(url, {
         to: [{ email: 'ada@example.com' }],
@@ -47,6 +60,7 @@ function tries(url: string, mail: BannerOptions['mail']): { what: string; comman
       }),
     },
     {
+      type: 'inapp',
       what: 'an in-app message to user123, read back from the inbox',
       command: `${send(url, {
         to: [{ user_id: 'user123' }],
@@ -56,6 +70,7 @@ function tries(url: string, mail: BannerOptions['mail']): { what: string; comman
       })} && sleep 1 && curl -sS ${url}/v1/users/user123/inbox`,
     },
     {
+      type: 'webhook',
       what: 'a signed webhook to a receiver on this machine',
       command: send(url, {
         to: [{ webhook_url: `${url}${webhookPath}` }],
