@@ -32,9 +32,19 @@ export function dryRunBroker(real: Broker, say: (line: string) => void): Broker 
 
   return {
     admin: {
-      ...real.admin,
       lag: (subscriptions) => real.admin.lag(subscriptions),
-      offsetsAt: (points) => real.admin.offsetsAt(points),
+      async offsetsAt(points) {
+        const there = await real.admin.describeTopics(points.map(({ topic }) => topic))
+        const isThere = ({ topic }: { topic: string }) => there.some(({ name }) => name === topic)
+        const made = points
+          .filter((point) => !isThere(point))
+          .flatMap(({ topic }) => changed.get(topic) ?? [])
+        // One that would be made is empty: nothing that is written here gets to it.
+        const beginnings = made.flatMap(({ name: topic, partitions }) =>
+          Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offset: 0 })),
+        )
+        return [...(await real.admin.offsetsAt(points.filter(isThere))), ...beginnings]
+      },
       describeTopics,
       async createTopics(specs) {
         const existing = new Set(

@@ -26,10 +26,13 @@ export interface PlanOptions
  */
 export async function planOperator(options: PlanOptions, signal: AbortSignal): Promise<string[]> {
   const lines = new Set<string>()
-  const conditions = new Map<string, string[]>()
+  /** By object and type: the parts of a status are written apart from each other. */
+  const conditions = new Map<string, Condition>()
   const say = (line: string) => lines.add(line)
-  const status = (object: KubernetesObject & { status?: { conditions?: Condition[] } }) =>
-    conditions.set(nameOf(object), (object.status?.conditions ?? []).filter(isObstacle).map(describe))
+  const status = (object: KubernetesObject & { status?: { conditions?: Condition[] } }) => {
+    for (const condition of object.status?.conditions ?? [])
+      conditions.set(`${nameOf(object)} ${condition.type}`, condition)
+  }
 
   const broker = dryRunBroker(options.broker, say)
   const registry = new Registry()
@@ -51,7 +54,9 @@ export async function planOperator(options: PlanOptions, signal: AbortSignal): P
   )
   const published = await publications(options, broker)
   await operator.stop()
-  const told = [...conditions].flatMap(([name, texts]) => texts.map((text) => `${name} ${text}`))
+  const told = [...conditions]
+    .filter(([, condition]) => isObstacle(condition))
+    .map(([key, { status, reason, message }]) => `${key}=${status} ${reason}: ${message}`)
   // Whoever is looked at twice says the same twice.
   const plan = [...lines, ...published, ...told].toSorted()
   return isComplete ? plan : [...plan, 'Not everything could be looked at: the log says why']
@@ -96,8 +101,4 @@ function isObstacle({ type, status, reason }: Condition): boolean {
   return judgements.has(type)
     ? status !== 'True' && reason !== 'NotChecked'
     : type === 'WorkersReady' && obstacles.has(reason)
-}
-
-function describe({ type, status, reason, message }: Condition): string {
-  return `${type}=${status} ${reason}: ${message}`
 }
