@@ -43,9 +43,16 @@ export async function claimPrefix(
   beforeWrite()
   await applyTopicChanges(broker.admin, planTopics([spec], before.topic).changes)
   const ownership = await Ownership.open({ ...parts, prefix })
+  const refuse = () => {
+    const refusal = prefixRefusal(claim, { install: ownership.install, strangers: [] })
+    if (refusal !== undefined) throw new PrefixRefused(refusal)
+  }
   try {
+    // Somebody else may have written himself down since the look, or does so at this moment: the later one has it.
+    refuse()
     if (ownership.install?.id !== install.id) {
       await ownership.setInstall(install, signal)
+      refuse()
       logger.info({ prefix, install: install.id }, "The prefix of topics is this install's from now on")
     }
     return ownership

@@ -45,6 +45,13 @@ describe('what a channel may have', () => {
     expect(plan(other, mark, true)).toEqual(adopted)
   })
 
+  it('what another namespace began to make, and somebody else made, is of neither', () => {
+    const abroad = creatingMark('bank/old', spec)
+    expect(plan(other, abroad)).toContain('this install did not make it')
+    expect(plan(other, abroad, true)).toEqual(adopted)
+    expect(plan(spec, abroad, true)).toContain('NotificationChannel bank/old')
+  })
+
   it('never what is of another namespace', () => {
     for (const adopts of [false, true])
       expect(plan(spec, { ...created, channel: 'bank/old' }, adopts)).toContain(

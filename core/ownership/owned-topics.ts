@@ -45,10 +45,12 @@ export function planOwnership(
       ])
       continue
     }
-    const former = mark?.channel
-    if (former !== undefined && namespaceOf(former) !== namespaceOf(channel))
-      plan.refusals.push(`topic ${name} was made for NotificationChannel ${former}, of another namespace`)
-    else if (mark !== undefined && (mark.state !== 'creating' || isAs(topic, mark.as)))
+    const isMarked = mark !== undefined && (mark.state !== 'creating' || isAs(topic, mark.as))
+    if (isMarked && namespaceOf(mark.channel) !== namespaceOf(channel))
+      plan.refusals.push(
+        `topic ${name} was made for NotificationChannel ${mark.channel}, of another namespace`,
+      )
+    else if (isMarked)
       plan.marks.push([name, { state: mark.state === 'creating' ? 'created' : mark.state, channel }])
     else if (adopts) plan.marks.push([name, { state: 'adopted', channel }])
     else

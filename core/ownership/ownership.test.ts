@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { MemoryCluster } from '../../test/simulation/memory-broker/cluster.ts'
-import type { Broker, TopicSpec } from '../broker/broker.ts'
+import type { Broker, RecordToProduce, TopicSpec } from '../broker/broker.ts'
 import { installTopicSpecs } from '../broker/topic-specs.ts'
 import { systemClock } from '../clock.ts'
 import { ownershipTopic } from '../notification/topics.ts'
@@ -8,7 +8,7 @@ import { createLogger } from '../observability/logger.ts'
 import { claimPrefix, PrefixRefused } from './claim-prefix.ts'
 import { deleteOwnedTopics, ensureOwnedTopics } from './owned-topics.ts'
 import type { Ownership } from './ownership.ts'
-import { creatingMark, markRecord, type TopicMark } from './records.ts'
+import { creatingMark, installRecord, markRecord, type TopicMark } from './records.ts'
 
 const prefix = 'carillon'
 const us = { id: 'ours', name: 'us' }
@@ -61,6 +61,31 @@ describe('a prefix', () => {
     await broker.producer.produce([{ topic: ownershipTopic(prefix), key: 'x', value: Buffer.from('x') }])
     await expect(claim()).rejects.toThrow(`topic ${ownershipTopic(prefix)} is there`)
     await claim(us, 'unrecorded')
+  })
+
+  it.each<[string, (real: Broker, rival: RecordToProduce) => Partial<Broker>]>([
+    [
+      'before',
+      ({ admin, producer }, rival) => ({
+        admin: {
+          ...admin,
+          async createTopics(specs) {
+            const existing = await admin.createTopics(specs)
+            await producer.produce([rival])
+            return existing
+          },
+        },
+      }),
+    ],
+    [
+      'after',
+      ({ producer }, rival) => ({
+        producer: { produce: (records) => producer.produce([...records, rival]) },
+      }),
+    ],
+  ])('is not claimed where somebody writes himself down a moment %s', async (_when, part) => {
+    broker = { ...broker, ...part(broker, installRecord(prefix, them)) }
+    await expect(claim()).rejects.toThrow('the prefix carillon belongs to another install, them')
   })
 
   it('is claimed by who was interrupted before it had said so', async () => {
