@@ -40,10 +40,9 @@ async function produceGroup<R extends RecordToProduce>(
     const refusal = error instanceof BrokerError ? refusals[error.code] : undefined
     if (refusal === undefined) throw error
     if (refusal === 'no_topic' || group.length === 1) return group.map((record) => ({ record, refusal }))
-    // One of them is too large; which one, only asking for each tells.
-    const each: Refused<R>[] = []
-    for (const record of group) each.push(...(await produceGroup(producer, [record])))
-    return each
+    // One of them is too large; which one, only asking for each tells. All at once: they keep their order, and share their requests.
+    const each = await Promise.all(group.map((record) => produceGroup(producer, [record])))
+    return each.flat()
   }
 }
 

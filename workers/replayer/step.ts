@@ -56,9 +56,8 @@ async function write(producer: Producer, records: readonly RecordToProduce[]): P
   } catch (error) {
     if (!(error instanceof BrokerError && error.code === 'record_too_large')) throw error
     if (records.length === 1) return 1
-    let tooLarge = 0
-    for (const record of records) tooLarge += await write(producer, [record])
-    return tooLarge
+    const each = await Promise.all(records.map((record) => write(producer, [record])))
+    return each.reduce((sum, tooLarge) => sum + tooLarge, 0)
   }
 }
 

@@ -19,7 +19,7 @@ export function createSweeperMetrics(registry: Registry) {
     }),
     heldSince: new Gauge({
       name: 'carillon_topic_refusing_since_seconds',
-      help: 'Since when (Unix time) the oldest delivery waits for a topic that does not take it: the topic is missing, or not ours to write.',
+      help: 'Since when (Unix time) the oldest delivery waits for a topic that does not take it: the topic is missing, not ours to write, or without a leader.',
       labelNames: ['topic'],
       registers,
     }),

@@ -55,9 +55,9 @@ async function hold(topic: string, count = 1, expires = Date.now() + day): Promi
   return deliveries
 }
 
-const release = () =>
+const release = (held = openHeldStore(database.db)) =>
   releaseHeld(
-    openHeldStore(database.db),
+    held,
     { producer: scripted.broker.producer, clock: { now: () => Date.now() } },
     new AbortController().signal,
   )
@@ -90,15 +90,17 @@ it('leaves what waits for a topic that still refuses, and asks it once', async (
   expect((await openHeldStore(database.db).topics()).map(({ topic }) => topic)).toEqual(['missing'])
 })
 
-it('keeps everything when the brokers go away in the middle', async () => {
+it('G5: keeps what is for a topic whose brokers go away in the middle, and writes what is for others', async () => {
   await hold('a', 3)
+  const [free] = await hold('b')
   scripted.refusals.set('a', (records) =>
     records.length > 1 ? new BrokerError('unavailable', 'away') : undefined,
   )
-  await expect(release()).rejects.toThrow('away')
+  expect([...(await release()).keys()]).toEqual(['a'])
+  expect(written()).toContain(free)
   scripted.refusals.clear()
-  await release()
-  expect(written()).toHaveLength(3)
+  expect(await release()).toEqual(new Map())
+  expect(written()).toHaveLength(4)
 })
 
 it('ends what the topic refuses for its size, and drops what is out of time', async () => {
@@ -110,6 +112,16 @@ it('ends what the topic refuses for its size, and drops what is out of time', as
   await release()
   expect(scripted.attempts).not.toContain('b')
   expect(await openHeldStore(database.db).topics()).toEqual([])
+})
+
+it('keeps the record of what is too large until its delivery has ended', async () => {
+  const [large] = await hold('a')
+  scripted.refusals.set('a', new BrokerError('record_too_large', 'too large'))
+  const held = openHeldStore(database.db)
+  const cut = { ...held, failTooLarge: () => Promise.reject(new Error('cut')) }
+  await expect(release(cut)).rejects.toThrow('cut')
+  await release()
+  expect(await rowOf(large!)).toEqual({ status: 'failed', reason: 'too_large' })
 })
 
 it('touches no delivery that a worker has claimed: its record was written before a crash', async () => {

@@ -1,4 +1,4 @@
-import type { Producer } from '../../core/broker/broker.ts'
+import { BrokerError, type Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryRecord, HeldStore } from '../../core/store/held-records.ts'
 import { produceEach } from '../produce-each.ts'
@@ -15,7 +15,7 @@ const patience = 600_000
 
 /**
  * Writes what waits for topics that did not take it, to those that do now. What is written and not struck off when the process ends is written
- * again, and the ledger drops it. Answers for each topic that still refuses since when (milliseconds since the epoch) its oldest record waits.
+ * again, and the ledger drops it. Answers for each topic that still refuses, or whose brokers are away, since when (milliseconds since the epoch) its oldest record waits.
  */
 export async function releaseHeld(
   held: HeldStore,
@@ -25,7 +25,12 @@ export async function releaseHeld(
   await held.dropBefore(new Date(clock.now() - patience))
   const closed = new Map<string, number>()
   for (const { topic, since } of await held.topics()) {
-    if (!(await releaseTopic(held, producer, topic, signal))) closed.set(topic, since.getTime())
+    const taken = await releaseTopic(held, producer, topic, signal).catch((error: unknown) => {
+      // One topic without a leader must keep neither the others nor the rest of the sweep waiting.
+      if (error instanceof BrokerError) return false
+      throw error
+    })
+    if (!taken) closed.set(topic, since.getTime())
   }
   return closed
 }
@@ -42,8 +47,9 @@ async function releaseTopic(
     if (records.length === 0) break
     const refused = await produceEach(producer, records)
     if (refused.some(({ refusal }) => refusal === 'no_topic')) return false
-    await held.strikeOff(records.map(idOf))
+    // Before they are struck off: a crash in between must leave none that waits without a record.
     if (refused.length > 0) await held.failTooLarge(refused.map(({ record }) => idOf(record)))
+    await held.strikeOff(records.map(idOf))
   }
   return true
 }

@@ -64,10 +64,8 @@ export class Sweeper {
       metrics.swept.inc({ status, reason }, more)
       count(status === 'unknown' ? status : reason, more)
     }
-    // Another process may sweep from now on, and then it knows.
-    metrics.heldSince.reset()
     try {
-      await alone(db, async (connection) => {
+      const swept = await alone(db, async (connection) => {
         const { signal } = this.#stopping
         await sweepOverdue(connection, note, signal)
         await this.#release(connection, signal)
@@ -76,6 +74,8 @@ export class Sweeper {
         count('forgotten', forgotten)
         await tellUntold(connection, this.#options, signal)
       })
+      // Whoever sweeps instead knows.
+      if (!swept) metrics.heldSince.reset()
     } finally {
       if (done.size > 0) logger.info(Object.fromEntries(done), 'Swept')
     }
@@ -83,7 +83,10 @@ export class Sweeper {
 
   async #release(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
     const { metrics, logger } = this.#options
-    for (const [topic, since] of await releaseHeld(openHeldStore(db), this.#options, signal)) {
+    const closed = await releaseHeld(openHeldStore(db), this.#options, signal)
+    // Only now: a series that is absent for the length of a round would end an alert.
+    metrics.heldSince.reset()
+    for (const [topic, since] of closed) {
       metrics.heldSince.set({ topic }, since / 1000)
       logger.error({ topic, since: new Date(since) }, 'Deliveries wait for a topic that does not take them')
     }
@@ -109,17 +112,18 @@ export class Sweeper {
   }
 }
 
-/** Runs the work on a connection of its own, unless another process is at such work on this database. */
+/** Runs the work on a connection of its own; false when another process is at such work on this database. */
 async function alone(
   db: Kysely<Database>,
   work: (connection: Kysely<Database>) => Promise<void>,
-): Promise<void> {
-  await db.connection().execute(async (connection) => {
+): Promise<boolean> {
+  return db.connection().execute(async (connection) => {
     const { rows } = await sql<{ mine: boolean }>`
       SELECT pg_try_advisory_lock(${lockKey}::bigint) AS mine`.execute(connection)
-    if (rows[0]?.mine !== true) return
+    if (rows[0]?.mine !== true) return false
     try {
       await work(connection)
+      return true
     } finally {
       // A connection that broke has let go of the lock.
       await sql`SELECT pg_advisory_unlock(${lockKey}::bigint)`.execute(connection).catch(() => {})
