@@ -38,7 +38,7 @@ export type Rendered =
   /** Too much waits to be rendered. */
   | { kind: 'busy' }
 
-/** Milliseconds a delivery waits when the ledger or the broker cannot be reached. */
+/** Milliseconds a delivery waits when the ledger or the broker cannot be reached, and at the most between looks at a claim of another worker. */
 const holdMilliseconds = 1_000
 /** Milliseconds after acceptance within which a template that is gone may come back: one that is deleted and applied again. */
 const templateGrace = 60_000
@@ -93,7 +93,9 @@ export function createDeliver(options: DeliverOptions) {
     if (rendered.kind === 'busy') return { kind: 'park', milliseconds: holdMilliseconds }
     const claimedAt = clock.monotonic()
     const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
-    if (claim.kind === 'busy') return { kind: 'park', milliseconds: claim.milliseconds }
+    // A worker that lost the partition may record its outcome, or give the claim back, long before its lease ends.
+    if (claim.kind === 'busy')
+      return { kind: 'park', milliseconds: Math.min(claim.milliseconds, holdMilliseconds) }
     if (claim.kind === 'missing') {
       logger.error({ delivery: ref.id }, 'Delivery without a row; it is written again')
       await ledger.restore(envelope)
