@@ -54,3 +54,31 @@ it('counts no oftener than is cheap, and once for all who ask together', async (
   expect(await read()).toContain('channel="sms"} 2')
   expect(counted).toBe(2)
 })
+
+it('counts again soon after a database that said nothing for long', async () => {
+  const clock = manualClock()
+  let silent = true
+  const db = new Proxy(database.db, {
+    get(real, name: 'selectFrom') {
+      if (!silent) return real[name].bind(real)
+      clock.advance(32_000)
+      return () => ({
+        select: () => ({ groupBy: () => ({ execute: () => Promise.reject(new Error('away')) }) }),
+      })
+    },
+  })
+  const registry = new Registry()
+  const logger = createLogger({ level: 'ERROR' })
+  registerDeadLetters({
+    registry,
+    db,
+    catalog: staticCatalog({ channels: { email: 'email' } }),
+    clock,
+    logger,
+  })
+  const read = () => registry.getSingleMetricAsString('carillon_dead_letters')
+  expect(await read()).not.toContain('channel=')
+  silent = false
+  clock.advance(30_000)
+  expect(await read()).toContain('channel="email"} 0')
+})

@@ -11,6 +11,8 @@ import type { Database } from '../core/store/schema.ts'
  * two counts the last one is told again.
  */
 const countingShare = 1 / 20
+/** Milliseconds after a count that failed, however long the database took to say nothing: until the next one there are no series. */
+const longestBlind = 30_000
 
 /** Registers how many dead letters there are, read when somebody scrapes. A channel without any has 0; while the database is away
  * all series are absent. */
@@ -37,7 +39,8 @@ export function registerDeadLetters({
       return undefined
     })
     const ended = clock.monotonic()
-    lastsUntil = ended + (ended - begun) / countingShare
+    const pause = (ended - begun) / countingShare
+    lastsUntil = ended + (counts === undefined ? Math.min(pause, longestBlind) : pause)
     gauge.reset()
     if (counts === undefined) return
     for (const { resource } of catalog.channels())
