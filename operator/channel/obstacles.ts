@@ -36,15 +36,23 @@ function obstacleOfPod({ conditions = [], containerStatuses = [] }: V1PodStatus 
   const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
   if (unscheduled !== undefined)
     return { reason: unscheduled.reason ?? 'Unschedulable', message: unscheduled.message ?? '' }
-  return containerStatuses.map(obstacleOfContainer).find((obstacle) => obstacle !== undefined)
+  const changed = Number(new Date(conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? 0))
+  return containerStatuses
+    .map((container) => obstacleOfContainer(container, changed))
+    .find((obstacle) => obstacle !== undefined)
 }
 
 /**
  * A worker that ended and was started again is told as what it will be called a moment later, so that nothing changes to and fro; that goes for an image that is
- * pulled again too.
+ * pulled again too. One that got ready since then, and is not because Kafka is away, did not end for that.
+ * @param changed when the pod's readiness changed last, in milliseconds since the epoch
  */
-function obstacleOfContainer({ ready, state, lastState }: V1ContainerStatus): Obstacle | undefined {
-  if (ready) return undefined
+function obstacleOfContainer(
+  { ready, state, lastState }: V1ContainerStatus,
+  changed: number,
+): Obstacle | undefined {
+  const startedAt = state?.running?.startedAt
+  if (ready || (startedAt !== undefined && changed > Number(new Date(startedAt)))) return undefined
   const ended = state?.terminated ?? lastState?.terminated
   if (ended !== undefined && ended.exitCode !== 0) {
     const { exitCode, reason } = ended

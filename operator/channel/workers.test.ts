@@ -104,6 +104,30 @@ describe('what a pod says', () => {
       ': the worker ended with exit code 78',
     ],
     [
+      'the worker was started again long ago, and has been ready since',
+      pod({
+        conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-11-21T11:00:00Z' }],
+        ...container({
+          state: { running: { startedAt: '2026-11-21T10:00:00Z' } },
+          lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+        }),
+      }),
+      'WorkersNotReady',
+      '',
+    ],
+    [
+      'the worker has been started again, and was not ready since',
+      pod({
+        conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-11-21T11:00:00Z' }],
+        ...container({
+          state: { running: { startedAt: '2026-11-21T11:00:00Z' } },
+          lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+        }),
+      }),
+      'CrashLoopBackOff',
+      ': the worker ended with exit code 137 (OOMKilled)',
+    ],
+    [
       'it is being made',
       pod(container({ state: { waiting: { reason: 'ContainerCreating' } } })),
       'WorkersNotReady',
