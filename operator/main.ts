@@ -86,7 +86,9 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
 
 async function printPlan(settings: Settings<typeof operatorSettings>): Promise<void> {
   // Standard output is for the lines of the plan.
-  const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
+  const logger = createLogger({ level: settings.logLevel, destination: process.stderr }).child({
+    dryRun: true,
+  })
   const connection = new Connection(loadKubeConfig(settings.kubeconfig), clock)
   const kafka = kafkaConnection(settings)
   const broker = openKafkaBroker({ ...kafka, clientId: 'carillon-operator', logger })
