@@ -1,6 +1,7 @@
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { Children } from '../children.ts'
 import type { Platform } from '../platform.ts'
+import { isRefused } from '../runtime/api-error.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
 import type { SecretVersions } from '../secret-versions.ts'
 import { credentialsSecret, secretNames, type SecretObject } from './children/credentials.ts'
@@ -24,6 +25,15 @@ export interface WorkersOptions {
 /** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
 export type UpgradeWait = readonly string[] | undefined
 
+/** What became of a channel's workers, beside what their Deployment says itself. */
+export interface WorkersKept {
+  waitsFor: UpgradeWait
+  /** Why the ScaledObject is refused, by the cluster or by KEDA's own webhook: the workers run all the same. */
+  scalingRefusal: string | undefined
+}
+
+const nothingKept: WorkersKept = { waitsFor: undefined, scalingRefusal: undefined }
+
 /** Makes the workers of a channel, and what belongs to them, what they should be. */
 export function createWorkersKeeper(options: WorkersOptions) {
   const { deployments, budgets, credentials, scaledObjects, platform } = options
@@ -38,21 +48,27 @@ export function createWorkersKeeper(options: WorkersOptions) {
     generation: number,
     found: ReadonlyMap<string, SecretObject> | undefined,
     signal: AbortSignal,
-  ): Promise<UpgradeWait> {
+  ): Promise<WorkersKept> {
     const name = { namespace: platform.namespace, name: childName(channel.metadata) }
     const live = deployments.cache.get(name)
-    if (found === undefined && live === undefined) return undefined
+    if (found === undefined && live === undefined) return nothingKept
     const copy = found && credentialsSecret(channel, found, platform.namespace)
     const held = credentials.cache.get(name)
     const secret = copy ? await credentials.apply(options.secretVersions.stamp(copy, held), signal) : held
     // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
-    if (secret === undefined && secretNames(channel).length > 0) return undefined
+    if (secret === undefined && secretNames(channel).length > 0) return nothingKept
     await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
     const wanted = withGeneration(workerDeployment(channel, platform, secret), generation)
-    const wait = await roll(wanted, live, signal)
+    const waitsFor = await roll(wanted, live, signal)
     // Not before there is something to scale: KEDA would report an error.
-    await ensureScaledObject(channel, signal)
-    return wait
+    const scalingRefusal = await ensureScaledObject(channel, signal).then(
+      () => undefined,
+      (error: unknown) => {
+        if (isRefused(error)) return error.message
+        throw error
+      },
+    )
+    return { waitsFor, scalingRefusal }
   }
 
   async function roll(

@@ -82,7 +82,7 @@ function setUp() {
     claims: createClaims({ channels, catalog: { published: () => new Map() }, writer, prefix: 'p' }),
     ensureWorkers: async () => {
       fail('workers')
-      return undefined
+      return { waitsFor: undefined, scalingRefusal: undefined }
     },
     remove: async () => {},
     platform: { topicPrefix: 'p', namespace: 'system' } as never,

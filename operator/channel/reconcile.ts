@@ -138,9 +138,9 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
       options.deployments.get({ namespace: platform.namespace, name: childName(channel.metadata) })
     try {
       const generation = object.metadata.generation ?? 0
-      const waitsFor = await options.ensureWorkers(channel, generation, secrets, signal)
-      findings.WorkersReady = workersCondition({ deployment: deployment(), pods: podsOf(channel), waitsFor })
-      return { requeueAfter: waitsFor === undefined ? resync : upgradePause }
+      const kept = await options.ensureWorkers(channel, generation, secrets, signal)
+      findings.WorkersReady = workersCondition({ deployment: deployment(), pods: podsOf(channel), ...kept })
+      return { requeueAfter: kept.waitsFor === undefined ? resync : upgradePause }
     } catch (error) {
       if (!isRefused(error)) throw error
       // Trying again at once would be refused again: the channel, or a rule of the cluster, has to change first.

@@ -29,7 +29,7 @@ const forbidden = {
 }
 const none = { replicas: 1, updatedReplicas: 1 }
 const see = (live: DeploymentObject | undefined, waitsFor?: readonly string[], pods: PodObject[] = []) =>
-  workersCondition({ deployment: live, waitsFor, pods })
+  workersCondition({ deployment: live, waitsFor, pods, scalingRefusal: undefined })
 const pod = (status: object, metadata: object = {}): PodObject =>
   keepOfPod({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', ...metadata }, status })
 const container = (more: object) => ({ containerStatuses: [{ name: 'worker', ready: false, ...more }] })
@@ -58,6 +58,15 @@ describe('the condition of the workers', () => {
       status: 'False',
       reason: 'FailedCreate',
       message: 'none of 1 workers is ready: pods "a-" is forbidden: no',
+    })
+  })
+
+  it('goes on with its workers when what would scale them is refused, and says so', () => {
+    const seen = { pods: [], waitsFor: undefined, scalingRefusal: 'denied by the webhook' }
+    expect(workersCondition({ deployment: deployment(done), ...seen })).toEqual({
+      status: 'True',
+      reason: 'ScaledObjectRefused',
+      message: '1 of 1 workers are ready, and nobody scales them: denied by the webhook',
     })
   })
 

@@ -1,6 +1,7 @@
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
+import type { WorkersKept } from './ensure-workers.ts'
 import { obstacleOf, type PodObject } from './obstacles.ts'
 
 export interface WorkerCounts {
@@ -19,15 +20,14 @@ const unhindered = ['ScaledToZero', 'UpgradeWaits', 'SomeWorkersReady', 'Rolling
 export const isHindered = ({ status, reason }: ConditionText) =>
   status === 'True' && !unhindered.includes(reason)
 
-export interface WorkersSeen {
+export interface WorkersSeen extends WorkersKept {
   deployment: DeploymentObject | undefined
   pods: readonly PodObject[]
-  /** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
-  waitsFor: readonly string[] | undefined
 }
 
 /** Whether as many workers run as are wanted, from which template, and what keeps new ones from running. */
-export function workersCondition({ deployment, pods, waitsFor }: WorkersSeen): ConditionText {
+export function workersCondition(seen: WorkersSeen): ConditionText {
+  const { deployment, pods, waitsFor, scalingRefusal } = seen
   if (deployment === undefined) return isFalse('NoDeployment', 'the workers have not been created yet')
   const { desired, ready } = workerCounts(deployment)
   if (desired === 0) return isTrue('ScaledToZero', 'no worker is needed at present')
@@ -48,6 +48,8 @@ export function workersCondition({ deployment, pods, waitsFor }: WorkersSeen): C
     )
   if (obstacle !== undefined)
     return isTrue(obstacle.reason, `${some}, new ones do not get there: ${obstacle.message}`)
+  if (scalingRefusal !== undefined)
+    return isTrue('ScaledObjectRefused', `${some}, and nobody scales them: ${scalingRefusal}`)
   if (ready < desired) return isTrue('SomeWorkersReady', some)
   return isRollingOut(deployment)
     ? isTrue('RollingOut', `${some}; new ones take over`)

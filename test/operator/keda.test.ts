@@ -44,6 +44,20 @@ spec:
   ${more}
 `
 const name = childName({ namespace: 'shop', name: 'keda' })
+/** A rule of the cluster, in place of the webhook by which KEDA itself refuses. */
+const atRest = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: at-rest}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [keda.sh], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [scaledobjects]}]}
+  validations: [{expression: object.spec.minReplicaCount < 2, message: no more than one at rest}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: at-rest}
+spec: {policyName: at-rest, validationActions: [Deny]}
+`
 
 /** KEDA's own resources on a real API server, and a Kafka that asks for a log-in. KEDA itself does not run: what it would write, the test writes. */
 describePart('crds', (crds) => {
@@ -208,6 +222,33 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
         })
         await kedaSays(ready)
         await scaling('ScaledByKEDA')
+      }, 120_000)
+
+      it('says why the ScaledObject is refused, and delivers all the same', async () => {
+        await cluster.apply(atRest)
+        const refuses = async () =>
+          (
+            await cluster.control.kubectl([
+              '-n',
+              releaseNamespace,
+              'patch',
+              'scaledobject',
+              name,
+              '--type=merge',
+              '--dry-run=server',
+              '-p',
+              '{"spec":{"minReplicaCount":2}}',
+            ])
+          ).code !== 0
+        await until(refuses, 'the policy is in force')
+        await cluster.apply(channel('{mode: KEDA, minReplicas: 2}'))
+        const workers = async () => await cluster.condition('nch/keda', 'WorkersReady', 'True')
+        await until(async () => (await workers()).reason === 'ScaledObjectRefused', 'the refusal is told')
+        expect((await workers()).message).toContain('no more than one at rest')
+        await kubectl('delete', 'validatingadmissionpolicybinding,validatingadmissionpolicy', 'at-rest')
+        await until(async () => !(await refuses()), 'the policy is gone')
+        await cluster.apply(channel('{mode: KEDA}'))
+        await until(async () => (await workers()).reason === 'WorkersReady', 'all is well again')
       }, 120_000)
 
       it('repairs both objects, and leaves alone what KEDA adds', async () => {
