@@ -20,7 +20,7 @@ export interface AttemptState {
 }
 
 export interface CircuitVerdict extends Settlement {
-  of: 'provider' | 'destination'
+  of: 'provider' | 'destination' | 'template'
 }
 
 /** What follows an outcome. `retry` and `dead_letter` need a record written after the ledger; `end` ends the delivery. */
@@ -96,7 +96,9 @@ function retry(outcome: NotSent, policy: RetryPolicy, state: AttemptState): Deci
   const last = policy.tiers.at(-1)
   if (last === undefined || counted >= policy.maxAttempts)
     return { next: 'dead_letter', reason: 'retries_exhausted' }
-  const wait = Math.max(outcome.retryAfter ?? 0, circuit?.of === 'destination' ? circuit.openFor : 0)
+  // While that of a provider is open nothing starts.
+  const openFor = circuit === undefined || circuit.of === 'provider' ? 0 : circuit.openFor
+  const wait = Math.max(outcome.retryAfter ?? 0, openFor)
   const covering = policy.tiers.findIndex(({ milliseconds }) => milliseconds >= wait)
   // Also what costs no attempt backs off: a wrong password every 30 s for three days locks accounts.
   const byAttempt = Math.min(attempt - 1, policy.tiers.length - 1)

@@ -37,6 +37,8 @@ export type Rendered =
   | { kind: 'invalid'; detail: string }
   /** Too much waits to be rendered. */
   | { kind: 'busy' }
+  /** Others of the same text ran away, and none is tried before so many milliseconds have passed. */
+  | { kind: 'later'; milliseconds: number }
 
 /** Milliseconds a delivery waits when the ledger or the broker cannot be reached, and at the most between looks at a claim of another worker. */
 const holdMilliseconds = 1_000

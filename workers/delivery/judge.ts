@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
-import type { Message } from '../../core/notification/message.ts'
 import type { Idempotency } from '../../core/providers/provider.ts'
 import { expire, timeLeft } from './deadline.ts'
 import { type CircuitVerdict, decide, type RetryPolicy } from './decide.ts'
+import type { Rendered } from './deliver.ts'
 import type { DestinationPass } from './destinations.ts'
 import { type Judgement, unsent } from './judgement.ts'
 import type { ClaimResult } from './ledger.ts'
@@ -42,6 +42,10 @@ const maxClaims = 3
 const leaseRetry = 1_000
 
 const heldBack = { class: 'not_sent', detail: 'the destination keeps failing, and is left alone' } as const
+const notTried = {
+  class: 'not_sent',
+  detail: 'the template exceeds its limits again and again, and is not tried for now',
+} as const
 
 /** Takes a claimed attempt to what it comes to: what ends it unsent, or what the provider said once there was a slot to call it from. */
 export function createJudge(options: JudgeOptions) {
@@ -49,7 +53,7 @@ export function createJudge(options: JudgeOptions) {
 
   return async function judge(
     work: DeliveryWork,
-    rendered: { kind: 'ok'; message: Message } | { kind: 'invalid'; detail: string },
+    rendered: Exclude<Rendered, { kind: 'busy' }>,
     claim: Claimed,
     leaseEnd: number,
     way: Way,
@@ -66,7 +70,16 @@ export function createJudge(options: JudgeOptions) {
       metrics.limits.throttled.inc({ ...channel, by: 'recipient' })
       return unsent({ next: 'end', status: 'skipped', reason: 'throttled' }, 'the limit of the recipient')
     }
+    if (rendered.kind === 'later') return putOff(ref.attempt, claim, rendered.milliseconds)
     return call(work, rendered.message, claim, leaseEnd, way)
+  }
+
+  /** Until the template is tried again. Not in place, where its recipient's other messages would wait for as long. */
+  function putOff(attempt: number, { uncounted }: Claimed, openFor: number): Judgement {
+    metrics.limits.throttled.inc({ ...channel, by: 'template' })
+    const circuit: CircuitVerdict = { blame: 'outage', openFor, outFor: Infinity, of: 'template' }
+    const state = { attempt, uncounted, idempotency: options.idempotency, circuit }
+    return unsent(decide(notTried, options.policy, state), notTried.detail)
   }
 
   /** What ends an attempt by its claim, or its time. */
@@ -86,7 +99,7 @@ export function createJudge(options: JudgeOptions) {
 
   async function call(
     { envelope, ref }: DeliveryWork,
-    message: Message,
+    message: Extract<Rendered, { kind: 'ok' }>['message'],
     { claim, uncounted }: Claimed,
     leaseEnd: number,
     { place, ...way }: Way,

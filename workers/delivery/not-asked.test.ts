@@ -45,6 +45,28 @@ describe('a delivery of which no provider is asked, or not yet', () => {
     expect([busy.restored, busy.finished, busy.sends]).toEqual([[], [], []])
   })
 
+  it('puts off what others of its template ran away with, uncounted and never in place; only what ran away itself is invalid', async () => {
+    const later = (milliseconds: number) => ({ kind: 'later', milliseconds }) as const
+    const short = scriptedDelivery({ rendered: later(1) })
+    expect(await short.run()).toMatchObject({ kind: 'done' })
+    expect(short.finished).toMatchObject([
+      { status: 'retrying', reason: null, uncounted: true, outcome: null },
+    ])
+    expect(short.produced).toMatchObject([{ topic: topics.retries[0]!.topic }])
+    const long = scriptedDelivery({ rendered: later(30_001) })
+    // The last that is counted.
+    await long.run(recordOf({}, { [header.attempt]: '3' }))
+    expect(long.finished).toMatchObject([{ status: 'retrying', uncounted: true }])
+    expect(long.produced).toMatchObject([
+      { topic: topics.retries[1]!.topic, headers: { [header.attempt]: '4' } },
+    ])
+    // Its first attempt is when the limit of its recipient is asked, and there is only one.
+    const above = scriptedDelivery({ rendered: later(1), admitted: false })
+    await above.run()
+    expect(above.finished).toMatchObject([{ status: 'skipped', reason: 'throttled' }])
+    expect([...short.sends, ...long.sends, ...above.sends]).toEqual([])
+  })
+
   it('leaves a destination alone: for a short time by waiting, for a long one by a retry that is not counted', async () => {
     const held =
       (heldFor: number, outFor = 0) =>

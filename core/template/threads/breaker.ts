@@ -16,12 +16,16 @@ interface State {
   trying: boolean
 }
 
-/** What may be done with a task: try it, wait for a trial that is under way, or say at once that it would end a thread. */
-export type Verdict = 'try' | 'wait' | 'refuse'
+/** What may be done with a task: try it, wait for a trial that is under way, or put it off. */
+export type Verdict =
+  | { kind: 'try' }
+  | { kind: 'wait' }
+  /** No trial comes before so many milliseconds have passed. */
+  | { kind: 'later'; milliseconds: number }
 
 /**
- * Remembers what ended threads again and again, each of them seconds of a lane that others need. After some in a row it is refused for a while; then one is
- * tried, whose end lets all the others through or refuses them for longer.
+ * Remembers what ended threads again and again, each of them seconds of a lane that others need. After some in a row it is put off for a while; then one is
+ * tried, whose end lets all the others through or puts them off for longer.
  */
 export class RunawayBreaker {
   readonly #clock: Pick<Clock, 'monotonic'>
@@ -35,11 +39,12 @@ export class RunawayBreaker {
   /** Every `try` must be told of with {@link ended} or {@link unknown}. */
   enter(key: string): Verdict {
     const state = this.#states.get(key)
-    if (state === undefined || state.failures < run) return 'try'
-    if (this.#clock.monotonic() < state.closedUntil) return 'refuse'
-    if (state.trying) return 'wait'
+    if (state === undefined || state.failures < run) return { kind: 'try' }
+    const milliseconds = state.closedUntil - this.#clock.monotonic()
+    if (milliseconds > 0) return { kind: 'later', milliseconds }
+    if (state.trying) return { kind: 'wait' }
     state.trying = true
-    return 'try'
+    return { kind: 'try' }
   }
 
   /** A task that was tried has ended: well, or by ending its thread. */

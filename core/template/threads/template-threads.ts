@@ -3,6 +3,7 @@ import type { Logger } from '../../observability/logger.ts'
 import type { NotificationTemplate } from '../../resources/template.ts'
 import type { ValidatedData } from '../../resources/variables.ts'
 import type { TemplateProblem } from '../check.ts'
+import { localizedContent } from '../locale.ts'
 import type { Rendered, RenderInput } from '../render.ts'
 import { RunawayBreaker } from './breaker.ts'
 import { type Ended, type Excess, type Job, Lane } from './lane.ts'
@@ -10,6 +11,12 @@ import { type Ended, type Excess, type Job, Lane } from './lane.ts'
 /** Too much is waiting: ask again in a moment. */
 export interface Busy {
   kind: 'busy'
+}
+
+/** What was asked for has led to so many lost threads that it is not tried before so many milliseconds have passed. It may be well itself. */
+export interface Later {
+  kind: 'later'
+  milliseconds: number
 }
 
 /** Milliseconds that a task may take. */
@@ -73,21 +80,18 @@ export class TemplateThreads {
   }
 
   /**
-   * Renders. What takes too much time or memory, twice, is invalid; and so is, for a while and without a try, what its part of the template has
-   * led to several times in a row in the same language.
+   * Renders. What takes too much time or memory, twice, is invalid. When that has happened several times in a row to one text of the template,
+   * all of that text is put off for a while: it may be the data of those few, so it says nothing of the others.
    */
-  async render({ template, ...input }: RenderInput): Promise<Rendered | Busy> {
+  async render({ template, ...input }: RenderInput): Promise<Rendered | Busy | Later> {
     const key = keyOf('render', template, input.revision)
     const part = input.channelType
-    const written = `${key}/${part}/${input.locale ?? ''}`
+    // Not the locale as asked for: whoever sends picks that, and most lead to the same text.
+    const { locale } = localizedContent(template.spec, part, input.locale) ?? { locale: '' }
+    const written = `${key}/${part}/${locale}`
     const verdict = this.#breaker.enter(written)
-    if (verdict === 'wait') return { kind: 'busy' }
-    if (verdict === 'refuse')
-      return {
-        kind: 'invalid',
-        part,
-        detail: `${part}: exceeds its limits again and again, and is not tried for now`,
-      }
+    if (verdict.kind === 'wait') return { kind: 'busy' }
+    if (verdict.kind === 'later') return verdict
     const ended = await this.#run({ key, template, task: { kind: 'render', input } })
     if (ended.kind === 'done' || ended.kind === 'guilty') this.#breaker.ended(written, ended.kind === 'done')
     else this.#breaker.unknown(written)

@@ -48,7 +48,7 @@ export function createLimitMetrics(registry: Registry) {
     }),
     throttled: new Counter({
       name: 'carillon_throttled_total',
-      help: 'Deliveries held back, by whom: provider (it said "too many"), recipient (its limit), destination (it keeps failing).',
+      help: 'Deliveries held back, by whom: provider (it said "too many"), recipient (its limit), destination (it keeps failing), template (it runs away again and again).',
       labelNames: [...channel, 'by'],
       registers,
     }),
