@@ -82,3 +82,25 @@ it('counts again soon after a database that said nothing for long', async () => 
   clock.advance(30_000)
   expect(await read()).toContain('channel="email"} 0')
 })
+
+it('keeps no scrape waiting for a database that is slow', async () => {
+  const clock = manualClock()
+  const counted = Promise.withResolvers<object[]>()
+  const db = new Proxy(database.db, {
+    get: () => () => ({ select: () => ({ groupBy: () => ({ execute: () => counted.promise }) }) }),
+  })
+  const registry = new Registry()
+  registerDeadLetters({
+    registry,
+    db,
+    catalog: staticCatalog({ channels: { email: 'email' } }),
+    clock,
+    logger: createLogger({ level: 'ERROR' }),
+  })
+  const read = () => registry.getSingleMetricAsString('carillon_dead_letters')
+  const early = read()
+  clock.advance(1_000)
+  expect(await early).not.toContain('channel=')
+  counted.resolve([{ tenant: 'default', channel: 'email', count: 3 }])
+  expect(await read()).toContain('channel="email"} 3')
+})

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { Gauge, type Registry } from 'prom-client'
 import type { Catalog } from '../core/catalog/catalog.ts'
-import type { Clock } from '../core/clock.ts'
+import { type Clock, sleep, type Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import { countAllDeadLetters } from '../core/store/dead-letters.ts'
 import type { Database } from '../core/store/schema.ts'
@@ -13,9 +13,11 @@ import type { Database } from '../core/store/schema.ts'
 const countingShare = 1 / 20
 /** Milliseconds after a count that failed, however long the database took to say nothing: until the next one there are no series. */
 const longestBlind = 30_000
+/** Milliseconds that a scrape waits for a count: Prometheus gives up a scrape after ten seconds, with all its series. */
+const longestWait = 1_000
 
 /** Registers how many dead letters there are, read when somebody scrapes. A channel without any has 0; while the database is away
- * all series are absent. */
+ * all series are absent, and while it is slow they tell what was counted last. */
 export function registerDeadLetters({
   registry,
   db,
@@ -26,7 +28,7 @@ export function registerDeadLetters({
   registry: Registry
   db: Kysely<Database>
   catalog: Pick<Catalog, 'channels'>
-  clock: Pick<Clock, 'monotonic'>
+  clock: Pick<Clock, 'monotonic'> & Timers
   logger: Logger
 }): void {
   let lastsUntil = -Infinity
@@ -56,7 +58,10 @@ export function registerDeadLetters({
     async collect() {
       if (counting === undefined && clock.monotonic() >= lastsUntil)
         counting = count().finally(() => (counting = undefined))
-      await counting
+      if (counting === undefined) return
+      const counted = new AbortController()
+      await Promise.race([counting, sleep(clock, longestWait, counted.signal)])
+      counted.abort()
     },
   })
 }

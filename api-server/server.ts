@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { Registry } from 'prom-client'
 import type { Broker } from '../core/broker/broker.ts'
 import type { Catalog } from '../core/catalog/catalog.ts'
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 import type { InstallKeys } from '../core/notification/ids.ts'
 import { registerLag } from '../core/observability/lag-metrics.ts'
 import type { Logger } from '../core/observability/logger.ts'
@@ -50,7 +50,7 @@ export interface ApiOptions {
   logger: Logger
   /** Where the API registers its metrics, and what `/metrics` shows. */
   metrics: Registry
-  clock: Clock
+  clock: Clock & Timers
   /** Cryptographically random. */
   randomBytes: (size: number) => Buffer
   /** False while the process starts or drains: `/readyz` says so. */
