@@ -5,17 +5,18 @@ import {
   type RecordToProduce,
 } from '../core/broker/broker.ts'
 
-/** Why a topic will not take a record, however often it is asked. */
-export type Refusal = 'too_large' | 'no_topic'
+/** Why a topic does not take a record: it never will; not before somebody sees to the topic; or not now, and then it may be in the log. */
+export type Refusal = 'too_large' | 'no_topic' | 'away'
 
 export interface Refused<R> {
   record: R
   refusal: Refusal
+  error: BrokerError
 }
 
 /**
  * Produces records, each topic by itself, so that one which refuses keeps nothing from the others; answers what was refused. Rejects with a
- * BrokerError when the brokers are away: then any of the records may be in the log.
+ * BrokerError when the fault is this client's: it is closed, or too much waits in it.
  */
 export async function produceEach<R extends RecordToProduce>(
   producer: Producer,
@@ -37,19 +38,21 @@ async function produceGroup<R extends RecordToProduce>(
     await producer.produce(group)
     return []
   } catch (error) {
-    const refusal = error instanceof BrokerError ? refusals[error.code] : undefined
+    if (!(error instanceof BrokerError)) throw error
+    const refusal = refusals[error.code]
     if (refusal === undefined) throw error
-    if (refusal === 'no_topic' || group.length === 1) return group.map((record) => ({ record, refusal }))
+    if (refusal !== 'too_large' || group.length === 1)
+      return group.map((record) => ({ record, refusal, error }))
     // One of them is too large; which one, only asking for each tells. All at once: they keep their order, and share their requests.
     const each = await Promise.all(group.map((record) => produceGroup(producer, [record])))
     return each.flat()
   }
 }
 
-/** What does not mend by asking again. */
 const refusals: Partial<Record<BrokerErrorCode, Refusal>> = {
   record_too_large: 'too_large',
   unknown_topic: 'no_topic',
   unauthorized: 'no_topic',
   invalid: 'no_topic',
+  unavailable: 'away',
 }

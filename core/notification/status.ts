@@ -39,7 +39,7 @@ export const reasons = [
   'log_expired',
   'idempotency_conflict',
   'poison',
-  'topic_missing',
+  'topic_unavailable',
   'too_large',
 ] as const
 

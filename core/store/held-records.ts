@@ -20,8 +20,11 @@ export interface HeldStore {
   strikeOff(deliveries: readonly string[]): Promise<void>
   /** Ends deliveries that their topic refuses for their size. */
   failTooLarge(deliveries: readonly string[]): Promise<void>
-  /** Forgets records whose time was over before a point in time. */
-  dropBefore(time: Date): Promise<void>
+  /**
+   * Looks at some records in the order of their deliveries' ids, from beyond `after` or from the beginning, and forgets those whose delivery no
+   * longer waits for its first attempt. Answers the id that it came to; `undefined` at the end.
+   */
+  dropEnded(after: string | undefined): Promise<string | undefined>
 }
 
 export function openHeldStore(db: Kysely<Database>): HeldStore {
@@ -30,11 +33,13 @@ export function openHeldStore(db: Kysely<Database>): HeldStore {
     read: (topic, limit) => readHeld(db, topic, limit),
     strikeOff: (deliveries) => strikeOffHeld(db, deliveries),
     failTooLarge: (deliveries) => failTooLarge(db, deliveries),
-    async dropBefore(time) {
-      await db.deleteFrom('held_records').where('expires_at', '<', time).execute()
-    },
+    dropEnded: (after) => dropEnded(db, after),
   }
 }
+
+/** Records looked at in one statement. */
+const pageSize = 2_000
+const nil = '00000000-0000-0000-0000-000000000000'
 
 /** Keeps records that their topic does not take, and says so of their deliveries. Safe to repeat. */
 export async function holdRecords(db: Kysely<Database>, records: readonly DeliveryRecord[]): Promise<void> {
@@ -57,7 +62,7 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Delive
     await setWaiting(
       transaction,
       records.map(({ delivery }) => delivery),
-      { status: 'queued', reason: 'topic_missing' },
+      { status: 'queued', reason: 'topic_unavailable' },
     )
   })
 }
@@ -110,11 +115,27 @@ async function strikeOffHeld(db: Kysely<Database>, deliveries: readonly string[]
   })
 }
 
+async function dropEnded(db: Kysely<Database>, after = nil): Promise<string | undefined> {
+  const { rows } = await sql<{ visited: number; last: string | null }>`
+    WITH page AS (
+      SELECT delivery_id FROM held_records WHERE delivery_id > ${after}::uuid ORDER BY delivery_id LIMIT ${pageSize}
+    ), dropped AS (
+      DELETE FROM held_records h USING page p WHERE h.delivery_id = p.delivery_id AND NOT EXISTS (
+        SELECT FROM deliveries d WHERE d.id = p.delivery_id AND d.status = 'queued' AND d.attempt = 0
+      )
+    )
+    SELECT count(*) AS visited, (array_agg(delivery_id ORDER BY delivery_id DESC))[1] AS last FROM page`.execute(
+    db,
+  )
+  const { visited, last } = rows[0]!
+  return visited < pageSize ? undefined : last!
+}
+
 /** Of deliveries that nobody has claimed yet. Rows are locked in the order of their ids, as claims lock them. */
 async function setWaiting(
   db: Kysely<Database>,
   deliveries: readonly string[],
-  { status, reason }: { status: 'queued' | 'failed'; reason: 'topic_missing' | 'too_large' | null },
+  { status, reason }: { status: 'queued' | 'failed'; reason: 'topic_unavailable' | 'too_large' | null },
 ): Promise<void> {
   await sql`
     WITH locked AS (

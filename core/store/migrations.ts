@@ -5,6 +5,7 @@ import { deadlines } from './migrations/0003-deadlines.ts'
 import { replays } from './migrations/0004-replays.ts'
 import { untoldChanges } from './migrations/0005-untold-changes.ts'
 import { heldRecords } from './migrations/0006-held-records.ts'
+import { heldByDelivery } from './migrations/0007-held-by-delivery.ts'
 
 /** Every migration in the order in which they run. A released one never changes. */
 export const migrations: Record<string, Migration> = {
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0004-replays': replays,
   '0005-untold-changes': untoldChanges,
   '0006-held-records': heldRecords,
+  '0007-held-by-delivery': heldByDelivery,
 }

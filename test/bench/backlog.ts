@@ -7,6 +7,7 @@ import { catalogTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
 import { planBatch, type PlannableRequest } from '../../workers/planner/plan-batch.ts'
+import { countAcknowledged } from '../../workers/planner/acknowledged.ts'
 import { createOutlet } from '../../workers/planner/outlet.ts'
 import { openPlannerStore } from '../../workers/planner/store.ts'
 
@@ -36,7 +37,12 @@ export async function openBacklog(options: {
   const catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
   const plannerStore = openPlannerStore(store.db)
   const planning = {
-    outlet: createOutlet({ producer: broker.producer, store: plannerStore, clock, logger }),
+    outlet: createOutlet({
+      producer: countAcknowledged(broker.producer),
+      store: plannerStore,
+      clock,
+      logger,
+    }),
     store: plannerStore,
     catalog,
     keys: deriveInstallKeys(randomBytes(32)),

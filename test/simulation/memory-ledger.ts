@@ -38,7 +38,7 @@ export function openMemoryHeldStore(store: MemoryStore, call: Call): HeldStore {
     read: (topic, limit) => call('read held', () => store.readHeld(topic, limit)),
     strikeOff: (deliveries) => call('strike off held', () => store.strikeOffHeld(deliveries)),
     failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
-    dropBefore: (time) => call('drop held', () => store.dropHeldBefore(time)),
+    dropEnded: () => call('drop held', () => store.dropEndedHeld()),
   }
 }
 

@@ -84,7 +84,7 @@ export class MemoryStore {
     for (const record of records) if (!this.held.has(record.delivery)) this.held.set(record.delivery, record)
     this.#setWaiting(
       records.map(({ delivery }) => delivery),
-      { status: 'queued', reason: 'topic_missing' },
+      { status: 'queued', reason: 'topic_unavailable' },
     )
   }
 
@@ -102,9 +102,11 @@ export class MemoryStore {
     this.#setWaiting(deliveries, { status: 'queued', reason: null })
   }
 
-  dropHeldBefore(time: Date): void {
-    for (const { delivery, expiresAt } of this.held.values())
-      if (Date.parse(expiresAt) < time.getTime()) this.held.delete(delivery)
+  dropEndedHeld(): undefined {
+    for (const id of this.held.keys()) {
+      const row = this.deliveries.get(id)
+      if (row?.status !== 'queued' || row.attempt > 0) this.held.delete(id)
+    }
   }
 
   failTooLarge(deliveries: readonly string[]): void {

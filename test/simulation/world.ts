@@ -11,7 +11,7 @@ import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
 import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { Running } from '../../workers/running.ts'
-import { releaseHeld } from '../../workers/sweeper/release.ts'
+import { HeldRelease } from '../../workers/sweeper/release.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { catalogOf } from './catalog-of.ts'
 import { type Link, MemoryCluster } from './memory-broker/cluster.ts'
@@ -204,11 +204,12 @@ export class World {
   async #startSweeper(life: Life): Promise<Running> {
     const { clock, broker } = this.#shared(life)
     const held = openMemoryHeldStore(this.store, this.#storeCall(life.process))
+    const release = new HeldRelease({ producer: broker.producer, clock })
     const stopping = new AbortController()
     const { signal } = stopping
     const sweep = async () => {
       while (!signal.aborted) {
-        await releaseHeld(held, { producer: broker.producer, clock }, signal).catch(() => {})
+        await release.sweep(held, signal).catch(() => {})
         await sleep(clock, sweepInterval, signal)
       }
     }

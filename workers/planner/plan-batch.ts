@@ -76,7 +76,8 @@ async function plan(
   // A batch that is planned again is told of again.
   told.catch(() => {})
   // Records come after the rows they will be claimed by. A crash in between plans again, with the same ids.
-  for (const chunk of chunksOf(keys, accepted, planTrace)) await outlet.write(chunk)
+  // The events go first, so that they tell whether the cluster is there.
+  await outlet.write(chunksOf(keys, accepted, planTrace))
   return { told }
 }
 

@@ -202,3 +202,38 @@ it('ends a delivery that its topic refuses for its size, and no other', async ()
   expect(committed.at(-1)).toMatchObject({ offset: 2 })
   await planner.stop()
 })
+
+it.each(['another channel', 'nothing but its events'])(
+  'G5: keeps what is for a topic without a leader apart, when %s is there to be written',
+  async (beside) => {
+    const { planner, known, accept, pass, topics, committed, refusals, held, asked } = await world()
+    known.add('new')
+    refusals.set('p.shop.new', new BrokerError('unavailable', 'no leader'))
+    accept('new')
+    const after = beside === 'another channel' ? 20 : 0
+    for (let count = 0; count < after; count++) accept('sms')
+    await pass(20_000)
+    expect(topics()).toEqual(Array.from({ length: after }, () => 'p.shop.sms'))
+    expect(held.map(({ topic }) => topic)).toEqual(['p.shop.new'])
+    expect(committed.at(-1)).toMatchObject({ offset: after + 1 })
+    accept('new')
+    await pass(5_000)
+    expect(held).toHaveLength(2)
+    expect(asked('p.shop.new')).toBe(1)
+    await planner.stop()
+  },
+)
+
+it('G5: keeps nothing apart while the whole cluster is away, and plans on when it is back', async () => {
+  const { planner, accept, pass, topics, committed, refusals, held } = await world()
+  for (const topic of ['p.shop.sms', 'p.events']) refusals.set(topic, new BrokerError('unavailable', 'away'))
+  accept('sms')
+  await pass(60_000)
+  expect(held).toEqual([])
+  expect(committed).toEqual([])
+  refusals.clear()
+  await pass(5_000)
+  expect(topics()).toEqual(['p.shop.sms'])
+  expect(committed.at(-1)).toMatchObject({ offset: 1 })
+  await planner.stop()
+})

@@ -10,6 +10,7 @@ import { produceDeadLetter } from '../dead-letter.ts'
 import type { Running } from '../running.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { Source, type Work } from '../source.ts'
+import { countAcknowledged } from './acknowledged.ts'
 import { createOutlet } from './outlet.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
@@ -41,15 +42,16 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
   const waiting: Taken[] = []
   const stopping = new AbortController()
   const giveUp = new AbortController()
+  const producer = countAcknowledged(broker.producer)
   const events = createEventPublisher({
-    producer: broker.producer,
+    producer,
     prefix,
     clock,
     logger,
     metrics: options.metrics.events,
     signal: giveUp.signal,
   })
-  const outlet = createOutlet({ ...options, producer: broker.producer })
+  const outlet = createOutlet({ ...options, producer })
   /** What calls off the waits of requests for a channel, or for a defect of ours to be mended. */
   const aside = new Set<() => void>()
   let working: Promise<void> = Promise.resolve()

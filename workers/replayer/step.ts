@@ -1,11 +1,7 @@
-import {
-  BrokerError,
-  type ConsumedRecord,
-  type Producer,
-  type RecordToProduce,
-} from '../../core/broker/broker.ts'
+import type { ConsumedRecord, Producer, RecordToProduce } from '../../core/broker/broker.ts'
 import { sleep, type Timers } from '../../core/clock.ts'
 import type { SkippedCounts, SkipReason } from '../../core/notification/replay.ts'
+import { produceEach } from '../produce-each.ts'
 import type { createPacer } from './pacer.ts'
 import type { Progress } from './jobs.ts'
 import { advance, isNext } from './positions.ts'
@@ -49,16 +45,9 @@ export function createStep({ producer, pacer, clock, limit, onReplayed, ...optio
 
 /** Answers how many of the records their topic no longer takes: its limit was lowered. */
 async function write(producer: Producer, records: readonly RecordToProduce[]): Promise<number> {
-  if (records.length === 0) return 0
-  try {
-    await producer.produce(records)
-    return 0
-  } catch (error) {
-    if (!(error instanceof BrokerError && error.code === 'record_too_large')) throw error
-    if (records.length === 1) return 1
-    const each = await Promise.all(records.map((record) => write(producer, [record])))
-    return each.reduce((sum, tooLarge) => sum + tooLarge, 0)
-  }
+  const refused = await produceEach(producer, records)
+  for (const { refusal, error } of refused) if (refusal !== 'too_large') throw error
+  return refused.length
 }
 
 export function addSkipped(before: SkippedCounts, more: SkippedCounts): SkippedCounts {

@@ -33,6 +33,7 @@ export async function sweepOverdue(db: Kysely<Database>, note: Note, signal: Abo
   for (let batches = 0; batches < maxBatches && !signal.aborted; batches++) {
     const batch = await endOverdue(db, place)
     note('expired', 'expired', batch.expired)
+    note('expired', 'topic_unavailable', batch.unavailable)
     note('unknown', 'expired', batch.unknown)
     place = batch.last ?? place
     unresolved ??= batch.unresolved ?? undefined
@@ -45,6 +46,8 @@ export async function sweepOverdue(db: Kysely<Database>, note: Note, signal: Abo
 interface Batch {
   visited: number
   expired: number
+  /** Of those that waited for their topic. */
+  unavailable: number
   unknown: number
   last: Place | null
   unresolved: Place | null
@@ -60,14 +63,14 @@ async function endOverdue(db: Kysely<Database>, from: Place): Promise<Batch> {
     ), unfinished AS (
       SELECT id, expires_at FROM visited WHERE status IN ('accepted', 'scheduled', 'queued', 'retrying', 'sending')
     ), locked AS (
-      SELECT d.id, d.status, d.replay_epoch, d.attempt, d.claims FROM deliveries d JOIN unfinished u ON u.id = d.id
+      SELECT d.id, d.status, d.reason, d.replay_epoch, d.attempt, d.claims FROM deliveries d JOIN unfinished u ON u.id = d.id
       WHERE d.status IN ('accepted', 'scheduled', 'queued', 'retrying')
         OR (d.status = 'sending' AND d.lease_until < clock_timestamp() - ${leasePatience}::interval)
       ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
     ), ended AS (
       UPDATE deliveries d SET
         status = CASE l.status WHEN 'sending' THEN 'unknown' ELSE 'expired' END,
-        reason = CASE d.reason WHEN 'topic_missing' THEN d.reason ELSE 'expired' END,
+        reason = CASE WHEN l.status <> 'sending' AND l.reason = 'topic_unavailable' THEN l.reason ELSE 'expired' END,
         due_at = NULL, owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
       FROM locked l WHERE d.id = l.id
     ), interrupted AS (
@@ -83,7 +86,8 @@ async function endOverdue(db: Kysely<Database>, from: Place): Promise<Batch> {
     )
     SELECT
       (SELECT count(*) FROM visited) AS visited,
-      (SELECT count(*) FROM locked WHERE status <> 'sending') AS expired,
+      (SELECT count(*) FROM locked WHERE status <> 'sending' AND reason IS DISTINCT FROM 'topic_unavailable') AS expired,
+      (SELECT count(*) FROM locked WHERE status <> 'sending' AND reason = 'topic_unavailable') AS unavailable,
       (SELECT count(*) FROM locked WHERE status = 'sending') AS unknown,
       (SELECT to_json(last) FROM last) AS last,
       (SELECT to_json(unresolved) FROM unresolved) AS unresolved`.execute(db)

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { BrokerError } from '../../core/broker/broker.ts'
+import { BrokerError, type Producer } from '../../core/broker/broker.ts'
+import { systemClock } from '../../core/clock.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import { failTooLarge, holdRecords, openHeldStore } from '../../core/store/held-records.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
 import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
 import { openLedger } from '../delivery/postgres-ledger.ts'
-import { releaseHeld } from './release.ts'
+import { HeldRelease } from './release.ts'
 
 const day = 86_400_000
 let database: TestDatabase
@@ -55,12 +56,9 @@ async function hold(topic: string, count = 1, expires = Date.now() + day): Promi
   return deliveries
 }
 
+const { signal } = new AbortController()
 const release = (held = openHeldStore(database.db)) =>
-  releaseHeld(
-    held,
-    { producer: scripted.broker.producer, clock: { now: () => Date.now() } },
-    new AbortController().signal,
-  )
+  new HeldRelease({ producer: scripted.broker.producer, clock: systemClock }).sweep(held, signal)
 const rowOf = (id: string) =>
   database.db.selectFrom('deliveries').select(['status', 'reason']).where('id', '=', id).executeTakeFirst()
 const written = () => scripted.produced.map(({ headers }) => headers!['ce_id'])
@@ -68,7 +66,7 @@ const queued = (reason: string | null) => ({ status: 'queued' as DeliveryStatus,
 
 it('writes what waits for a topic once it takes it, in order, as it would have been written', async () => {
   const deliveries = await hold('a', 700)
-  expect(await rowOf(deliveries[0]!)).toEqual(queued('topic_missing'))
+  expect(await rowOf(deliveries[0]!)).toEqual(queued('topic_unavailable'))
   expect(await release()).toEqual(new Map())
   expect(written()).toEqual(deliveries)
   expect(scripted.produced[0]).toMatchObject({ topic: 'a', key: 'k', value: Buffer.from([0, 255, 1]) })
@@ -86,7 +84,7 @@ it('leaves what waits for a topic that still refuses, and asks it once', async (
   expect(Math.abs(closed.get('missing')! - Date.now())).toBeLessThan(60_000)
   expect(scripted.attempts).toEqual(['missing', 'there', 'zoo'])
   expect(written()).toContain(free)
-  expect(await rowOf(waiting!)).toEqual(queued('topic_missing'))
+  expect(await rowOf(waiting!)).toEqual(queued('topic_unavailable'))
   expect((await openHeldStore(database.db).topics()).map(({ topic }) => topic)).toEqual(['missing'])
 })
 
@@ -103,15 +101,56 @@ it('G5: keeps what is for a topic whose brokers go away in the middle, and write
   expect(written()).toHaveLength(4)
 })
 
-it('ends what the topic refuses for its size, and drops what is out of time', async () => {
+it('ends what the topic refuses for its size', async () => {
   const [large] = await hold('a')
   scripted.refusals.set('a', new BrokerError('record_too_large', 'too large'))
   await release()
   expect(await rowOf(large!)).toEqual({ status: 'failed', reason: 'too_large' })
-  await hold('b', 1, Date.now() - day)
-  await release()
-  expect(scripted.attempts).not.toContain('b')
   expect(await openHeldStore(database.db).topics()).toEqual([])
+})
+
+it('forgets what is for deliveries that have ended, more than fit into a statement, and is silent of its topic', async () => {
+  const deliveries = await hold('gone', 2_100)
+  const [waiting] = await hold('missing', 2)
+  for (const topic of ['gone', 'missing'])
+    scripted.refusals.set(topic, new BrokerError('unknown_topic', 'no such topic'))
+  await database.db
+    .updateTable('deliveries')
+    .set({ status: 'cancelled', reason: null })
+    .where('id', 'in', [...deliveries, waiting!])
+    .execute()
+  expect([...(await release()).keys()]).toEqual(['missing'])
+  expect(scripted.attempts).toEqual(['missing'])
+  const left = await database.db.selectFrom('held_records').select('delivery_id').execute()
+  expect(left).toHaveLength(1)
+})
+
+it('asks topics that do not answer at once, and begins with the next ones when the time of a round is over', async () => {
+  const names = Array.from({ length: 120 }, (_, index) => `t${String(index).padStart(3, '0')}`)
+  for (const name of names) {
+    await hold(name)
+    if (name !== 't119') scripted.refusals.set(name, new BrokerError('unavailable', 'no leader'))
+  }
+  let [now, calls] = [0, 0]
+  // As a topic without a leader: each time that some are waited for takes a quarter of a minute.
+  const producer: Producer = {
+    ...scripted.broker.producer,
+    async produce(records) {
+      const call = ++calls
+      await new Promise(setImmediate)
+      if (call === calls) now += 15_000
+      return scripted.broker.producer.produce(records)
+    },
+  }
+  const one = new HeldRelease({ producer, clock: { monotonic: () => now } })
+  const held = openHeldStore(database.db)
+  expect((await one.sweep(held, signal)).size).toBe(100)
+  expect(scripted.attempts).toHaveLength(100)
+  expect(now).toBe(30_000)
+  const closed = await one.sweep(held, signal)
+  expect(scripted.attempts[100]).toBe('t100')
+  expect(scripted.produced.map(({ topic }) => topic)).toEqual(['t119'])
+  expect(closed.size).toBe(119)
 })
 
 it('keeps the record of what is too large until its delivery has ended', async () => {

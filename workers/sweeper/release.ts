@@ -1,57 +1,102 @@
-import { BrokerError, type Producer } from '../../core/broker/broker.ts'
+import type { Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryRecord, HeldStore } from '../../core/store/held-records.ts'
 import { produceEach } from '../produce-each.ts'
 
-export interface ReleaseOptions {
+export interface HeldReleaseOptions {
   producer: Producer
-  clock: Pick<Clock, 'now'>
+  clock: Pick<Clock, 'monotonic'>
 }
 
 /** Records written at once, and writes for one topic in one round. */
 const [batchSize, maxBatches] = [500, 100]
-/** Milliseconds beyond their deadline for which records are kept: by then the sweep has ended their deliveries. */
-const patience = 600_000
+/** Statements in one round that look for records of no use. */
+const maxPages = 100
+/** Topics asked at once: one that refuses costs a second, one without a leader five. */
+const asked = 50
+/** Milliseconds of one round after which no other topic is asked: the rest of the sweep waits. */
+const roundMilliseconds = 20_000
 
 /**
- * Writes what waits for topics that did not take it, to those that do now. What is written and not struck off when the process ends is written
- * again, and the ledger drops it. Answers for each topic that still refuses, or whose brokers are away, since when (milliseconds since the epoch) its oldest record waits.
+ * Writes what waits for topics that did not take it, to those that do now, and forgets what has ended meanwhile. What a round does not come
+ * to, the next one begins with.
  */
-export async function releaseHeld(
-  held: HeldStore,
-  { producer, clock }: ReleaseOptions,
-  signal: AbortSignal,
-): Promise<Map<string, number>> {
-  await held.dropBefore(new Date(clock.now() - patience))
-  const closed = new Map<string, number>()
-  for (const { topic, since } of await held.topics()) {
-    const taken = await releaseTopic(held, producer, topic, signal).catch((error: unknown) => {
-      // One topic without a leader must keep neither the others nor the rest of the sweep waiting.
-      if (error instanceof BrokerError) return false
-      throw error
-    })
-    if (!taken) closed.set(topic, since.getTime())
-  }
-  return closed
-}
+export class HeldRelease {
+  readonly #options: HeldReleaseOptions
+  /** The delivery that the look for records of no use came to. */
+  #place: string | undefined
+  /** The topic that the last round came to. */
+  #last = ''
+  readonly #closed = new Set<string>()
 
-/** Whether the topic takes its records. The first goes alone: a topic that is still missing is to cost one answer. */
-async function releaseTopic(
-  held: HeldStore,
-  producer: Producer,
-  topic: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  for (let batches = 0; batches < maxBatches && !signal.aborted; batches++) {
-    const records = await held.read(topic, batches === 0 ? 1 : batchSize)
-    if (records.length === 0) break
-    const refused = await produceEach(producer, records)
-    if (refused.some(({ refusal }) => refusal === 'no_topic')) return false
+  constructor(options: HeldReleaseOptions) {
+    this.#options = options
+  }
+
+  /**
+   * One round. What is written and not struck off when the process ends is written again, and the ledger drops it. Answers for each topic that
+   * does not take its records since when (milliseconds since the epoch) the oldest waits.
+   */
+  async sweep(held: HeldStore, signal: AbortSignal): Promise<Map<string, number>> {
+    await this.#dropEnded(held, signal)
+    const since = new Map((await held.topics()).map((entry) => [entry.topic, entry.since.getTime()]))
+    const end = this.#options.clock.monotonic() + roundMilliseconds
+    const inTime = () => !signal.aborted && this.#options.clock.monotonic() < end
+    const topics = beginningAfter(this.#last, [...since.keys()])
+    for (let start = 0; start < topics.length && inTime(); start += asked) {
+      const some = topics.slice(start, start + asked)
+      const open = await this.#ask(held, some)
+      while (open.length > 0 && inTime()) {
+        this.#last = open.shift()!
+        await this.#writeAll(held, this.#last, inTime)
+      }
+      if (open.length === 0) this.#last = some.at(-1)!
+    }
+    for (const topic of this.#closed) if (!since.has(topic)) this.#closed.delete(topic)
+    return new Map([...since].filter(([topic]) => this.#closed.has(topic)))
+  }
+
+  async #dropEnded(held: HeldStore, signal: AbortSignal): Promise<void> {
+    for (let pages = 0; pages < maxPages && !signal.aborted; pages++) {
+      this.#place = await held.dropEnded(this.#place)
+      if (this.#place === undefined) return
+    }
+  }
+
+  /** Writes the first record of each topic, and answers the topics that took it: one that refuses is to cost one answer. */
+  async #ask(held: HeldStore, topics: readonly string[]): Promise<string[]> {
+    const first: DeliveryRecord[] = []
+    for (const topic of topics) first.push(...(await held.read(topic, 1)))
+    await this.#write(held, first)
+    return topics.filter((topic) => !this.#closed.has(topic))
+  }
+
+  async #writeAll(held: HeldStore, topic: string, inTime: () => boolean): Promise<void> {
+    for (let batches = 0; batches < maxBatches && inTime(); batches++) {
+      const records = await held.read(topic, batchSize)
+      if (records.length === 0) return
+      await this.#write(held, records)
+      if (this.#closed.has(topic)) return
+    }
+  }
+
+  /** Those of a topic that does not take them stay. */
+  async #write(held: HeldStore, records: readonly DeliveryRecord[]): Promise<void> {
+    const refused = await produceEach(this.#options.producer, records)
+    const closed = refused.filter(({ refusal }) => refusal !== 'too_large')
+    for (const { topic } of records) this.#closed.delete(topic)
+    for (const { record } of closed) this.#closed.add(record.topic)
+    const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large')
     // Before they are struck off: a crash in between must leave none that waits without a record.
-    if (refused.length > 0) await held.failTooLarge(refused.map(({ record }) => idOf(record)))
-    await held.strikeOff(records.map(idOf))
+    if (tooLarge.length > 0) await held.failTooLarge(tooLarge.map(({ record }) => record.delivery))
+    const done = records.filter(({ topic }) => !this.#closed.has(topic))
+    if (done.length > 0) await held.strikeOff(done.map(({ delivery }) => delivery))
   }
-  return true
 }
 
-const idOf = ({ delivery }: DeliveryRecord) => delivery
+/** The topics in order, beginning with the first after this one. */
+function beginningAfter(last: string, topics: readonly string[]): string[] {
+  const sorted = topics.toSorted()
+  const start = sorted.findIndex((topic) => topic > last)
+  return start < 0 ? sorted : [...sorted.slice(start), ...sorted.slice(0, start)]
+}

@@ -133,10 +133,14 @@ describe('G4: a delivery past its deadline', () => {
     expect(JSON.parse(lines[0]!)).toMatchObject({ expired: 2 })
   })
 
-  it('keeps as its reason that its topic is missing, when it waited for that', async () => {
-    const id = await deliver({ reason: 'topic_missing' })
+  it('keeps as its reason that its topic did not take it, when it waited for that, and is counted so', async () => {
+    const id = await deliver({ reason: 'topic_unavailable' })
     await sweeper().sweep()
-    expect(await rowOf(id)).toMatchObject({ status: 'expired', reason: 'topic_missing' })
+    expect(await rowOf(id)).toMatchObject({ status: 'expired', reason: 'topic_unavailable' })
+    const counted = await registry.getSingleMetricAsString('carillon_deliveries_swept_total')
+    expect(counted).toContain('{status="expired",reason="topic_unavailable"} 1')
+    expect(counted).toContain('{status="expired",reason="expired"} 0')
+    expect(JSON.parse(lines[0]!)).toMatchObject({ topic_unavailable: 1 })
   })
 
   it('is left to its worker for two minutes, and for good once it has ended', async () => {
@@ -268,13 +272,13 @@ describe('G4: a delivery whose record has left the log', () => {
       await deliver({ status: 'retrying', expires: day, queued: -hour - minute }),
     ]
     const fresh = await deliver({ expires: day, queued: -minute })
-    const held = await deliver({ expires: day, queued: -2 * hour, reason: 'topic_missing' })
+    const held = await deliver({ expires: day, queued: -2 * hour, reason: 'topic_unavailable' })
     await clean(topics.main)
     await sweeper().sweep()
     for (const id of [queued, retrying])
       expect(await rowOf(id)).toMatchObject({ status: 'expired', reason: 'log_expired' })
     expect(await rowOf(fresh)).toMatchObject(untouched('queued'))
-    expect(await rowOf(held)).toMatchObject({ status: 'queued', reason: 'topic_missing' })
+    expect(await rowOf(held)).toMatchObject({ status: 'queued', reason: 'topic_unavailable' })
   })
 
   it.each([

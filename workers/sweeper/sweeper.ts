@@ -5,7 +5,7 @@ import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
 import type { SweeperMetrics } from './metrics.ts'
 import { type Note, sweepOverdue } from './overdue.ts'
-import { releaseHeld } from './release.ts'
+import { HeldRelease } from './release.ts'
 import { tellUntold, type TellOptions } from './tell.ts'
 import { StrandedWalk, type StrandedWalkOptions } from './stranded.ts'
 
@@ -37,11 +37,13 @@ const lockKey = '7161130679611977582'
 export class Sweeper {
   readonly #options: SweeperOptions
   readonly #stranded: StrandedWalk
+  readonly #held: HeldRelease
   readonly #stopping = new AbortController()
   #working: Promise<void> = Promise.resolve()
 
   constructor(options: SweeperOptions) {
     this.#options = options
+    this.#held = new HeldRelease(options)
     this.#stranded = new StrandedWalk({ ...options, patience: options.patience ?? defaultPatience })
   }
 
@@ -83,7 +85,7 @@ export class Sweeper {
 
   async #release(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
     const { metrics, logger } = this.#options
-    const closed = await releaseHeld(openHeldStore(db), this.#options, signal)
+    const closed = await this.#held.sweep(openHeldStore(db), signal)
     // Only now: a series that is absent for the length of a round would end an alert.
     metrics.heldSince.reset()
     for (const [topic, since] of closed) {

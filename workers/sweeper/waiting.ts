@@ -81,7 +81,7 @@ export async function endStranded(db: Kysely<Database>, options: EndStrandedOpti
         AND (expires_at, id) <= (${to.expires_at}::timestamptz, ${to.id}::uuid)
         AND tenant = ${tenant} AND channel = ${channel}
         AND status IN ('accepted', 'queued', 'retrying') AND updated_at <= ${since}
-        AND (${reason} <> 'log_expired' OR reason IS DISTINCT FROM 'topic_missing')
+        AND (${reason} <> 'log_expired' OR reason IS DISTINCT FROM 'topic_unavailable')
       ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE deliveries d SET status = ${status}, reason = ${reason}, due_at = NULL, updated_at = clock_timestamp()
