@@ -16,6 +16,7 @@ import {
   requestsDeadLettersTopic,
   requestsTopic,
 } from '../../core/notification/topics.ts'
+import { createEventMetrics } from '../../core/events/publisher.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
@@ -25,6 +26,8 @@ import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
+import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
+import { Sweeper } from '../../workers/sweeper/sweeper.ts'
 import type { Running } from '../../workers/running.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
 
@@ -292,12 +295,26 @@ describe('the way of a delivery', () => {
     await expect.poll(() => catalog.channel('shop', 'early')).toBeDefined()
     const [stuck, free] = await Promise.all([send({ channels: ['early'] }), send({})])
     await settled(free, 'simulated')
+    await expect.poll(() => deliveriesOf(stuck)).toHaveLength(1)
     await broker.admin.createTopics(channelTopicSpecs(prefix, early))
-    await expect
-      .poll(async () => (await readAll('made-later')).map(({ headers }) => headers['ce_id']), {
-        timeout: 15_000,
-      })
-      .toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
+    const sweeper = new Sweeper({
+      db: database.db,
+      admin: broker.admin,
+      producer: broker.producer,
+      keys,
+      catalog,
+      prefix,
+      retention: 86_400_000,
+      clock: systemClock,
+      logger,
+      events: createEventMetrics(new Registry()),
+      metrics: createSweeperMetrics(new Registry()),
+    })
+    const written = async () => {
+      await sweeper.sweep()
+      return (await readAll('made-later')).map(({ headers }) => headers['ce_id'])
+    }
+    await expect.poll(written, { timeout: 15_000 }).toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
   }, 30_000)
 
   it('plans a fan-out that is larger than what is written at once', async () => {
