@@ -62,7 +62,7 @@ test('the columns, names and subresources of the contract', () => {
     spec.versions[0]!.additionalPrinterColumns.map((column) => column.name).join(' '),
   ])
   expect(told).toEqual([
-    [['nch'], ['carillon'], 'Type Provider Workers Lag Dead Ready Status Age'],
+    [['nch'], ['carillon'], 'Type Provider Workers Lag Dead Ready Reason Status Age'],
     [['ntpl'], ['carillon'], 'Category Revision Channels Ready Status Age'],
   ])
   expect(crds.map(({ spec }) => spec.versions[0]!.subresources)).toEqual([{ status: {} }, { status: {} }])
