@@ -102,6 +102,28 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       ])
     })
 
+    it('gives the last claim before poison only to who has nothing else under way, and costs nobody a claim before', async () => {
+      const id = await newDelivery()
+      const ledger = worker('a')
+      for (const claim of [1, 2]) {
+        expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim })
+        expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'busy' })
+        await bench.expireLease(id)
+      }
+      for (let round = 0; round < 3; round++)
+        expect(await ledger.claim({ ...ref(id), ...lease })).toEqual({ kind: 'only_alone' })
+      const alone = { ...ref(id), ...lease, alone: true }
+      expect(await ledger.claim(alone)).toMatchObject({ kind: 'claimed', claim: 3 })
+      await ledger.finish(finishEntry(id, { claim: 3, status: 'queued', outcome: 'rate_limited' }))
+      expect(await ledger.claim({ ...ref(id), ...lease })).toEqual({ kind: 'only_alone' })
+      expect(await ledger.claim(alone)).toMatchObject({ kind: 'claimed', claim: 3 })
+      await bench.expireLease(id)
+      // Poison, for which nobody need wait; and another attempt is another matter.
+      expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({ kind: 'claimed', claim: 4 })
+      await bench.expireLease(id)
+      expect(await ledger.claim({ ...ref(id, 2), ...lease })).toMatchObject({ kind: 'claimed', claim: 1 })
+    })
+
     it('does not take its own earlier claim for the new one', async () => {
       const id = await newDelivery()
       const ledger = worker('a')

@@ -175,7 +175,7 @@ export function scriptedDelivery({
       waited += script.slotTakes ?? 0
       return (script.slot?.() ?? true) ? permit : undefined
     }
-    return deliver(work, { enter, free: () => permit.release() }).finally(() => permit.release())
+    return deliver(work, { enter, free: () => permit.release() }, false).finally(() => permit.release())
   }
   return { run, admission, finished, givenUp, restored, produced, sends, told }
 }

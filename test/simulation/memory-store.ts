@@ -5,12 +5,13 @@ import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
 import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
-import type {
-  AttemptRef,
-  ClaimRequest,
-  ClaimResult,
-  Finished,
-  FinishEntry,
+import {
+  type AttemptRef,
+  type ClaimRequest,
+  type ClaimResult,
+  type Finished,
+  type FinishEntry,
+  maxClaims,
 } from '../../workers/delivery/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
 
@@ -140,7 +141,7 @@ export class MemoryStore {
     }
   }
 
-  #claimOne(workerId: string, { leaseMilliseconds, ...ref }: ClaimRequest): ClaimResult {
+  #claimOne(workerId: string, { leaseMilliseconds, alone, ...ref }: ClaimRequest): ClaimResult {
     const row = this.deliveries.get(ref.id)
     if (row === undefined) return { kind: 'missing' }
     const now = this.#clock.now()
@@ -148,8 +149,10 @@ export class MemoryStore {
     const newer = compare(ref, present)
     const left = (row.lease_until?.getTime() ?? 0) - now
     if (newer < 0) return { kind: 'stale' }
+    if (row.status === 'sending' && left > 0) return { kind: 'busy', milliseconds: left }
+    const open = row.status === 'sending' || row.status === 'queued'
+    if (newer === 0 && open && row.claims === maxClaims - 1 && !alone) return { kind: 'only_alone' }
     if (row.status === 'sending') {
-      if (left > 0) return { kind: 'busy', milliseconds: left }
       const lost = this.#attemptOf(present, row.claims)
       if (lost?.outcome === null) Object.assign(lost, { outcome: 'interrupted', finished_at: new Date(now) })
     } else if (newer === 0 && row.status !== 'queued') {

@@ -3,6 +3,7 @@ import {
   commitsWhatItGets,
   givesNothingUp,
   holdsNothing,
+  lastClaimInCompany,
   noEpochGuard,
   noLeaseCheck,
   noLedgerCheck,
@@ -29,6 +30,13 @@ const cases: Case[] = [
     scenario: 'plain success',
     kind: 'crash',
     breaks: 'unexplained duplicate',
+  },
+  {
+    what: 'the last claim is given beside others',
+    mutation: lastClaimInCompany,
+    scenario: 'claimed beside one that kills its worker',
+    kind: 'crash',
+    breaks: 'ended otherwise',
   },
   {
     what: 'nobody waits for the retry record',

@@ -12,6 +12,11 @@ export const noLedgerCheck: Mutation = {
   }),
 }
 
+/** The last claim before poison is given to whoever asks for it. */
+export const lastClaimInCompany: Mutation = {
+  ledger: (ledger) => ({ ...ledger, claim: (request) => ledger.claim({ ...request, alone: true }) }),
+}
+
 /** Retry records and dead letters are handed over, and nobody waits for the acknowledgement. */
 export const noWaitForFollowUps: Mutation = {
   broker: (broker) => ({

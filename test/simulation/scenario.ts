@@ -22,6 +22,8 @@ export interface Scenario {
   /** Milliseconds after which the channel's topic is made; it is there from the start when absent. */
   topicAfter?: number
   vendor: Behaviour
+  /** Whoever sends to this recipient dies of it, in the middle of the call. */
+  deadly?: string
   /** What happens beside the traffic, at a time or at the nth call of a name; `caller` is who makes it, '' at a time. */
   events: (({ at: number } | { call: string; nth: number }) & {
     act: (world: World, caller: string) => void

@@ -16,7 +16,7 @@ const after =
   ({ nth }) =>
     nth <= failures ? failing : takes
 
-const [ada, bob] = ['+15550001', '+15550002']
+const [ada, bob, mallory] = ['+15550001', '+15550002', '+15550003']
 /** Three messages, two of them to one recipient. */
 const few = [
   { at: 0, to: ada },
@@ -223,6 +223,17 @@ export const scenarios: Scenario[] = [
     name: 'claimed ahead when a second worker joins',
     vendor: hanging,
     events: [{ at: 100, act: (world) => world.add('worker 2') }],
+  },
+  {
+    // Its neighbours are in their calls then: they lose two claims to it, and no more.
+    ...base,
+    name: 'claimed beside one that kills its worker',
+    vendor: () => ({ ...takes, milliseconds: 500 }),
+    requests: [mallory, ada, bob, ada, bob].map((to) => ({ at: 0, to })),
+    deadly: mallory,
+    ends: { [mallory]: 'dead_lettered', '*': 'sent' },
+    // One that a crash meets while it is alone has lost its last claim by itself.
+    orElse: ['dead_lettered'],
   },
   {
     ...base,

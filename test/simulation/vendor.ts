@@ -27,6 +27,8 @@ export interface VendorOptions {
   behaviour: Behaviour
   /** Milliseconds since the epoch. */
   started: number
+  /** Is told of each call when it begins. */
+  onCall(delivery: string, process: SimulatedProcess): void
   /** Is told of what the engine must never do. */
   onProblem(problem: string): void
 }
@@ -55,6 +57,7 @@ export class Vendor {
       provider: {
         send: async (_message, context, signal) => {
           this.#checkLease(context, process)
+          this.#options.onCall(context.deliveryUuid, process)
           if (idempotency === 'transaction') return this.#toInbox(context)
           let answer: Answer | undefined
           const answered = process.call(

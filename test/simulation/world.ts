@@ -31,6 +31,8 @@ const session = 3_000
 const restart = 1_000
 /** Milliseconds between rounds of the sweeper. */
 const sweepInterval = 2_000
+/** Milliseconds of a call after which a process dies that dies of it. */
+const deadlyCall = 250
 /** Milliseconds that a freeze lasts: longer than a session and a lease. */
 const freeze = 20_000
 
@@ -94,6 +96,7 @@ export class World {
       idempotency,
       behaviour,
       started: this.time.now(),
+      onCall: (delivery, process) => this.#dieOf(delivery, process),
       onProblem,
     })
     this.topics = channelTopics(prefix, channel.metadata, '', channel.spec.delivery.retryTiers)
@@ -183,6 +186,16 @@ export class World {
   /** Whether a process is frozen, dead or still starting. */
   get disturbed(): boolean {
     return [...this.#lives.values()].some(({ process, running }) => process.state !== 'running' || !running)
+  }
+
+  /** Ends the process that calls for a delivery, if that is one to die of. */
+  #dieOf(delivery: string, process: SimulatedProcess): void {
+    const { deadly } = this.scenario
+    if (deadly === undefined) return
+    if (acceptedOf(this).find((one) => one.delivery === delivery)?.to !== deadly) return
+    this.time.after(deadlyCall, () => {
+      for (const [role, life] of this.#lives) if (life.process === process) this.crash(role)
+    })
   }
 
   #stop(role: string): void {

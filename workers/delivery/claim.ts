@@ -1,11 +1,11 @@
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import type { Database } from '../../core/store/schema.ts'
-import type { AttemptRef, ClaimRequest, ClaimResult } from './ledger.ts'
+import { type AttemptRef, type ClaimRequest, type ClaimResult, maxClaims } from './ledger.ts'
 
 interface ClaimRow {
   id: string
-  verdict: 'claim' | 'busy' | 'settled' | 'stale'
+  verdict: 'claim' | 'only_alone' | 'busy' | 'settled' | 'stale'
   claim: number
   uncounted: number
   cancelled: boolean
@@ -36,16 +36,19 @@ export async function claimBatch(
         ${unique.map(({ id }) => id)}::uuid[],
         ${unique.map(({ replayEpoch }) => replayEpoch)}::int[],
         ${unique.map(({ attempt }) => attempt)}::int[],
-        ${unique.map(({ leaseMilliseconds }) => leaseMilliseconds)}::int[]
-      ) AS t (id, in_epoch, in_attempt, in_lease)
+        ${unique.map(({ leaseMilliseconds }) => leaseMilliseconds)}::int[],
+        ${unique.map(({ alone = false }) => alone)}::bool[]
+      ) AS t (id, in_epoch, in_attempt, in_lease, in_alone)
     ), locked AS (
-      SELECT d.*, i.in_epoch, i.in_attempt, i.in_lease
+      SELECT d.*, i.in_epoch, i.in_attempt, i.in_lease, i.in_alone
       FROM (SELECT * FROM input ORDER BY id) i
       CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE id = i.id FOR UPDATE) d
     ), judged AS (
       SELECT *, CASE
         WHEN (in_epoch, in_attempt) < (replay_epoch, attempt) THEN 'stale'
         WHEN status = 'sending' AND lease_until > clock_timestamp() THEN 'busy'
+        WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) AND status IN ('sending', 'queued')
+          AND claims = ${maxClaims - 1} AND NOT in_alone THEN 'only_alone'
         WHEN status = 'sending' THEN 'claim'
         WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) AND status = 'queued' THEN 'claim'
         WHEN (in_epoch, in_attempt) = (replay_epoch, attempt) THEN 'settled'
@@ -104,6 +107,8 @@ function toResult(row: ClaimRow): ClaimResult {
         uncounted: row.uncounted,
         ...(row.cancelled && { cancelled: true }),
       }
+    case 'only_alone':
+      return { kind: 'only_alone' }
     case 'busy':
       return { kind: 'busy', milliseconds: row.wait }
     case 'settled':

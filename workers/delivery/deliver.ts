@@ -50,7 +50,7 @@ const cancelled = { next: 'end', status: 'cancelled', reason: null } as const
 
 /**
  * Takes one delivery from its record to a recorded outcome and whatever must follow it. Every step may be repeated after a crash. The place is
- * entered with a claim, and freed when nothing more is asked of a provider.
+ * entered with a claim, and freed when nothing more is asked of a provider. `alone` says that nothing else is under way in this worker.
  */
 export function createDeliver(options: DeliverOptions) {
   const { ledger, followUps, tell, logger, metrics, clock, channel } = options
@@ -59,9 +59,12 @@ export function createDeliver(options: DeliverOptions) {
   return async function deliver(
     work: Exclude<Work, { kind: 'unknown_version' }>,
     place: Way['place'],
+    alone: boolean,
   ): Promise<RunResult> {
     try {
-      return work.kind === 'delivery' ? await enter(work, place) : await setAside(work.record, work.detail)
+      return work.kind === 'delivery'
+        ? await enter(work, place, alone)
+        : await setAside(work.record, work.detail)
     } catch (error) {
       // The ledger or the broker is out of reach. The record waits here unfinished, so it cannot be lost.
       logger.warn({ err: error }, 'Delivery held')
@@ -69,12 +72,12 @@ export function createDeliver(options: DeliverOptions) {
     }
   }
 
-  async function enter(work: DeliveryWork, place: Way['place']): Promise<RunResult> {
+  async function enter(work: DeliveryWork, place: Way['place'], alone: boolean): Promise<RunResult> {
     const destination = options.enterDestination(work.envelope)
     const { heldFor, outFor } = destination
     if (heldFor > 0 && mayHold({ openFor: heldFor, outFor })) return { kind: 'park', milliseconds: heldFor }
     try {
-      return await attempt(work, { place, destination })
+      return await attempt(work, { place, destination }, alone)
     } finally {
       destination.release()
     }
@@ -87,14 +90,15 @@ export function createDeliver(options: DeliverOptions) {
     return { kind: 'done' }
   }
 
-  async function attempt(work: DeliveryWork, way: Way): Promise<RunResult> {
+  async function attempt(work: DeliveryWork, way: Way, alone: boolean): Promise<RunResult> {
     const { record, envelope, ref } = work
     if (await isEarly(envelope)) return { kind: 'park', milliseconds: holdMilliseconds }
     // Before the claim, whose lease covers the call and not a wait for others' templates.
     const rendered = await options.render(envelope)
     if (rendered.kind === 'busy') return { kind: 'park', milliseconds: holdMilliseconds }
     const claimedAt = clock.monotonic()
-    const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds })
+    const claim = await ledger.claim({ ...ref, leaseMilliseconds: options.leaseMilliseconds, alone })
+    if (claim.kind === 'only_alone') return { kind: 'alone' }
     // A worker that lost the partition may record its outcome, or give the claim back, long before its lease ends.
     if (claim.kind === 'busy')
       return { kind: 'park', milliseconds: Math.min(claim.milliseconds, holdMilliseconds) }

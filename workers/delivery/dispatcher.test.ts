@@ -153,6 +153,34 @@ describe('G6: Dispatcher', () => {
     expect(dispatcher.running).toBe(0)
   })
 
+  it('runs alone what asks for it, before all that has not begun, and then goes on', async () => {
+    const dispatcher = new Dispatcher({ concurrency: 3, clock })
+    const log: string[] = []
+    const gates = new Map<string, () => void>()
+    const add = (key: string, wants = false) =>
+      dispatcher.enqueue({
+        key,
+        abandoned: () => false,
+        run: async (alone) => {
+          log.push(`${key}${alone ? ' alone' : ''} with ${dispatcher.running - 1}`)
+          if (wants && !alone) return { kind: 'alone' }
+          await new Promise<void>((resolve) => gates.set(key, resolve))
+          return done
+        },
+      })
+    add('a')
+    add('b', true)
+    await expect.poll(() => log).toEqual(['a with 0', 'b with 1'])
+    for (const key of ['c', 'b', 'd']) add(key)
+    gates.get('a')!()
+    await expect.poll(() => gates.has('b')).toBe(true)
+    add('e')
+    expect(log.slice(2)).toEqual(['b alone with 0'])
+    gates.get('b')!()
+    await expect.poll(() => gates.has('d')).toBe(true)
+    expect(log.slice(3)).toEqual(['c with 0', 'd with 1', 'e with 2'])
+  })
+
   it('starts nothing while it may not, and forgets meanwhile what nobody wants any more', async () => {
     let may = false
     let revoked = false

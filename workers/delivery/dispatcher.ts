@@ -3,19 +3,23 @@ import type { Timers } from '../../core/clock.ts'
 /** What became of one run: finished, or to be run again after a while while everything else of the same key waits. */
 export type RunResult =
   /** `told`: what else must be over before the record counts as finished. It holds up no other task. */
-  { kind: 'done'; told?: Promise<void> } | { kind: 'park'; milliseconds: number }
+  | { kind: 'done'; told?: Promise<void> }
+  | { kind: 'park'; milliseconds: number }
+  /** To be run again while nothing else does. */
+  | { kind: 'alone' }
 
 export interface Task {
   /** Tasks of one key run one after another, in the order in which they came. */
   key: string
   /** True when nobody wants the result any more: the task is dropped instead of run. */
   abandoned: () => boolean
-  /** Must not reject. */
-  run: () => Promise<RunResult>
+  /** Must not reject. @param alone whether nothing else runs meanwhile */
+  run: (alone: boolean) => Promise<RunResult>
 }
 
 /**
- * Runs tasks with bounded concurrency, one at a time per key. A parked key leaves its place to others.
+ * Runs tasks with bounded concurrency, one at a time per key. A parked key leaves its place to others. What has to run alone comes before all that
+ * has not begun.
  */
 export class Dispatcher {
   readonly #concurrency: number
@@ -24,6 +28,9 @@ export class Dispatcher {
   /** Every key with waiting tasks; the head of a queue is the task that runs or is parked. */
   readonly #queues = new Map<string, Task[]>()
   #ready: string[] = []
+  /** Keys whose head has to run alone. */
+  readonly #waitingAlone: string[] = []
+  #runsAlone = false
   /** What calls each parked key's wait off. */
   readonly #parked = new Set<() => void>()
   readonly #idle: (() => void)[] = []
@@ -79,23 +86,28 @@ export class Dispatcher {
   }
 
   #fill(): void {
-    while (!this.#stopped && this.#running < this.#concurrency) {
-      const key = this.#ready[0]
-      if (key === undefined) return
+    while (!this.#stopped && !this.#runsAlone) {
+      const alone = this.#waitingAlone.length > 0
+      const keys = alone ? this.#waitingAlone : this.#ready
+      const key = keys[0]
+      if (key === undefined || this.#running >= (alone ? 1 : this.#concurrency)) return
       const task = this.#queues.get(key)?.[0]
       const wanted = task !== undefined && !task.abandoned()
       if (wanted && !this.#mayStart()) return
-      this.#ready.shift()
-      if (wanted) void this.#run(key, task)
+      keys.shift()
+      if (wanted) void this.#run(key, task, alone)
       else if (task !== undefined) this.#next(key)
     }
   }
 
-  async #run(key: string, task: Task): Promise<void> {
+  async #run(key: string, task: Task, alone: boolean): Promise<void> {
     this.#running++
-    const result = await task.run()
+    this.#runsAlone = alone
+    const result = await task.run(alone)
     this.#running--
+    this.#runsAlone = false
     if (result.kind === 'done') this.#next(key)
+    else if (result.kind === 'alone') this.#waitingAlone.push(key)
     else this.#park(key, result.milliseconds)
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
     this.#fill()

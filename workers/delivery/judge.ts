@@ -6,7 +6,7 @@ import { type CircuitVerdict, decide, type RetryPolicy } from './decide.ts'
 import type { Rendered } from './deliver.ts'
 import type { DestinationPass } from './destinations.ts'
 import { type Judgement, unsent } from './judgement.ts'
-import type { ClaimResult } from './ledger.ts'
+import { type ClaimResult, maxClaims } from './ledger.ts'
 import type { DeliveryMetrics } from './metrics.ts'
 import type { createSend } from './send.ts'
 import type { Place } from './slots.ts'
@@ -36,8 +36,6 @@ export interface Way {
   destination: DestinationPass
 }
 
-/** Claims of one attempt without an outcome after which the record counts as one that kills its worker. */
-const maxClaims = 3
 /** Milliseconds until an attempt is made again whose lease would not have covered the call. */
 const leaseRetry = 1_000
 

@@ -29,9 +29,17 @@ export interface AttemptRef {
   attempt: number
 }
 
+/**
+ * Claims of one attempt without an outcome after which its record counts as one that kills its worker. The last of them is given only while nothing else
+ * is under way in the worker: the first may have been lost to another delivery there, but this one was lost to itself.
+ */
+export const maxClaims = 3
+
 export interface ClaimRequest extends AttemptRef {
   /** How long the claim holds: longer than everything that may happen under it. */
   leaseMilliseconds: number
+  /** Whether nothing else is under way in this worker, and nothing begins before this is over. */
+  alone?: boolean
 }
 
 export type ClaimResult =
@@ -40,6 +48,8 @@ export type ClaimResult =
    * cancelled under that one.
    */
   | { kind: 'claimed'; claim: number; uncounted: number; cancelled?: true }
+  /** Only one claim is left before it counts as poison: claim it again while nothing else is under way. */
+  | { kind: 'only_alone' }
   /** Another worker holds it: look again after the wait. */
   | { kind: 'busy'; milliseconds: number }
   /** The outcome of this very attempt is recorded; what had to follow it may be missing. */

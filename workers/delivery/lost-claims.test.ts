@@ -54,6 +54,12 @@ describe('a delivery whose claim is not a fresh one', () => {
     }
   })
 
+  it('waits until nothing else is under way when one claim is left to it', async () => {
+    const { run, sends, finished } = scriptedDelivery({ claim: { kind: 'only_alone' } })
+    expect(await run()).toEqual({ kind: 'alone' })
+    expect([sends, finished]).toEqual([[], []])
+  })
+
   it('gives up on a record whose claims end without an outcome', async () => {
     const { run, sends, finished } = scriptedDelivery({ claim: { kind: 'claimed', claim: 4, uncounted: 0 } })
     await run()

@@ -15,7 +15,7 @@ export function inDeliverySpan(
   const { span, parent } = startProcessing(work.record, { group, first, attributes: attributesOf(work) })
   return inSpan(span, parent, async () => {
     const result = await run()
-    if (result.kind === 'park') span.setAttribute('carillon.parked', true)
+    if (result.kind !== 'done') span.setAttribute('carillon.parked', true)
     return result
   })
 }

@@ -162,10 +162,10 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     dispatcher.enqueue({
       key: delivery.ordering === 'PerRecipient' ? (record.key ?? own) : own,
       abandoned: handle.abandoned,
-      run: async () => {
+      run: async (alone) => {
         const place = slots.begin(handle.abandoned)
         const group = record.topic === topics.main ? topics.group : topics.retryGroup
-        const result = await inDeliverySpan(work, group, () => deliver(work, place))
+        const result = await inDeliverySpan(work, group, () => deliver(work, place, alone))
         place.end(result.kind === 'done')
         pressure.observe()
         // Untold when the wait for it was given up: then the record is read again.
