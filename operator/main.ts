@@ -10,6 +10,7 @@ import type { operatorSettings } from '../core/settings/roles.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { createAutoscalerMetrics } from './autoscaler/metrics.ts'
+import { upgradeBudget } from './channel/upgrade-budget.ts'
 import { planOperator } from './dry-run/plan.ts'
 import { type RunningOperator, startOperator } from './operator.ts'
 import { leaseName } from './release/names.ts'
@@ -60,6 +61,7 @@ export async function operator(settings: Settings<typeof operatorSettings>): Pro
             platform,
             watchNamespaces: settings.watchNamespaces,
             maxReplicas: settings.topicReplicas,
+            upgradeBudget,
             takeOverFrom: settings.takeOverFrom,
             identity,
             clock,

@@ -9,7 +9,7 @@ import type { Logger } from '../core/observability/logger.ts'
 import { LiveWorkers } from '../core/heartbeat/live-workers.ts'
 import { Autoscaler } from './autoscaler/autoscaler.ts'
 import type { AutoscalerMetrics } from './autoscaler/metrics.ts'
-import type { HorizontalPodAutoscaler } from './autoscaler/other-owners.ts'
+import type { HorizontalPodAutoscaler } from './channel/other-owners.ts'
 import { createScalingStatusWriter } from './autoscaler/status.ts'
 import { podAutoscalers } from './kinds.ts'
 import { TemplateThreads } from '../core/template/threads/template-threads.ts'
@@ -34,6 +34,8 @@ export interface OperatorOptions {
   watchNamespaces: readonly string[]
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
+  /** Deployments that an upgrade may have between two releases at a time. */
+  upgradeBudget: number
   /** The id of the install whose prefix this one shall take over. */
   takeOverFrom: string | undefined
   /** Throws when nothing may be written any more. */
@@ -116,6 +118,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       catalog,
       writer,
       watches,
+      podAutoscalers: podAutoscalerCache,
       recordEvent,
     })
     watches.start()

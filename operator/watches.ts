@@ -33,14 +33,14 @@ export class Watches {
     return cache
   }
 
-  /** The same of a kind that the cluster need not know. */
+  /** The same of a kind that the operator can do without: the cluster need not know it, and the role need have no rule for it. */
   addOptional<T extends KubernetesObject>(
     kind: ResourceKind,
     namespaces: readonly string[],
     options: Omit<ListOptions, 'namespace'> = {},
   ): OptionalCache<T> {
     const cache = new OptionalCache<T>()
-    this.#reflect(cache, kind, namespaces, { ...options, onServed: (served) => cache.setServed(served) })
+    this.#reflect(cache, kind, namespaces, { ...options, onServed: (...told) => cache.setServed(...told) })
     return cache
   }
 
@@ -61,7 +61,7 @@ export class Watches {
     for (const reflector of this.#reflectors) reflector.start()
   }
 
-  /** Resolves once every cache holds a whole list; rejects with the signal's reason when that comes first. */
+  /** Resolves once every cache holds a whole list, or is one that can be done without; rejects with the signal's reason when that comes first. */
   async synced(signal: AbortSignal): Promise<void> {
     await unlessAborted(Promise.all(this.#reflectors.map(({ synced }) => synced)), signal)
   }

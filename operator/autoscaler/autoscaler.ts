@@ -7,6 +7,7 @@ import { parseDuration } from '../../core/resources/duration.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
 import type { ScaledObject } from '../channel/children/scaled-object.ts'
 import { childName, manager } from '../channel/names.ts'
+import { type HorizontalPodAutoscaler, otherOwner } from '../channel/other-owners.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { deployments } from '../kinds.ts'
 import type { Api } from '../runtime/api.ts'
@@ -21,7 +22,6 @@ import { Inflow } from './inflow.ts'
 import type { ScalingInputs } from './inputs.ts'
 import type { AutoscalerMetrics } from './metrics.ts'
 import { kedaCondition } from './keda-condition.ts'
-import { type HorizontalPodAutoscaler, otherOwner } from './other-owners.ts'
 import { type ChannelReading, readChannels } from './readings.ts'
 import type { createScalingStatusWriter } from './status.ts'
 import { readWorkers, type WorkersReading } from './workers.ts'
@@ -138,7 +138,7 @@ export class Autoscaler {
         reason: 'Disabled',
         message: 'whoever sets the replicas of the Deployment decides',
       }
-    const owner = otherOwner(deployment, this.#options, { keda: mode === 'KEDA' })
+    const owner = otherOwner(deployment.metadata.name, this.#options, { keda: mode === 'KEDA' })
     if (owner !== undefined)
       return {
         status: 'False',
@@ -147,8 +147,9 @@ export class Autoscaler {
       }
     if (mode === 'KEDA') {
       const { scaledObjects } = this.#options
+      const { served: installed, refusal } = scaledObjects
       const live = scaledObjects.get(nameOf(deployment))
-      return kedaCondition(live, { installed: scaledObjects.served, suspended: channel.spec.suspend })
+      return kedaCondition(live, { installed, refusal, suspended: channel.spec.suspend })
     }
 
     const { api, clock, metrics, logger, namespace, recordEvent } = this.#options

@@ -12,10 +12,17 @@ const scaledObject = (...conditions: Conditions): ScaledObject => ({
   status: { conditions },
 })
 const ready = { type: 'Ready', status: 'True', message: 'ScaledObject is defined correctly' } as const
-const running = { installed: true, suspended: false }
+const running = { installed: true, refusal: undefined, suspended: false }
 
 it.each([
   ['KEDA is not there', undefined, { installed: false }, 'False', 'KEDANotInstalled'],
+  [
+    'the role has no rule for it',
+    undefined,
+    { installed: false, refusal: 'scaledobjects.keda.sh is forbidden' },
+    'Unknown',
+    'ScaledObjectsUnreadable',
+  ],
   ['nothing is made yet', undefined, {}, 'Unknown', 'NoScaledObject'],
   ['KEDA has said nothing', scaledObject(), {}, 'Unknown', 'KEDANotSeen'],
   [

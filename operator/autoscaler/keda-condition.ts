@@ -6,11 +6,14 @@ import type { ConditionText } from '../runtime/conditions.ts'
  * What `ScalingActive` says of a channel that KEDA scales: what KEDA itself says of the ScaledObject
  * (https://keda.sh/docs/latest/reference/scaledobject-spec/). Pure.
  * @param live the channel's ScaledObject, if there is one
+ * @param refusal what the API server says where the operator may not, or cannot, list ScaledObjects
  */
 export function kedaCondition(
   live: ScaledObject | undefined,
-  { installed, suspended }: { installed: boolean; suspended: boolean },
+  { installed, refusal, suspended }: { installed: boolean; refusal: string | undefined; suspended: boolean },
 ): ConditionText {
+  if (refusal !== undefined)
+    return isUnknown('ScaledObjectsUnreadable', `the operator cannot read ScaledObjects: ${refusal}`)
   if (!installed) return isFalse('KEDANotInstalled', 'the cluster knows no ScaledObject')
   if (live === undefined) return isUnknown('NoScaledObject', 'the ScaledObject has not been created yet')
   const said = (type: string) => live.status?.conditions?.find((condition) => condition.type === type)

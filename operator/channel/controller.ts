@@ -10,6 +10,7 @@ import { Children } from '../children.ts'
 import { channels, deployments, disruptionBudgets, pods, scaledObjects, secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api.ts'
+import type { Cache } from '../runtime/cache.ts'
 import { Controller } from '../runtime/controller.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
@@ -29,6 +30,7 @@ import { createClaims } from './claims.ts'
 import { createWorkersKeeper } from './ensure-workers.ts'
 import { channelOf, managedSelector } from './names.ts'
 import { keepOfPod, type PodObject } from './obstacles.ts'
+import { type HorizontalPodAutoscaler, otherOwner } from './other-owners.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { createRemover } from './remove.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
@@ -41,9 +43,13 @@ export interface ChannelControllerOptions {
   ownership: Ownership
   writer: CatalogWriter
   watches: Watches
+  /** Those of the workers' namespace. */
+  podAutoscalers: Cache<HorizontalPodAutoscaler>
   watchNamespaces: readonly string[]
   platform: Platform
   maxReplicas: number
+  /** Deployments that an upgrade may have between two releases at a time. */
+  upgradeBudget: number
   recordEvent: RecordEvent
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
@@ -92,7 +98,10 @@ export function createChannelController(options: ChannelControllerOptions) {
     claims,
     ensureWorkers: createWorkersKeeper({
       ...children,
+      upgradeBudget: options.upgradeBudget,
       knowsScaledObjects: () => cache.scaledObjects.served,
+      otherOwner: (deployment) =>
+        otherOwner(deployment, { ...options, scaledObjects: cache.scaledObjects }, { keda: true }),
       secretVersions,
       platform,
     }),
@@ -135,6 +144,18 @@ export function createChannelController(options: ChannelControllerOptions) {
     })
     for (const children of [cache.deployments, cache.budgets, cache.credentials, cache.scaledObjects])
       children.onChange(({ metadata }) => enqueue(channelOf(metadata.labels)))
+    const scalers: readonly Pick<Cache<HorizontalPodAutoscaler | ScaledObject>, 'has' | 'onChange'>[] = [
+      cache.scaledObjects,
+      options.podAutoscalers,
+    ]
+    for (const scaler of scalers)
+      scaler.onChange((object, previous) => {
+        // What they measure changes often.
+        if (hasSameSpec(object, previous) && scaler.has(object)) return
+        const { name } = object.spec.scaleTargetRef
+        const deployment = cache.deployments.get({ namespace: platform.namespace, name })
+        enqueue(channelOf(deployment?.metadata.labels))
+      })
     cache.pods.onChange((pod, previous) => {
       // A pod changes many times in its life: only what it says of itself is of interest.
       const said = cache.pods.has(pod) ? pod.obstacle : undefined

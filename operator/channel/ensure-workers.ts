@@ -16,9 +16,13 @@ export interface WorkersOptions {
   budgets: Children<KubernetesObject>
   credentials: Children<SecretObject>
   secretVersions: SecretVersions
+  /** Deployments that an upgrade may have between two releases at a time. */
+  upgradeBudget: number
   scaledObjects: Children<ScaledObject>
-  /** Whether the cluster does at present. */
+  /** Whether the cluster does at present, and we may use them. */
   knowsScaledObjects: () => boolean
+  /** Who else scales a Deployment of a channel whose mode is KEDA. */
+  otherOwner: (deployment: string) => string | undefined
   platform: Platform
 }
 
@@ -37,7 +41,11 @@ const nothingKept: WorkersKept = { waitsFor: undefined, scalingRefusal: undefine
 /** Makes the workers of a channel, and what belongs to them, what they should be. */
 export function createWorkersKeeper(options: WorkersOptions) {
   const { deployments, budgets, credentials, scaledObjects, platform } = options
-  const budget = new UpgradeBudget({ deployments: deployments.cache, release: releaseOf(platform) })
+  const budget = new UpgradeBudget({
+    deployments: deployments.cache,
+    release: releaseOf(platform),
+    places: options.upgradeBudget,
+  })
 
   /**
    * @param generation of the channel: another one is an edit by its owner, which waits for no upgrade
@@ -93,11 +101,13 @@ export function createWorkersKeeper(options: WorkersOptions) {
 
   async function ensureScaledObject(channel: NotificationChannel, signal: AbortSignal): Promise<void> {
     if (!options.knowsScaledObjects()) return
-    if (channel.spec.scaling.mode === 'KEDA') {
+    const name = childName(channel.metadata)
+    // Two that scale the same workers work against each other: of the two, ours goes.
+    if (channel.spec.scaling.mode === 'KEDA' && options.otherOwner(name) === undefined) {
       await scaledObjects.apply(scaledObject(channel, platform), signal)
       return
     }
-    const live = scaledObjects.cache.get({ namespace: platform.namespace, name: childName(channel.metadata) })
+    const live = scaledObjects.cache.get({ namespace: platform.namespace, name })
     // One of this name may be somebody else's, where the mode is None.
     if (live !== undefined && channelOf(live.metadata.labels) !== undefined)
       await scaledObjects.delete(live, signal)

@@ -21,7 +21,11 @@ function start() {
   const deployments = new Cache<DeploymentObject>()
   const old = Array.from({ length: upgradeBudget + 2 }, (_, index) => deployment(`nch-${index}`, 'old'))
   for (const each of old) deployments.put(each)
-  return { deployments, old, budget: new UpgradeBudget({ deployments, release: 'new' }) }
+  return {
+    deployments,
+    old,
+    budget: new UpgradeBudget({ deployments, release: 'new', places: upgradeBudget }),
+  }
 }
 
 it('admits no more than the budget at a time, though the watch has not told of any yet', () => {

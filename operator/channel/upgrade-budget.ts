@@ -3,13 +3,15 @@ import { keyOf, nameOf } from '../runtime/resource-kind.ts'
 import { annotation, type DeploymentObject } from './children/deployment.ts'
 import { isRollingOut } from './workers.ts'
 
-/** Deployments that a new release may have between two templates at a time. */
+/** Deployments that a new release may have between two templates at a time: what an operator is given. */
 export const upgradeBudget = 5
 
 export interface UpgradeBudgetOptions {
   deployments: Pick<Cache<DeploymentObject>, 'get' | 'list'>
   /** The release at hand, as the annotation of a Deployment has it. */
   release: string
+  /** Deployments that may be between two templates at a time. */
+  places: number
 }
 
 /**
@@ -35,7 +37,7 @@ export class UpgradeBudget {
     this.#forgetSeen()
     const key = keyOf(nameOf(live))
     const rolling = this.#rolling()
-    if (!mustGo && rolling.length >= upgradeBudget && !this.#admitted.has(key)) return rolling
+    if (!mustGo && rolling.length >= this.#options.places && !this.#admitted.has(key)) return rolling
     this.#admitted.set(key, live)
     return 'admitted'
   }

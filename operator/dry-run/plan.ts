@@ -5,6 +5,7 @@ import { readCatalog } from '../../core/catalog/reader.ts'
 import { catalogTopic } from '../../core/notification/topics.ts'
 import type { Condition } from '../../core/resources/condition.ts'
 import { createAutoscalerMetrics } from '../autoscaler/metrics.ts'
+import { channels, templates } from '../kinds.ts'
 import { type OperatorOptions, startOperator } from '../operator.ts'
 import { Api } from '../runtime/api.ts'
 import type { Requests } from '../runtime/connection.ts'
@@ -14,8 +15,13 @@ import { unlessAborted } from '../runtime/unless-aborted.ts'
 import { dryRunBroker } from './broker.ts'
 import { DryRunConnection } from './connection.ts'
 
+type Conditioned = KubernetesObject & { status?: { conditions?: Condition[] } }
+
 export interface PlanOptions
-  extends Omit<OperatorOptions, 'api' | 'beforeWrite' | 'identity' | 'metrics' | 'autoscalerMetrics'> {
+  extends Omit<
+    OperatorOptions,
+    'api' | 'beforeWrite' | 'upgradeBudget' | 'identity' | 'metrics' | 'autoscalerMetrics'
+  > {
   connection: Requests
 }
 
@@ -28,11 +34,18 @@ export async function planOperator(options: PlanOptions, signal: AbortSignal): P
   const lines = new Set<string>()
   /** By object and type: the parts of a status are written apart from each other. */
   const conditions = new Map<string, Condition>()
+  const live = new Api(options.connection)
   const say = (line: string) => lines.add(line)
-  const status = (object: KubernetesObject & { status?: { conditions?: Condition[] } }) => {
+  const status = (object: Conditioned) => {
     for (const condition of object.status?.conditions ?? [])
       conditions.set(`${nameOf(object)} ${condition.type}`, condition)
   }
+
+  // What stays as it was is not written anew.
+  const scopes = options.watchNamespaces.map((namespace) => ({ namespace }))
+  for (const scope of scopes.length === 0 ? [{}] : scopes)
+    for (const kind of [channels, templates])
+      for (const object of (await live.list<Conditioned>(kind, scope, signal)).items) status(object)
 
   const broker = dryRunBroker(options.broker, say)
   const registry = new Registry()
@@ -42,6 +55,8 @@ export async function planOperator(options: PlanOptions, signal: AbortSignal): P
       api: new Api(new DryRunConnection(options.connection, { say, status })),
       broker,
       beforeWrite: () => {},
+      // All of them are told, and nothing rolls.
+      upgradeBudget: Infinity,
       identity: randomUUID(),
       metrics: createControllerMetrics(registry, options.clock),
       autoscalerMetrics: createAutoscalerMetrics(registry),
@@ -94,11 +109,11 @@ function nameOf({
 
 /** Judgements that stop a resource from being carried out; that its workers do not run yet is not one. */
 const judgements = new Set(['Accepted', 'CredentialsReady', 'TopicsReady', 'Valid'])
-/** Of the workers: what the API server refuses, and what waits for others. */
-const obstacles = new Set(['WorkersRefused', 'UpgradeWaits'])
+/** Of the workers: what the API server refuses. */
+const refusals = new Set(['WorkersRefused', 'ScaledObjectRefused'])
 
 function isObstacle({ type, status, reason }: Condition): boolean {
   return judgements.has(type)
     ? status !== 'True' && reason !== 'NotChecked'
-    : type === 'WorkersReady' && obstacles.has(reason)
+    : type === 'WorkersReady' && refusals.has(reason)
 }

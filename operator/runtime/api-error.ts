@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The role lacks a rule, or an admission rule refuses: the message says which. */
+export const isForbidden = (error: unknown): error is ApiError =>
+  error instanceof ApiError && error.status === 403
 export const isNotFound = (error: unknown) => error instanceof ApiError && error.status === 404
 /** Somebody else wrote since we read, or made what we wanted to make. */
 export const isConflict = (error: unknown) => error instanceof ApiError && error.status === 409

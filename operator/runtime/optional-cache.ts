@@ -3,23 +3,30 @@ import type { KubernetesObject } from './resource-kind.ts'
 
 /**
  * The objects of a kind that comes with something else, such as KEDA, which may be installed later, or removed. Empty while the cluster does not know the
- * kind.
+ * kind, or our role has no rule for it.
  */
 export class OptionalCache<T extends KubernetesObject> extends Cache<T> {
   readonly #listeners: (() => void)[] = []
   #served = false
+  #refusal: string | undefined
 
-  /** Whether the cluster knows the kind, as far as it was last seen. */
+  /** Whether the kind could be listed when that was last tried. */
   get served(): boolean {
     return this.#served
   }
 
-  /** Is told when the cluster has begun to know the kind, or knows it no more. */
+  /** Why not, in the words of the API server; undefined where the cluster does not know the kind. */
+  get refusal(): string | undefined {
+    return this.#refusal
+  }
+
+  /** Is told when `served` has changed. */
   onServed(listener: () => void): void {
     this.#listeners.push(listener)
   }
 
-  setServed(served: boolean): void {
+  setServed(served: boolean, refusal?: string): void {
+    this.#refusal = refusal
     if (served === this.#served) return
     this.#served = served
     for (const listener of this.#listeners) listener()

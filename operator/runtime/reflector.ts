@@ -1,7 +1,7 @@
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { Api, ListOptions } from './api.ts'
-import { ApiError, isGone, isNotFound } from './api-error.ts'
+import { ApiError, isForbidden, isGone, isNotFound } from './api-error.ts'
 import type { Cache } from './cache.ts'
 import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
 
@@ -11,8 +11,12 @@ export interface ReflectorOptions<T extends KubernetesObject> extends ListOption
   cache: Cache<T>
   /** What of an object the cache is to hold; all of it when absent. */
   keep?: (object: T) => T
-  /** Is told whether the API server knows the kind: the cache is whole, and empty, while it does not. Without it that is a failure. */
-  onServed?: (served: boolean) => void
+  /**
+   * Is told whether the kind can be followed. The cache is whole, and empty, while the API server does not know it or our role has no rule for it;
+   * without this that is a failure.
+   * @param refusal what the API server says of a kind that it may well know
+   */
+  onServed?: (served: boolean, refusal?: string) => void
   clock: Clock & Timers
   logger: Logger
 }
@@ -34,13 +38,14 @@ export class Reflector<T extends KubernetesObject> {
   readonly #synced = Promise.withResolvers<void>()
   readonly #stopping = new AbortController()
   #resourceVersion: string | undefined
+  #warned: string | undefined
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options
   }
 
-  /** Resolves once the cache holds a whole list. Never while the API server stays away. */
+  /** Resolves once the cache holds a whole list, or the API server has refused one that we can do without. Never while it stays away. */
   get synced(): Promise<void> {
     return this.#synced.promise
   }
@@ -67,15 +72,20 @@ export class Reflector<T extends KubernetesObject> {
         error = caught
       }
       if (signal.aborted) return
-      if (isNotFound(error) && this.#options.onServed !== undefined) {
+      if (this.#options.onServed !== undefined && (isNotFound(error) || isForbidden(error))) {
         this.#resourceVersion = undefined
-        this.#replace([], false)
+        this.#options.cache.replace([], this.#options.namespace)
+        if (isForbidden(error)) this.#warnOnce(error.message)
+        this.#tell(false, isForbidden(error) ? error.message : undefined)
         failures = 0
         await sleep(clock, unknownPause, signal)
         continue
       }
       const wasHealthy = clock.monotonic() - opened >= healthyWatch
       failures = wasHealthy ? 0 : failures + 1
+      // A list that fails for another reason, such as a webhook of the kind's that is down, keeps nobody waiting who can do without.
+      if (this.#options.onServed && this.#resourceVersion === undefined && error instanceof ApiError)
+        this.#tell(false, error.message)
       if (error !== undefined) {
         // A kind that comes again is another one.
         if (isGone(error) || isNotFound(error)) this.#resourceVersion = undefined
@@ -88,17 +98,26 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #list(signal: AbortSignal): Promise<string> {
-    const { api, kind } = this.#options
+    const { api, kind, cache, namespace, keep } = this.#options
     const { items, resourceVersion } = await api.list<T>(kind, this.#options, signal)
-    this.#replace(items, true)
+    cache.replace(keep ? items.map(keep) : items, namespace)
+    this.#tell(true)
     return resourceVersion
   }
 
-  #replace(items: readonly T[], served: boolean): void {
-    const { cache, namespace, keep, onServed } = this.#options
-    cache.replace(keep ? items.map(keep) : items, namespace)
-    onServed?.(served)
+  #tell(served: boolean, refusal?: string): void {
+    this.#options.onServed?.(served, refusal)
     this.#synced.resolve()
+  }
+
+  #warnOnce(message: string): void {
+    if (message === this.#warned) return
+    this.#warned = message
+    const { kind, logger } = this.#options
+    logger.warn(
+      { kind: kind.kind, refusal: message },
+      'The role of the operator has no rule for this kind: what needs it is left out',
+    )
   }
 
   async #watch(resourceVersion: string, opened: () => void, signal: AbortSignal): Promise<void> {

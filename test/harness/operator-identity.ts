@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path'
 import { type PolicyRule, releaseRules, servedRules } from '../../operator/release/roles.ts'
 import type { ControlPlane } from './kubernetes/control-plane.ts'
 
-const account = 'carillon-operator'
+/** The service account, and its roles. */
+export const account = 'carillon-operator'
 
 export interface OperatorIdentity {
   /** As the audit log names it. */

@@ -224,6 +224,19 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
         await scaling('ScaledByKEDA')
       }, 120_000)
 
+      it('steps back from a HorizontalPodAutoscaler of somebody else, until that is gone', async () => {
+        await kubectl('autoscale', 'deployment', name, '--name=elsewhere', '--max=3')
+        expect(await cluster.condition('nch/keda', 'ScalingActive', 'False')).toMatchObject({
+          reason: 'AnotherOwner',
+          message: 'HorizontalPodAutoscaler elsewhere sets the replicas too; nothing is changed',
+        })
+        await until(async () => (await live()) === undefined, 'the ScaledObject is gone')
+        await kubectl('delete', 'hpa', 'elsewhere')
+        await until(async () => (await live()) !== undefined, 'there is a ScaledObject again')
+        await kedaSays(ready)
+        await scaling('ScaledByKEDA')
+      }, 120_000)
+
       it('says why the ScaledObject is refused, and delivers all the same', async () => {
         await cluster.apply(atRest)
         const refuses = async () =>

@@ -1,5 +1,4 @@
-import type { ScaledObject } from '../channel/children/scaled-object.ts'
-import type { DeploymentObject } from '../channel/children/deployment.ts'
+import type { ScaledObject } from './children/scaled-object.ts'
 import type { Cache } from '../runtime/cache.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
 
@@ -17,7 +16,7 @@ export interface Scalers {
  * and the HorizontalPodAutoscaler that KEDA makes of it are no strangers where the channel asks for KEDA.
  */
 export function otherOwner(
-  { metadata: { name } }: DeploymentObject,
+  name: string,
   { podAutoscalers, scaledObjects }: Scalers,
   { keda }: { keda: boolean },
 ): string | undefined {
