@@ -10,6 +10,7 @@ import {
   revisionOf,
   syncedRecord,
 } from '../core/catalog/records.ts'
+import type { NotificationChannel } from '../core/resources/channel.ts'
 
 export interface CatalogWriterOptions {
   producer: Producer
@@ -36,6 +37,14 @@ export class CatalogWriter {
   foreignSource(key: string): string | undefined {
     const entry = this.#options.catalog.published().get(key)
     return entry === undefined || entry.source === source ? undefined : entry.source
+  }
+
+  /** The channel of this name as it was published last, from here. */
+  channel({ namespace, name }: NotificationChannel['metadata']): NotificationChannel | undefined {
+    const entry = this.#options.catalog.published().get(`NotificationChannel/${namespace}/${name}`)
+    return entry?.source === source && entry.resource.kind === 'NotificationChannel'
+      ? entry.resource
+      : undefined
   }
 
   /**

@@ -5,6 +5,7 @@ import { type OpenCatalog, openCatalog } from '../core/catalog/reader.ts'
 import type { Clock, Timers } from '../core/clock.ts'
 import { catalogTopic, workersTopic } from '../core/notification/topics.ts'
 import { claimPrefix } from '../core/ownership/claim-prefix.ts'
+import type { Ownership } from '../core/ownership/ownership.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import { LiveWorkers } from '../core/heartbeat/live-workers.ts'
 import { Autoscaler } from './autoscaler/autoscaler.ts'
@@ -76,16 +77,10 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     const claim = { prefix, replicas, install, takeOverFrom }
     const ownership = await claimPrefix(claim, options, signal)
     started.push(() => ownership.close())
-    const isTaken = () => ownership.install?.id !== install.id
-    const taken = () => new Error(`the prefix ${prefix} was taken over by ${ownership.install?.name}`)
     ownership.onChange(() => {
-      if (isTaken()) lost.resolve(taken())
+      if (!ownership.isOurs) lost.resolve(ownership.taken)
     })
-    const beforeWrite = () => {
-      options.beforeWrite()
-      if (isTaken()) throw taken()
-    }
-    await ensureInstallTopics(broker, prefix, replicas)
+    await ensureInstallTopics(broker, ownership, prefix, replicas)
     const catalog: OpenCatalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
     started.push(() => catalog.close())
     const platform = { ...options.platform, secretVersion: await keepRelease() }
@@ -97,7 +92,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       producer: broker.producer,
       topic: catalogTopic(prefix),
       catalog,
-      beforeWrite,
+      beforeWrite: ownership.assertOurs,
     })
     const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
     const threads = new TemplateThreads({ logger })
@@ -112,7 +107,6 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     })
     const channelController = createChannelController({
       ...options,
-      beforeWrite,
       platform,
       ownership,
       catalog,
@@ -182,8 +176,15 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
   return { ready: () => started.length > 0, settled, lost: lost.promise, stop }
 }
 
-async function ensureInstallTopics({ admin }: Broker, prefix: string, replicas: number): Promise<void> {
+async function ensureInstallTopics(
+  { admin }: Broker,
+  ownership: Ownership,
+  prefix: string,
+  replicas: number,
+): Promise<void> {
   const specs = installTopicSpecs(prefix, replicas)
   const found = await admin.describeTopics(specs.map(({ name }) => name))
-  await applyTopicChanges(admin, planTopics(specs, found).changes)
+  const { changes } = planTopics(specs, found)
+  if (changes.length > 0) ownership.assertOurs()
+  await applyTopicChanges(admin, changes)
 }

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
-import type {
-  Broker,
-  ConsumedRecord,
-  RecordToProduce,
-  TopicDescription,
-  TopicSpec,
+import {
+  type Broker,
+  BrokerError,
+  type ConsumedRecord,
+  type RecordToProduce,
+  type TopicDescription,
+  type TopicSpec,
 } from '../broker/broker.ts'
-import { ownershipTopic } from '../notification/topics.ts'
+import { catalogTopic, ownershipTopic } from '../notification/topics.ts'
 import { createLogger } from '../observability/logger.ts'
 import { Ownership } from '../ownership/ownership.ts'
 import { type ApplyPlanned, carryOut, planApply } from './apply.ts'
@@ -32,6 +33,7 @@ function setUp() {
   const topics = new Map<string, TopicDescription>()
   const published = new Map<string, Published>()
   const produced: RecordToProduce[] = []
+  const world = { catalogIsAway: false }
   const followers: ((record: ConsumedRecord) => void)[] = []
   const broker = {
     admin: {
@@ -60,6 +62,8 @@ function setUp() {
     },
     producer: {
       produce: (records: readonly RecordToProduce[]) => {
+        if (world.catalogIsAway && records.some(({ topic }) => topic === catalogTopic(prefix)))
+          return Promise.reject(new BrokerError('unavailable', 'no broker answers'))
         produced.push(...records)
         for (const record of records) {
           const consumed = { ...record, headers: record.headers ?? {}, partition: 0, offset: 0, timestamp: 0 }
@@ -77,7 +81,8 @@ function setUp() {
     },
   } as unknown as Broker
   const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
-  const opening = Ownership.open({ broker, prefix, logger, beforeWrite: () => {} })
+  const install = { id: 'ours', name: 'us' }
+  const opening = Ownership.open({ broker, prefix, install, logger, beforeWrite: () => {} })
   const plan = async (...files: ReturnType<typeof channel>[]) =>
     planApply({
       files,
@@ -91,11 +96,16 @@ function setUp() {
     })
   const apply = async (...files: ReturnType<typeof channel>[]) => {
     const planned = await plan(...files)
-    const parts = { broker, ownership: await opening, published: new Map(published), prefix }
-    if (planned.kind === 'planned') await carryOut(planned.plan, parts, AbortSignal.timeout(10_000))
+    const ownership = await opening
+    const signal = AbortSignal.timeout(10_000)
+    const parts = { broker, ownership, published: new Map(published), prefix }
+    if (planned.kind === 'planned') {
+      if (!ownership.isOurs) await ownership.claim(signal)
+      await carryOut(planned.plan, parts, signal)
+    }
     return linesOf(planned)
   }
-  return { topics, published, produced, plan, apply }
+  return { world, topics, published, produced, plan, apply }
 }
 
 const linesOf = (planned: ApplyPlanned) =>
@@ -174,6 +184,26 @@ test('topics of a removed channel go only when it says so, and after the catalog
     'Topic carillon.shop.gone.dlq removed',
   ])
   expect(topics.has('carillon.shop.gone')).toBe(false)
+})
+
+test('topics of a removed channel that could not be published go too', async () => {
+  const { world, topics, apply } = setUp()
+  world.catalogIsAway = true
+  const both = [channel('sms'), channel('gone', '  topic: {deletionPolicy: Delete}')]
+  await expect(apply(...both)).rejects.toThrow('no broker answers')
+  expect(topics.has('carillon.shop.gone')).toBe(true)
+  world.catalogIsAway = false
+  expect(await apply(channel('sms'))).toContain('Topic carillon.shop.gone removed')
+  expect([...topics.keys()].filter((name) => name.startsWith('carillon.shop.gone'))).toEqual([])
+})
+
+test('topics of a channel that somebody else publishes stay', async () => {
+  const { topics, published, apply } = setUp()
+  await apply(channel('sms'), channel('other', '  topic: {deletionPolicy: Delete}'))
+  const key = 'NotificationChannel/shop/other'
+  published.set(key, { ...published.get(key)!, source: 'kubernetes' })
+  await apply(channel('sms'))
+  expect(topics.has('carillon.shop.other')).toBe(true)
 })
 
 test('a topic of somebody else is left alone until it is adopted, and stays when the channel goes', async () => {

@@ -16,6 +16,7 @@ import {
 } from '../ownership/owned-topics.ts'
 import type { Ownership } from '../ownership/ownership.ts'
 import type { TopicMark } from '../ownership/records.ts'
+import type { NotificationChannel } from '../resources/channel.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
 import { type FolderRules, type ManifestFile, nextState } from './folder-state.ts'
 import { publishCatalog } from './publisher.ts'
@@ -65,8 +66,9 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
 
   const install = installTopicSpecs(prefix, replicas)
   const channels = resources.flatMap((resource) => {
-    const specs = topicsOf(resource, options)
-    return specs.length === 0 ? [] : [{ owner: ownerOf(resource), specs }]
+    return resource.kind === 'NotificationChannel'
+      ? [{ owner: ownerOf(resource), specs: topicsOf(resource, options) }]
+      : []
   })
   const specs = [...install, ...channels.flatMap((channel) => channel.specs)]
   const found = await admin.describeTopics(specs.map(({ name }) => name))
@@ -79,7 +81,7 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
 
   const changed = new Set(topics.changes.map(topicOf))
   const removed = [...before].filter(([key]) => !state.served.has(key)).map(([, { resource }]) => resource)
-  const doomed = removed.filter(isDoomed).map(channelOf)
+  const doomed = doomedChannels(marks, resources, published)
   const wanted = new Set(specs.map(({ name }) => name))
   const lines = [
     ...topics.changes.map(describeTopicChange),
@@ -91,7 +93,10 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
     }),
     ...removed.map((resource) => `${titleOf(resource)} removed`),
     ...[...marks].flatMap(([topic, mark]) =>
-      mark.state === 'created' && doomed.includes(mark.channel) && !wanted.has(topic)
+      mark.state === 'created' &&
+      mark.deletionPolicy === 'Delete' &&
+      doomed.includes(mark.channel) &&
+      !wanted.has(topic)
         ? [`Topic ${topic} removed`]
         : [],
     ),
@@ -121,8 +126,9 @@ export async function carryOut(
     if (owned.kind === 'refused') throw new BrokerError('invalid', owned.refusals.join('; '))
   }
   await publishCatalog({ producer, topic: catalogTopic(prefix), source: 'folder', resources, published })
-  const taken = new Set(channels.flatMap(({ specs }) => specs.map(({ name }) => name)))
-  for (const channel of doomed) await deleteOwnedTopics(channel, { admin, ownership, taken }, signal)
+  const wanted = new Set(channels.flatMap(({ specs }) => specs.map(({ name }) => name)))
+  for (const channel of doomed)
+    await deleteOwnedTopics(channel, { admin, ownership, taken: () => wanted }, signal)
 }
 
 /** A name that another source has published is not the folder's to change. */
@@ -137,12 +143,28 @@ function topicsOf(resource: Resource, { prefix, replicas }: Pick<ApplyOptions, '
   return resource.kind === 'NotificationChannel' ? channelTopicSpecs(prefix, resource, replicas) : []
 }
 
-function isDoomed(resource: Resource): boolean {
-  return resource.kind === 'NotificationChannel' && resource.spec.topic.deletionPolicy === 'Delete'
+/** Channels that were applied once, published or not, are gone from the manifests, and whose topics were to go with them. */
+function doomedChannels(
+  marks: ReadonlyMap<string, TopicMark>,
+  resources: readonly Resource[],
+  published: ReadonlyMap<string, Published>,
+): string[] {
+  const present = new Set(
+    resources.flatMap((resource) => (resource.kind === 'NotificationChannel' ? [channelOf(resource)] : [])),
+  )
+  const isFolders = (channel: string) =>
+    (published.get(`NotificationChannel/${channel}`)?.source ?? 'folder') === 'folder'
+  const doomed = [...marks.values()].filter(
+    ({ channel, deletionPolicy }) =>
+      deletionPolicy === 'Delete' && !present.has(channel) && isFolders(channel),
+  )
+  return [...new Set(doomed.map(({ channel }) => channel))]
 }
 
-function ownerOf(resource: Resource): Owner {
-  return { channel: channelOf(resource), adopts: resource.metadata.annotations?.[adoptAnnotation] === 'true' }
+function ownerOf(channel: NotificationChannel): Owner {
+  const { deletionPolicy } = channel.spec.topic
+  const adopts = channel.metadata.annotations?.[adoptAnnotation] === 'true'
+  return { channel: channelOf(channel), deletionPolicy, adopts }
 }
 
 const channelOf = ({ metadata }: Resource) => `${metadata.namespace}/${metadata.name}`

@@ -42,7 +42,7 @@ export async function claimPrefix(
   if (before.refusal !== undefined) throw new PrefixRefused(before.refusal)
   beforeWrite()
   await applyTopicChanges(broker.admin, planTopics([spec], before.topic).changes)
-  const ownership = await Ownership.open({ ...parts, prefix })
+  const ownership = await Ownership.open({ ...parts, prefix, install })
   const refuse = () => {
     const refusal = prefixRefusal(claim, { install: ownership.install, strangers: [] })
     if (refusal !== undefined) throw new PrefixRefused(refusal)
@@ -50,8 +50,8 @@ export async function claimPrefix(
   try {
     // Somebody else may have written himself down since the look, or does so at this moment: the later one has it.
     refuse()
-    if (ownership.install?.id !== install.id) {
-      await ownership.setInstall(install, signal)
+    if (!ownership.isOurs) {
+      await ownership.claim(signal)
       refuse()
       logger.info({ prefix, install: install.id }, "The prefix of topics is this install's from now on")
     }
@@ -64,13 +64,15 @@ export async function claimPrefix(
 
 /** What is written down below a prefix, and why this install cannot claim it, if so. Changes nothing. Rejects with a BrokerError. */
 export async function inspectPrefix(claim: Claim, { broker, logger }: Omit<PrefixParts, 'beforeWrite'>) {
-  const { prefix } = claim
+  const { prefix, install } = claim
   const { name } = ownershipTopicSpec(prefix, 1)
   const installTopics = installTopicSpecs(prefix, 1).map((spec) => spec.name)
   const found = await broker.admin.describeTopics([name, ...installTopics])
   const topic = found.filter((each) => each.name === name)
   const ownership =
-    topic.length === 0 ? undefined : await Ownership.open({ broker, logger, prefix, beforeWrite: () => {} })
+    topic.length === 0
+      ? undefined
+      : await Ownership.open({ broker, logger, prefix, install, beforeWrite: () => {} })
   await ownership?.close()
   const isEmpty = ownership?.isEmpty ?? true
   const strangers = found.map((each) => each.name).filter((each) => each !== name || !isEmpty)

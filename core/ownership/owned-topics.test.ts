@@ -5,14 +5,19 @@ import { creatingMark, type TopicMark } from './records.ts'
 
 const spec: TopicSpec = { name: 't', partitions: 3, replicas: 1, config: { 'retention.ms': '1' } }
 const channel = 'shop/email'
-const creating = creatingMark(channel, spec)
-const created: TopicMark = { state: 'created', channel }
-const adopted: TopicMark = { state: 'adopted', channel }
-const other = { ...spec, config: { ...spec.config, 'cleanup.policy': 'compact' } }
+const owner = { channel, deletionPolicy: 'Delete' } as const
+const creating = creatingMark(owner, spec)
+const created: TopicMark = { state: 'created', ...owner }
+const adopted: TopicMark = { state: 'adopted', ...owner }
+const other = { ...spec, config: { 'retention.ms': '2' } }
+const decorated = { ...spec, config: { ...spec.config, 'segment.ms': '9' } }
 
 const plan = (found: TopicSpec | undefined, mark: TopicMark | undefined, adopts = false) => {
   const marks = new Map(mark && [[spec.name, mark]])
-  const { marks: written, refusals } = planOwnership([spec], found ? [found] : [], marks, { channel, adopts })
+  const { marks: written, refusals } = planOwnership([spec], found ? [found] : [], marks, {
+    ...owner,
+    adopts,
+  })
   return refusals[0] ?? written[0]?.[1]
 }
 
@@ -23,6 +28,7 @@ describe('what a channel may have', () => {
     ['what it made, and is gone', undefined, created, created],
     ['what it adopted, and is gone: it is still not to be deleted', undefined, adopted, adopted],
     ['what it began to make, and made', spec, creating, created],
+    ['what it began to make, and Kafka gave a setting of its own', decorated, creating, created],
     ['what it made, whatever it looks like', other, created, created],
     ['what it adopted', other, adopted, adopted],
     [
@@ -31,6 +37,7 @@ describe('what a channel may have', () => {
       { ...created, channel: 'shop/old' },
       created,
     ],
+    ['what was to stay, and now goes with it', spec, { ...created, deletionPolicy: 'Retain' }, created],
     ['what is gone of another namespace', undefined, { ...created, channel: 'bank/old' }, created],
   ])('%s', (_what, found, mark, expected) => {
     expect(plan(found, mark)).toEqual(expected)
@@ -46,7 +53,7 @@ describe('what a channel may have', () => {
   })
 
   it('what another namespace began to make, and somebody else made, is of neither', () => {
-    const abroad = creatingMark('bank/old', spec)
+    const abroad = creatingMark({ ...owner, channel: 'bank/old' }, spec)
     expect(plan(other, abroad)).toContain('this install did not make it')
     expect(plan(other, abroad, true)).toEqual(adopted)
     expect(plan(spec, abroad, true)).toContain('NotificationChannel bank/old')

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Admin, TopicDescription, TopicSpec } from '../broker/broker.ts'
 import { applyTopicChanges, planTopics, type TopicPlan } from '../broker/reconcile-topics.ts'
 import type { Ownership } from './ownership.ts'
@@ -7,9 +6,7 @@ import { creatingMark, type TopicMark } from './records.ts'
 /** Annotation of a channel: `"true"` lets it have topics that are there already and that this install did not make. */
 export const adoptAnnotation = 'carillon.dev/adopt-topics'
 
-export interface Owner {
-  /** The channel, `namespace/name`. */
-  channel: string
+export interface Owner extends Pick<TopicMark, 'channel' | 'deletionPolicy'> {
   /** Whether it may have topics that were there before. */
   adopts: boolean
 }
@@ -30,8 +27,9 @@ export function planOwnership(
   specs: readonly TopicSpec[],
   found: readonly TopicDescription[],
   marks: ReadonlyMap<string, TopicMark>,
-  { channel, adopts }: Owner,
+  { channel, deletionPolicy, adopts }: Owner,
 ): OwnershipPlan {
+  const owner = { channel, deletionPolicy }
   const existing = new Map(found.map((topic) => [topic.name, topic]))
   const plan: OwnershipPlan = { marks: [], refusals: [] }
   for (const spec of specs) {
@@ -41,7 +39,7 @@ export function planOwnership(
     if (topic === undefined) {
       plan.marks.push([
         name,
-        mark && mark.state !== 'creating' ? { ...mark, channel } : creatingMark(channel, spec),
+        mark && mark.state !== 'creating' ? { ...mark, ...owner } : creatingMark(owner, spec),
       ])
       continue
     }
@@ -51,8 +49,8 @@ export function planOwnership(
         `topic ${name} was made for NotificationChannel ${mark.channel}, of another namespace`,
       )
     else if (isMarked)
-      plan.marks.push([name, { state: mark.state === 'creating' ? 'created' : mark.state, channel }])
-    else if (adopts) plan.marks.push([name, { state: 'adopted', channel }])
+      plan.marks.push([name, { state: mark.state === 'creating' ? 'created' : mark.state, ...owner }])
+    else if (adopts) plan.marks.push([name, { state: 'adopted', ...owner }])
     else
       plan.refusals.push(
         `topic ${name} is there already, and this install did not make it: choose another name, or annotate the channel with ${adoptAnnotation}=true to have the topic configured and used`,
@@ -67,13 +65,21 @@ export type OwnedTopics =
 
 /**
  * Makes the topics of a channel what they should be, if it may have them all; else touches none. Says before that it creates one and after that it
- * did: whatever comes in between, the next look knows its own from another's. Rejects with a BrokerError, or with the signal's reason.
+ * did: whatever comes in between, the next look knows its own from another's. Rejects with a BrokerError, with PrefixTaken, or with the signal's reason.
  */
 export async function ensureOwnedTopics(
   specs: readonly TopicSpec[],
   { admin, ownership, ...owner }: Owner & { admin: Admin; ownership: Ownership },
   signal: AbortSignal,
 ): Promise<OwnedTopics> {
+  const { channel, deletionPolicy } = owner
+  // Also of former retry tiers, and of topics that go on while a new one is refused.
+  await ownership.mark(
+    [...ownership.marks].flatMap(([name, mark]): [string, TopicMark][] =>
+      mark.channel === channel ? [[name, { ...mark, deletionPolicy }]] : [],
+    ),
+    signal,
+  )
   const names = specs.map(({ name }) => name)
   const found = await admin.describeTopics(names)
   const before = new Map(ownership.marks)
@@ -83,6 +89,7 @@ export async function ensureOwnedTopics(
 
   const { changes, problems } = planTopics(specs, found)
   const missing = changes.flatMap((change) => (change.kind === 'create' ? [change.spec] : []))
+  if (missing.length > 0) ownership.assertOurs()
   const unsure = (await admin.createTopics(missing)).filter((name) => isUnsure(before.get(name)))
   if (unsure.length > 0) {
     // Somebody was quicker, or a try that was given up has ended well after all: the next look tells, by what was written down before this one.
@@ -97,18 +104,21 @@ export async function ensureOwnedTopics(
   }
   const created = missing.filter(({ name }) => isUnsure(ownership.marks.get(name)))
   await ownership.mark(
-    created.map(({ name }) => [name, { state: 'created', channel: owner.channel }]),
+    created.map(({ name }) => [name, { state: 'created', channel, deletionPolicy }]),
     signal,
   )
-  const rest = changes.filter(({ kind }) => kind !== 'create')
-  await applyTopicChanges(admin, rest)
+  for (const change of changes.filter(({ kind }) => kind !== 'create')) {
+    ownership.assertOurs()
+    await applyTopicChanges(admin, [change])
+  }
   return { kind: 'owned', topics: changes.length === 0 ? found : await admin.describeTopics(names), problems }
 }
 
 /**
- * Deletes what this install made for a channel that is gone, also for retry tiers that it no longer had, and forgets all its topics. Answers those that
- * were adopted and so stay. Rejects with a BrokerError, or with the signal's reason; done again, it does the rest.
- * @param taken topics that another channel has or will have: they stay as they are
+ * Deletes what this install made for a channel that is gone, also for retry tiers that it no longer had, and forgets all its topics, where its
+ * deletion policy was `Delete`. Answers those that were adopted and so stay. Rejects with a BrokerError, with PrefixTaken, or with the signal's reason; done
+ * again, it does the rest.
+ * @param taken topics that another channel has or will have, as of now: they stay as they are
  */
 export async function deleteOwnedTopics(
   channel: string,
@@ -119,20 +129,32 @@ export async function deleteOwnedTopics(
   }: {
     admin: Pick<Admin, 'describeTopics' | 'deleteTopics'>
     ownership: Ownership
-    taken: ReadonlySet<string>
+    taken: () => ReadonlySet<string>
   },
   signal: AbortSignal,
 ): Promise<{ left: string[] }> {
-  const own = [...ownership.marks].filter(([name, mark]) => mark.channel === channel && !taken.has(name))
-  const found = await admin.describeTopics(own.map(([name]) => name))
+  const own = () => {
+    const others = taken()
+    return new Map(
+      [...ownership.marks].filter(
+        ([name, mark]) => mark.channel === channel && mark.deletionPolicy === 'Delete' && !others.has(name),
+      ),
+    )
+  }
+  const described = await admin.describeTopics([...own().keys()])
+  // Another channel may have come meanwhile that has some of them.
+  const marks = own()
+  const found = described.filter(({ name }) => marks.has(name))
   const isOurs = (topic: TopicDescription) => {
-    const mark = ownership.marks.get(topic.name)
+    const mark = marks.get(topic.name)
     return mark?.state === 'created' || (mark?.state === 'creating' && isAs(topic, mark.as))
   }
   const [doomed, left] = [found.filter(isOurs), found.filter((topic) => !isOurs(topic))]
+  if (doomed.length > 0) ownership.assertOurs()
   await admin.deleteTopics(doomed.map(({ name }) => name))
+  const still = own()
   await ownership.mark(
-    own.map(([name]) => [name, undefined]),
+    [...marks.keys()].filter((name) => still.has(name)).map((name) => [name, undefined]),
     signal,
   )
   return { left: left.map(({ name }) => name) }
@@ -142,12 +164,16 @@ function isUnsure(mark: TopicMark | undefined): boolean {
   return mark === undefined || mark.state === 'creating'
 }
 
-/** Whether a topic is just as it was to be made. */
+/** Whether a topic is as it was to be made. A Kafka may give every topic settings of its own beside those. */
 function isAs(
   { partitions, replicas, config }: TopicDescription,
   as: Extract<TopicMark, { state: 'creating' }>['as'],
 ): boolean {
-  return isDeepStrictEqual({ partitions, replicas, config: { ...config } }, as)
+  return (
+    partitions === as.partitions &&
+    replicas === as.replicas &&
+    Object.entries(as.config).every(([key, value]) => config[key] === value)
+  )
 }
 
 function namespaceOf(channel: string): string {

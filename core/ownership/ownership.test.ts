@@ -7,13 +7,14 @@ import { ownershipTopic } from '../notification/topics.ts'
 import { createLogger } from '../observability/logger.ts'
 import { claimPrefix, PrefixRefused } from './claim-prefix.ts'
 import { deleteOwnedTopics, ensureOwnedTopics } from './owned-topics.ts'
-import type { Ownership } from './ownership.ts'
+import { type Ownership, PrefixTaken } from './ownership.ts'
 import { creatingMark, installRecord, markRecord, type TopicMark } from './records.ts'
 
 const prefix = 'carillon'
 const us = { id: 'ours', name: 'us' }
 const them = { id: 'theirs', name: 'them' }
 const channel = 'shop/email'
+const owner = { channel, deletionPolicy: 'Delete' } as const
 const spec: TopicSpec = { name: 't', partitions: 3, replicas: 1, config: { 'retention.ms': '3600000' } }
 const signal = () => AbortSignal.timeout(10_000)
 
@@ -46,10 +47,14 @@ describe('a prefix', () => {
 
   it('passes to who takes it over, with its marks, and the former one reads so', async () => {
     const former = await claim()
-    await former.mark([['t', { state: 'created', channel }]], signal())
+    await former.mark([['t', { state: 'created', ...owner }]], signal())
     const heir = await claim(them, 'ours')
     expect([...heir.marks.keys()]).toEqual(['t'])
-    await expect.poll(() => former.install).toEqual(them)
+    await expect.poll(() => former.isOurs).toBe(false)
+    await expect(former.mark([['late', { state: 'created', ...owner }]], signal())).rejects.toThrow(
+      'the prefix carillon was taken over by them',
+    )
+    expect([...heir.marks.keys()]).toEqual(['t'])
     await expect(claim()).rejects.toThrow(PrefixRefused)
   })
 
@@ -90,23 +95,23 @@ describe('a prefix', () => {
 
   it('is claimed by who was interrupted before it had said so', async () => {
     await broker.admin.createTopics([{ ...spec, name: ownershipTopic(prefix) }])
-    expect((await claim()).install).toEqual(us)
+    expect((await claim()).isOurs).toBe(true)
   })
 })
 
 describe('marks', () => {
   it('are not undone by one that begins to create what was created', async () => {
     const ownership = await claim()
-    const created: TopicMark = { state: 'created', channel }
+    const created: TopicMark = { state: 'created', ...owner }
     await ownership.mark([['t', created]], signal())
-    await broker.producer.produce([markRecord(prefix, 't', creatingMark(channel, spec))])
+    await broker.producer.produce([markRecord(prefix, 't', creatingMark(owner, spec))])
     await ownership.mark([['later', created]], signal())
     expect(ownership.marks.get('t')).toEqual(created)
   })
 
   it('that cannot be read are told, and count for nothing', async () => {
     const ownership = await claim()
-    const record = markRecord(prefix, 't', { state: 'created', channel })
+    const record = markRecord(prefix, 't', { state: 'created', ...owner })
     await broker.producer.produce([
       { ...record, value: Buffer.from('{"state":"borrowed","channel":"shop/email"}') },
     ])
@@ -116,8 +121,11 @@ describe('marks', () => {
 })
 
 describe('topics', () => {
-  const ensure = (ownership: Ownership, admin = broker.admin) =>
-    ensureOwnedTopics([spec], { admin, ownership, channel, adopts: false }, signal())
+  const ensure = (
+    ownership: Ownership,
+    admin = broker.admin,
+    deletionPolicy: TopicMark['deletionPolicy'] = 'Delete',
+  ) => ensureOwnedTopics([spec], { admin, ownership, channel, deletionPolicy, adopts: false }, signal())
 
   it('are announced, made and confirmed', async () => {
     const ownership = await claim()
@@ -134,15 +142,15 @@ describe('topics', () => {
     ['before it was confirmed', true],
   ])('are known after an end %s', async (_when, isMade) => {
     const ownership = await claim()
-    await ownership.mark([['t', creatingMark(channel, spec)]], signal())
+    await ownership.mark([['t', creatingMark(owner, spec)]], signal())
     if (isMade) await broker.admin.createTopics([spec])
     expect(await ensure(ownership)).toMatchObject({ kind: 'owned' })
-    expect(ownership.marks.get('t')).toEqual({ state: 'created', channel })
+    expect(ownership.marks.get('t')).toEqual({ state: 'created', ...owner })
   })
 
   it.each<[string, TopicMark | undefined]>([
     ['at the first try', undefined],
-    ['at a later one', creatingMark(channel, spec)],
+    ['at a later one', creatingMark(owner, spec)],
   ])('are not ours when somebody makes them between look and making, %s', async (_when, before) => {
     const ownership = await claim()
     await ownership.mark([['t', before]], signal())
@@ -163,19 +171,19 @@ describe('topics', () => {
     const ownership = await claim()
     const names = ['made', 'begun', 'adopted', 'taken', 'other']
     await broker.admin.createTopics(names.map((name) => ({ ...spec, name })))
-    const created: TopicMark = { state: 'created', channel }
+    const created: TopicMark = { state: 'created', ...owner }
     await ownership.mark(
       [
         ['made', created],
-        ['begun', creatingMark(channel, spec)],
-        ['adopted', { state: 'adopted', channel }],
+        ['begun', creatingMark(owner, spec)],
+        ['adopted', { state: 'adopted', ...owner }],
         ['taken', created],
-        ['other', { state: 'created', channel: 'shop/other' }],
+        ['other', { ...created, channel: 'shop/other' }],
         ['gone', created],
       ],
       signal(),
     )
-    const parts = { admin: broker.admin, ownership, taken: new Set(['taken']) }
+    const parts = { admin: broker.admin, ownership, taken: () => new Set(['taken']) }
     expect(await deleteOwnedTopics(channel, parts, signal())).toEqual({ left: ['adopted'] })
     expect((await topics()).filter((name) => names.includes(name)).toSorted()).toEqual([
       'adopted',
@@ -184,4 +192,78 @@ describe('topics', () => {
     ])
     expect([...ownership.marks.keys()].toSorted()).toEqual(['other', 'taken'])
   })
+
+  it('stay with their marks when they are to be kept, also those of a tier that is gone', async () => {
+    const ownership = await claim()
+    const tier = { ...spec, name: 'tier' }
+    await broker.admin.createTopics([tier])
+    await ownership.mark([['tier', { state: 'created', ...owner }]], signal())
+    await ensure(ownership)
+    await ensure(ownership, broker.admin, 'Retain')
+    const parts = { admin: broker.admin, ownership, taken: () => new Set<string>() }
+    expect(await deleteOwnedTopics(channel, parts, signal())).toEqual({ left: [] })
+    expect(await broker.admin.describeTopics(['t', 'tier'])).toHaveLength(2)
+    expect([...ownership.marks.keys()].toSorted()).toEqual(['t', 'tier'])
+  })
+
+  it('are kept from now on also while one of them is refused', async () => {
+    const ownership = await claim()
+    await broker.admin.createTopics([spec])
+    await ownership.mark([['tier', { state: 'created', ...owner }]], signal())
+    expect(await ensure(ownership, broker.admin, 'Retain')).toMatchObject({ kind: 'refused' })
+    expect(ownership.marks.get('tier')).toMatchObject({ deletionPolicy: 'Retain' })
+  })
+
+  it.each<[string, Partial<TopicSpec> | undefined]>([
+    ['made', undefined],
+    ['grown', { partitions: 1 }],
+    ['configured', { config: {} }],
+  ])('are not %s by an install that was taken over meanwhile', async (_what, before) => {
+    const ownership = await claim()
+    await ensure(ownership)
+    const gone = before === undefined
+    await broker.admin.deleteTopics(['t'])
+    if (!gone) await broker.admin.createTopics([{ ...spec, ...before }])
+    const takenOver = {
+      ...broker.admin,
+      async describeTopics(names: readonly string[]) {
+        const found = await broker.admin.describeTopics(names)
+        await broker.producer.produce([installRecord(prefix, them)])
+        await expect.poll(() => ownership.isOurs).toBe(false)
+        return found
+      },
+    }
+    await expect(ensure(ownership, takenOver)).rejects.toThrow(PrefixTaken)
+    expect(await broker.admin.describeTopics(['t'])).toEqual(gone ? [] : [{ ...spec, ...before }])
+  })
+
+  it.each(['before they are deleted', 'while they are'])(
+    'are of the channel that comes for them %s',
+    async (moment) => {
+      const ownership = await claim()
+      await ensure(ownership)
+      const heir = { ...owner, channel: 'shop/heir' }
+      const taken = new Set<string>()
+      const come = async () => {
+        taken.add('t')
+        await ownership.mark([['t', { state: 'created', ...heir }]], signal())
+      }
+      const admin = {
+        async describeTopics(names: readonly string[]) {
+          const found = await broker.admin.describeTopics(names)
+          if (moment === 'before they are deleted') await come()
+          return found
+        },
+        async deleteTopics(names: readonly string[]) {
+          await broker.admin.deleteTopics(names)
+          if (moment === 'while they are') await come()
+        },
+      }
+      await deleteOwnedTopics(channel, { admin, ownership, taken: () => taken }, signal())
+      expect(ownership.marks.get('t')).toEqual({ state: 'created', ...heir })
+      expect(await topics()).toEqual(
+        moment === 'while they are' ? [ownershipTopic(prefix)] : [ownershipTopic(prefix), 't'],
+      )
+    },
+  )
 })

@@ -8,9 +8,16 @@ import { type Install, installRecord, markRecord, readOwnershipRecord, type Topi
 export interface OwnershipOptions {
   broker: Broker
   prefix: string
+  /** Who asks. */
+  install: Install
   logger: Logger
   /** Throws when nothing may be written any more. */
   beforeWrite: () => void
+}
+
+/** Another install has taken the prefix over: nothing may be written below it any more. */
+export class PrefixTaken extends Error {
+  override readonly name = 'PrefixTaken'
 }
 
 /** What is written down of a prefix: whose it is, and which topics are whose. Read whole at the start, and followed. */
@@ -54,15 +61,35 @@ export class Ownership {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves once it is read back, as {@link mark} does. */
-  async setInstall(install: Install, signal: AbortSignal): Promise<void> {
-    const record = installRecord(this.#options.prefix, install)
+  /** Whether the prefix is this install's. */
+  get isOurs(): boolean {
+    return this.#install?.id === this.#options.install.id
+  }
+
+  /**
+   * To be called before every write below the prefix, with nothing awaited in between. Throws PrefixTaken when it is another install's, and what `beforeWrite` does.
+   */
+  readonly assertOurs = (): void => {
+    this.#options.beforeWrite()
+    if (!this.isOurs) throw this.taken
+  }
+
+  /** What is said once another install has the prefix. */
+  get taken(): PrefixTaken {
+    return new PrefixTaken(`the prefix ${this.#options.prefix} was taken over by ${this.#install?.name}`)
+  }
+
+  /** Makes the prefix this install's, whosever it was. Resolves once it is read back, as {@link mark} does. */
+  async claim(signal: AbortSignal): Promise<void> {
+    const { prefix, install, beforeWrite } = this.#options
+    beforeWrite()
+    const record = installRecord(prefix, install)
     await this.#write([record], () => isDeepStrictEqual(this.#install, install), signal)
   }
 
   /**
    * Writes marks, or takes them back where there is none; writes nothing that is so already. Resolves once it is read back. Rejects with a
-   * BrokerError, or with the signal's reason.
+   * BrokerError, with PrefixTaken, or with the signal's reason.
    */
   async mark(changes: readonly [topic: string, mark: TopicMark | undefined][], signal: AbortSignal) {
     const differs = ([topic, mark]: (typeof changes)[number]) =>
@@ -70,7 +97,9 @@ export class Ownership {
     const records = changes
       .filter(differs)
       .map(([topic, mark]) => markRecord(this.#options.prefix, topic, mark))
-    if (records.length > 0) await this.#write(records, () => !changes.some(differs), signal)
+    if (records.length === 0) return
+    this.assertOurs()
+    await this.#write(records, () => !changes.some(differs), signal)
   }
 
   /** Stops following. */
@@ -83,9 +112,7 @@ export class Ownership {
     isRead: () => boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { broker, beforeWrite } = this.#options
-    beforeWrite()
-    const { producer } = broker
+    const { producer } = this.#options.broker
     await produceAndRead(
       { producer, records, isRead, onChange: (listener) => this.onChange(listener) },
       signal,

@@ -16,20 +16,27 @@ const install = z.object({
 })
 export type Install = z.infer<typeof install>
 
+const owner = {
+  /** `namespace/name`. */
+  channel: z.string(),
+  /** What becomes of the topic with its channel. Kept here, because what is made is to go also when its channel was never published. */
+  deletionPolicy: z.enum(['Retain', 'Delete']).default('Retain'),
+}
+
 const mark = z.discriminatedUnion('state', [
   z.object({
     /** Written before the topic is created: what a crash leaves behind is told by whether it looks as it was to be made. */
     state: z.literal('creating'),
-    channel: z.string(),
+    ...owner,
     as: z.object({ partitions: z.int(), replicas: z.int(), config: z.record(z.string(), z.string()) }),
   }),
   z.object({
     /** `created` is ours altogether; `adopted` was there before, and is configured but never deleted. */
     state: z.enum(['created', 'adopted']),
-    channel: z.string(),
+    ...owner,
   }),
 ])
-/** What is written down of a topic. `channel` is `namespace/name`. */
+/** What is written down of a topic. */
 export type TopicMark = z.infer<typeof mark>
 
 export type OwnershipRecord =
@@ -49,8 +56,11 @@ export function markRecord(prefix: string, topic: string, value: TopicMark | und
   return record(prefix, topicKey + topic, value ?? null)
 }
 
-export function creatingMark(channel: string, { partitions, replicas, config }: TopicSpec): TopicMark {
-  return { state: 'creating', channel, as: { partitions, replicas, config } }
+export function creatingMark(
+  { channel, deletionPolicy }: Pick<TopicMark, 'channel' | 'deletionPolicy'>,
+  { partitions, replicas, config }: TopicSpec,
+): TopicMark {
+  return { state: 'creating', channel, deletionPolicy, as: { partitions, replicas, config } }
 }
 
 export function readOwnershipRecord({ key, value, headers }: ConsumedRecord): OwnershipRecord {

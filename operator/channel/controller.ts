@@ -20,6 +20,7 @@ import {
   type KubernetesObject,
   nameOf,
   type ObjectName,
+  parseKey,
 } from '../runtime/resource-kind.ts'
 import { SecretVersions } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
@@ -51,8 +52,6 @@ export interface ChannelControllerOptions {
   /** Deployments that an upgrade may have between two releases at a time. */
   upgradeBudget: number
   recordEvent: RecordEvent
-  /** Throws when nothing may be written any more. */
-  beforeWrite: () => void
   clock: Clock & Timers
   logger: Logger
   metrics: ReturnType<typeof createControllerMetrics>
@@ -64,7 +63,7 @@ const sweepInterval = 300_000
 
 /** Watches channels and what was made for them, and reconciles the channel that a change concerns. */
 export function createChannelController(options: ChannelControllerOptions) {
-  const { api, broker, catalog, watches, watchNamespaces, platform, clock, logger } = options
+  const { api, broker, catalog, ownership, watches, watchNamespaces, platform, clock, logger } = options
   const own = [platform.namespace]
   const managed = { labelSelector: managedSelector }
   const cache = {
@@ -173,13 +172,16 @@ export function createChannelController(options: ChannelControllerOptions) {
     unsubscribe = catalog.onChange((key) => enqueue(key === undefined ? undefined : channelOfKey(key)))
   }
 
-  /** What was deleted while nobody watched is known from labels and from the catalog. */
+  /** What was deleted while nobody watched is known from labels, from the catalog, and from topics that were to go with it. */
   function sweep(): void {
     const owned = Object.values(children).flatMap((each): KubernetesObject[] => each.cache.list())
     const known = [
       ...owned.map(({ metadata }) => channelOf(metadata.labels)),
       ...[...catalog.published()].map(([key, { source }]) =>
         source === 'kubernetes' ? channelOfKey(key) : undefined,
+      ),
+      ...[...ownership.marks.values()].map(({ channel, deletionPolicy }) =>
+        deletionPolicy === 'Delete' ? parseKey(channel) : undefined,
       ),
     ]
     for (const name of known) {

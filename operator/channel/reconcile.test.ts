@@ -1,7 +1,9 @@
 import { pino } from 'pino'
-import { expect, it } from 'vitest'
-import { BrokerError } from '../../core/broker/broker.ts'
+import { describe, expect, it } from 'vitest'
+import { BrokerError, type TopicDescription } from '../../core/broker/broker.ts'
+import { PrefixTaken } from '../../core/ownership/ownership.ts'
 import type { TopicMark } from '../../core/ownership/records.ts'
+import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { manualClock } from '../../test/harness/manual-clock.ts'
 import { ApiError } from '../runtime/api-error.ts'
 import { Cache } from '../runtime/cache.ts'
@@ -15,7 +17,7 @@ const away = new BrokerError('unavailable', 'no broker answers')
 const conflict = new ApiError(409, 'Conflict', 'the object has been modified')
 const broken = new ApiError(500, 'InternalError', 'etcd has no leader')
 
-type Step = 'secrets' | 'topics' | 'publish' | 'workers'
+type Step = 'secrets' | 'topics' | 'publish' | 'workers' | 'status'
 
 /** One channel, and what of the world around it fails at present. */
 function setUp() {
@@ -37,14 +39,18 @@ function setUp() {
   } as ChannelObject
   const channels = new Cache<ChannelObject>()
   channels.put(object)
-  const published: string[] = []
+  const published: NotificationChannel[] = []
+  const logged: string[] = []
   const events: string[] = []
+  /** What workers were made for. */
+  const served: NotificationChannel[] = []
   const api = {
     get: async () => {
       fail('secrets')
       return { data: { username: 'dQ==', password: 'cA==' } }
     },
     apply: async (_kind: unknown, { status }: KubernetesObject & { status?: ChannelObject['status'] }) => {
+      fail('status')
       const { metadata } = channels.list()[0]!
       const resourceVersion = String(Number(metadata.resourceVersion) + 1)
       channels.put({ ...object, metadata: { ...metadata, resourceVersion }, ...(status && { status }) })
@@ -52,24 +58,28 @@ function setUp() {
   } as never
   const writer = {
     foreignSource: () => undefined,
-    async publish() {
+    channel: () => published.at(-1),
+    async publish(channel: NotificationChannel) {
       fail('publish')
-      published.push('email')
-      return 'r1'
+      published.push(channel)
+      return `r${published.length}`
     },
   } as never
+  /** Those of another application. */
+  const topics: TopicDescription[] = []
   const marks = new Map<string, TopicMark>()
   const reconcile = createChannelReconciler({
     api,
     admin: {
       describeTopics: async () => {
         fail('topics')
-        return []
+        return topics
       },
       createTopics: async () => [],
     } as never,
     ownership: {
       marks,
+      assertOurs: () => {},
       async mark(changes: [string, TopicMark][]) {
         for (const [topic, mark] of changes) marks.set(topic, mark)
       },
@@ -77,11 +87,12 @@ function setUp() {
     prefix: 'p',
     writer,
     channels,
-    deployments: new Cache(),
+    deployments: { get: () => ({ spec: { replicas: 2 }, status: { readyReplicas: 1 } }) } as never,
     pods: new Cache(),
     claims: createClaims({ channels, catalog: { published: () => new Map() }, writer, prefix: 'p' }),
-    ensureWorkers: async () => {
+    ensureWorkers: async (channel) => {
       fail('workers')
+      served.push(channel)
       return { waitsFor: undefined, scalingRefusal: undefined }
     },
     remove: async () => {},
@@ -93,16 +104,23 @@ function setUp() {
       recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
     }),
     secretVersions: new SecretVersions(),
-    beforeWrite: () => {},
   })
   const look = (signal = new AbortController().signal) =>
-    reconcile({ namespace: 'shop', name: 'email' }, { logger: pino({ level: 'silent' }), signal }).then(
+    reconcile(
+      { namespace: 'shop', name: 'email' },
+      { logger: pino({}, { write: (line: string) => void logged.push(line) }), signal },
+    ).then(
       () => 'done',
       (error: unknown) => error,
     )
   const condition = (type: string) =>
     channels.list()[0]!.status?.conditions?.find((each) => each.type === type)
-  return { clock, failing, look, condition, published, events }
+  const edit = (spec: object) => {
+    Object.assign(object.spec, spec)
+    object.metadata.generation! += 1
+  }
+  const status = () => channels.list()[0]!.status
+  return { clock, failing, look, edit, condition, status, published, topics, marks, served, events, logged }
 }
 
 it.each<[Step, unknown, string, string, string]>([
@@ -151,7 +169,7 @@ it('publishes a channel whose Secret the API server cannot read at present', asy
   const { failing, look, condition, published } = setUp()
   failing['secrets'] = broken
   expect(await look()).toBe(broken)
-  expect(published).toEqual(['email'])
+  expect(published).toHaveLength(1)
   expect(condition('TopicsReady')).toMatchObject({ status: 'True' })
 })
 
@@ -172,5 +190,73 @@ it('tells the beginning and the end of a failure once, and since when it has bee
   expect(condition('TopicsReady')).toMatchObject({
     status: 'True',
     lastTransitionTime: '2026-01-01T00:01:30Z',
+  })
+})
+
+it('tells of its topics that the prefix was taken over', async () => {
+  const { failing, look, condition } = setUp()
+  failing['publish'] = new PrefixTaken('the prefix p was taken over by them')
+  await look()
+  for (const each of ['TopicsReady', 'Ready'])
+    expect(condition(each)).toMatchObject({ status: 'False', reason: 'PrefixTaken' })
+})
+
+it('fails with what came first, and logs that the status cannot be written either', async () => {
+  const { failing, look, logged } = setUp()
+  failing['publish'] = away
+  failing['status'] = broken
+  expect(await look()).toBe(away)
+  expect(logged.join()).toContain('etcd has no leader')
+  delete failing['publish']
+  expect(await look()).toBe(broken)
+})
+
+describe('whose topics are no longer its own', () => {
+  function lose() {
+    const parts = setUp()
+    return {
+      ...parts,
+      async publishAndLose() {
+        await parts.look()
+        for (const name of parts.marks.keys())
+          parts.topics.push({ name, partitions: 3, replicas: 1, config: {} })
+        parts.marks.clear()
+      },
+    }
+  }
+
+  it('goes on with the spec that was published before, and says so', async () => {
+    const { publishAndLose, edit, look, condition, status, published, served } = lose()
+    await publishAndLose()
+    const before = published.at(-1)
+    edit({ delivery: { retryTiers: ['7s'] } })
+    expect(await look()).toBe('done')
+    expect(published.at(-1)).toEqual(before)
+    expect(served.at(-1)).toEqual(before)
+    expect(condition('TopicsReady')).toMatchObject({ status: 'False', reason: 'TopicNotOwned' })
+    expect(condition('TopicsReady')?.message).toContain('the spec that was published before serves')
+    expect(condition('WorkersReady')).toMatchObject({ reason: 'SomeWorkersReady' })
+    expect(status()).toMatchObject({ workers: { desired: 2, ready: 1 } })
+  })
+
+  it('is suspended, and woken again', async () => {
+    const { publishAndLose, edit, look, published, served } = lose()
+    await publishAndLose()
+    for (const suspend of [true, false]) {
+      edit({ suspend, delivery: { retryTiers: ['7s'] } })
+      await look()
+      for (const channel of [published.at(-1), served.at(-1)]) {
+        expect(channel?.spec.suspend).toBe(suspend)
+        expect(channel?.spec.delivery.retryTiers).not.toEqual(['7s'])
+      }
+    }
+  })
+
+  it('is not published when it never was', async () => {
+    const { topics, look, published, condition } = lose()
+    topics.push({ name: 'p.shop.email', partitions: 3, replicas: 1, config: {} })
+    await look()
+    expect(published).toEqual([])
+    expect(condition('WorkersReady')).toMatchObject({ reason: 'NotChecked' })
   })
 })

@@ -1,7 +1,7 @@
 import type { Admin } from '../../core/broker/broker.ts'
 import { BrokerError } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
-import type { Ownership } from '../../core/ownership/ownership.ts'
+import { type Ownership, PrefixTaken } from '../../core/ownership/ownership.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { failureCondition } from '../failure-condition.ts'
@@ -44,8 +44,6 @@ export interface ChannelReconcilerOptions {
   maxReplicas: number
   statusWriter: ReturnType<typeof createStatusWriter>
   secretVersions: SecretVersions
-  /** Throws when nothing may be written any more. */
-  beforeWrite: () => void
 }
 
 /** Milliseconds after which Kafka and the cluster are compared with the spec again, though no watch told of a change. */
@@ -57,10 +55,12 @@ const upgradePause = 5_000
 
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
-  const { api, prefix, writer, channels, claims, platform, statusWriter, secretVersions, beforeWrite } =
-    options
+  const { api, prefix, writer, channels, claims, platform, statusWriter, secretVersions } = options
 
-  return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
+  return async function reconcile(
+    name: ObjectName,
+    { signal, logger }: ReconcileContext,
+  ): Promise<ReconcileResult> {
     const object = channels.get(name)
     if (object === undefined) {
       statusWriter.forget(name)
@@ -70,17 +70,25 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     }
     const findings: ChannelFindings = {}
     const facts: ChannelFacts = {}
-    try {
-      return await look(object, findings, facts, signal)
-    } catch (error) {
-      // Also when the topics were there a moment ago: Kafka went away in between.
-      const failed = error instanceof BrokerError ? 'TopicsReady' : firstUnseen(findings)
-      if (failed !== undefined) findings[failed] = failureCondition(error)
-      throw error
-    } finally {
+    const tell = async () => {
       const telling = signalToTell(signal)
       if (telling) await statusWriter.write(object, findings, { ...kept(object), ...facts }, telling)
     }
+    let result: ReconcileResult
+    try {
+      result = await look(object, findings, facts, signal)
+    } catch (error) {
+      // Also when the topics were there a moment ago: Kafka, or the prefix, went away in between.
+      const isOfTopics = error instanceof BrokerError || error instanceof PrefixTaken
+      const failed = isOfTopics ? 'TopicsReady' : firstUnseen(findings)
+      if (failed !== undefined) findings[failed] = failureCondition(error)
+      await tell().catch((failure: unknown) => {
+        logger.warn({ err: failure }, 'Nor can the status be written')
+      })
+      throw error
+    }
+    await tell()
+    return result
   }
 
   async function look(
@@ -101,12 +109,31 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
 
     const credentials = await resolveCredentials(channel, api, signal)
     findings.CredentialsReady = credentials.condition
-    beforeWrite()
     const topics = await ensureTopics(channel, object, options, signal)
     findings.TopicsReady = topics.topicsReady
     findings.Durable = topics.durable
-    // Nobody may be told of a channel that has no topics: what was published last goes on.
-    if (!topics.hasTopics) return { requeueAfter: topicsPause }
+    if (topics.hasTopics) return await serve(object, channel, credentials, findings, facts, signal)
+    // Nobody may be told of a channel that has no topics: what was published last goes on, and can be suspended.
+    const former = writer.channel(channel.metadata)
+    if (former === undefined) return { requeueAfter: topicsPause }
+    const { suspend } = channel.spec
+    const served = { ...former, spec: { ...former.spec, suspend } }
+    const message = `${topics.topicsReady.message}; until then the spec that was published before serves, and of this one suspend`
+    findings.TopicsReady = { ...topics.topicsReady, message }
+    const held = await resolveCredentials(served, api, signal)
+    await serve(object, served, held, findings, facts, signal)
+    return { requeueAfter: topicsPause }
+  }
+
+  /** Publishes a channel and keeps its workers. */
+  async function serve(
+    object: ChannelObject,
+    channel: NotificationChannel,
+    credentials: Credentials,
+    findings: ChannelFindings,
+    facts: ChannelFacts,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
     const { main, retries, deadLetters, group } = channelTopics(
       prefix,
       channel.metadata,

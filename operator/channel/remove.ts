@@ -19,8 +19,6 @@ export interface RemoverOptions {
   /** The topics that any channel of a namespace lays claim to. */
   takenTopics: (namespace: string) => ReadonlySet<string>
   recordEvent: RecordEvent
-  /** Throws when nothing may be written any more. */
-  beforeWrite: () => void
 }
 
 /**
@@ -28,7 +26,7 @@ export interface RemoverOptions {
  * again.
  */
 export function createRemover(options: RemoverOptions) {
-  const { catalog, writer, children, takenTopics, recordEvent, beforeWrite } = options
+  const { catalog, writer, children, takenTopics, recordEvent } = options
 
   return async function remove(name: ObjectName, signal: AbortSignal): Promise<void> {
     for (const each of children) {
@@ -36,16 +34,11 @@ export function createRemover(options: RemoverOptions) {
         if (isOf(name, object.metadata.labels)) await each.delete(object, signal)
     }
     const key = `NotificationChannel/${name.namespace}/${name.name}`
-    const entry = catalog.published().get(key)
-    if (entry?.source !== 'kubernetes') return
-    const { resource } = entry
-    // Before the catalog forgets that they were to go.
-    if (resource.kind === 'NotificationChannel' && resource.spec.topic.deletionPolicy === 'Delete') {
-      const taken = takenTopics(name.namespace)
-      beforeWrite()
-      const { left } = await deleteOwnedTopics(keyOf(name), { ...options, taken }, signal)
-      if (left.length > 0) recordEvent({ ...channels, metadata: name }, leftEvent(left))
-    }
+    const source = catalog.published().get(key)?.source ?? 'kubernetes'
+    if (source !== 'kubernetes') return
+    const taken = () => takenTopics(name.namespace)
+    const { left } = await deleteOwnedTopics(keyOf(name), { ...options, taken }, signal)
+    if (left.length > 0) recordEvent({ ...channels, metadata: name }, leftEvent(left))
     await writer.remove([key], signal)
   }
 }

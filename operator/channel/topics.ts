@@ -34,7 +34,8 @@ export async function ensureTopics(
   signal: AbortSignal,
 ): Promise<TopicFindings> {
   const specs = channelTopicSpecs(prefix, channel, maxReplicas)
-  const owner = { channel: keyOf(nameOf(object)), adopts: adopts(object) }
+  const { deletionPolicy } = channel.spec.topic
+  const owner = { channel: keyOf(nameOf(object)), deletionPolicy, adopts: adopts(object) }
   try {
     const owned = await ensureOwnedTopics(specs, { ...parts, ...owner }, signal)
     if (owned.kind === 'refused') return without(isFalse('TopicNotOwned', owned.refusals.join('; ')))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { endWithProcess } from './end-with-process.ts'
 
 export interface ProgramOptions {
   /** A path. */
@@ -76,9 +77,7 @@ function spawnLogged({ program, args, log }: ProgramOptions): ChildProcess {
   const output = openSync(log, 'a')
   const child = spawn(program, args, { stdio: ['ignore', output, output] })
   closeSync(output)
-  const end = () => child.kill('SIGKILL')
-  process.once('exit', end)
-  child.once('exit', () => process.off('exit', end))
+  endWithProcess(child)
   return child
 }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { endWithProcess } from './end-with-process.ts'
 
 const program = fileURLToPath(new URL('../../bin/carillon.ts', import.meta.url))
 
@@ -36,12 +37,8 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
   }
   child.stdout.setEncoding('utf8').on('data', note)
   child.stderr.setEncoding('utf8').on('data', note)
-  const end = () => child.kill('SIGKILL')
-  process.once('exit', end)
-  const ended = once(child, 'close').then(() => {
-    process.off('exit', end)
-    return child.exitCode
-  })
+  endWithProcess(child)
+  const ended = once(child, 'close').then(() => child.exitCode)
   const said = (field: string) => new RegExp(`"${field}":"(http[^"]+)"`).exec(text)?.[1]
   const health = () => said('health')
   return {

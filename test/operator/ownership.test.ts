@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { Ownership } from '../../core/ownership/ownership.ts'
+import { readInstall } from '../../operator/release/install.ts'
 import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
@@ -34,7 +35,8 @@ describeOperatorCluster((cluster) => {
     await operator.ready()
     catalog = await cluster.openCatalog()
     const { broker, prefix } = cluster
-    ownership = await Ownership.open({ broker, prefix, logger, beforeWrite: () => {} })
+    const install = await readInstall(cluster.api, releaseNamespace)
+    ownership = await Ownership.open({ broker, prefix, install, logger, beforeWrite: () => {} })
   }, 120_000)
 
   const kubectl = (...args: string[]) => cluster.control.kubectl(args)
@@ -129,6 +131,34 @@ describeOperatorCluster((cluster) => {
       await cluster.condition('nch/doomed', 'Ready', 'True')
     }, 120_000)
 
+    it('goes also when its channel was never published, and went while nobody watched', async () => {
+      await operator.stop()
+      const topic = `${cluster.prefix}.shop.unpublished`
+      const mark = { state: 'created', channel: 'shop/unpublished', deletionPolicy: 'Delete' } as const
+      await ownership.mark([[topic, mark]], AbortSignal.timeout(30_000))
+      await makeTopic(topic)
+      operator = cluster.startOperator()
+      await until(() => !ownership.marks.has(topic), 'it is forgotten')
+      expect(await topicsBelow(topic)).toEqual([])
+    }, 120_000)
+
+    it('is still served when it is no longer known for its own, and can be suspended', async () => {
+      await cluster.apply(channel('forgotten'))
+      await cluster.condition('nch/forgotten', 'Ready', 'True')
+      const forgotten = marksOf('forgotten').map((topic): [string, undefined] => [topic, undefined])
+      await ownership.mark(forgotten, AbortSignal.timeout(30_000))
+      const patch = { spec: { suspend: true, delivery: { retryTiers: ['7s'] } } }
+      await kubectl('patch', 'nch', 'forgotten', '-n', 'shop', '--type=merge', '-p', JSON.stringify(patch))
+      const told = await cluster.condition('nch/forgotten', 'TopicsReady', 'False')
+      expect(told.reason).toBe('TopicNotOwned')
+      expect(told.message).toContain('the spec that was published before serves')
+      const { spec } = catalog.channel('shop', 'forgotten')!.resource
+      expect(spec).toMatchObject({ suspend: true, delivery: { retryTiers: ['30s'] } })
+      await cluster.condition('nch/forgotten', 'WorkersReady', 'True')
+      await kubectl('annotate', 'nch', 'forgotten', '-n', 'shop', 'carillon.dev/adopt-topics=true')
+      await cluster.condition('nch/forgotten', 'TopicsReady', 'True')
+    }, 120_000)
+
     it('never passes to a channel of another namespace', async () => {
       await cluster.apply(channel('kept', { topic: '{name: kept}' }))
       await cluster.condition('nch/kept', 'Ready', 'True')
@@ -182,7 +212,8 @@ describeOperatorCluster((cluster) => {
       const topic = `${cluster.prefix}.shop.begun`
       const as = { partitions: 3, replicas: 1, config: {} }
       const signal = AbortSignal.timeout(30_000)
-      await ownership.mark([[topic, { state: 'creating', channel: 'shop/begun', as }]], signal)
+      const mark = { state: 'creating', channel: 'shop/begun', deletionPolicy: 'Retain', as } as const
+      await ownership.mark([[topic, mark]], signal)
       await makeTopic(topic)
       await cluster.apply(channel('begun'))
       operator = cluster.startOperator()
