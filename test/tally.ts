@@ -1,4 +1,4 @@
-import type { TestModule } from 'vitest/node'
+import type { TestCase, TestModule, TestSuite } from 'vitest/node'
 
 export interface Tally {
   passed: number
@@ -13,7 +13,7 @@ export function add(a: Tally, b: Tally): Tally {
 /**
  * Counts what vitest ran. Beside each failed test, each file or suite that broke outside its tests (an import, a
  * hook) and each error that nobody handled is one failure: the tests behind it count as skipped at most.
- * A test that vitest never got to is a failure too.
+ * A test that vitest never got to is a failure too, unless a suite around it is skipped.
  */
 export function tallyTests(modules: readonly TestModule[], unhandledErrors: number): Tally {
   const tally: Tally = { passed: 0, failed: unhandledErrors, skipped: 0 }
@@ -24,8 +24,13 @@ export function tallyTests(modules: readonly TestModule[], unhandledErrors: numb
     }
     for (const test of module.children.allTests()) {
       const { state } = test.result()
-      tally[state === 'pending' ? 'failed' : state] += 1
+      // Of a skipped suite within a skipped suite vitest tells no results.
+      tally[state === 'pending' ? (isSkipped(test) ? 'skipped' : 'failed') : state] += 1
     }
   }
   return tally
+}
+
+function isSkipped(test: TestCase | TestSuite): boolean {
+  return test.options.mode === 'skip' || (test.parent.type === 'suite' && isSkipped(test.parent))
 }

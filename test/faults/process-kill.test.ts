@@ -54,7 +54,8 @@ const send = async (key: string) => {
 /** One load with a kill in the middle of it, from its seed. */
 async function killRound(seed: number): Promise<void> {
   const random = seeded(seed)
-  sink.setLatency(() => 200 + random() * 800)
+  // Long enough that a slow machine gets as many under way, and within the timeout of the channel.
+  sink.setLatency(() => 2_000 + random() * 6_000)
   const before = accepted.length
   const sending = Promise.all(Array.from({ length: load }, (_, index) => send(`${seed}-${index}`)))
   const threshold = inFlightAtKill + Math.floor(random() * 40)
