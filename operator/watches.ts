@@ -13,6 +13,11 @@ export interface WatchesOptions {
   logger: Logger
 }
 
+/** What to list or watch to see some namespaces, or all of them when none is named. */
+export function scopesOf(namespaces: readonly string[]): { namespace?: string }[] {
+  return namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
+}
+
 /** The watches of one process, started and stopped together. */
 export class Watches {
   readonly #options: WatchesOptions
@@ -50,8 +55,7 @@ export class Watches {
     namespaces: readonly string[],
     options: Omit<ListOptions, 'namespace'> & Pick<ReflectorOptions<T>, 'keep' | 'onServed'>,
   ): void {
-    const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
-    for (const scope of scopes) {
+    for (const scope of scopesOf(namespaces)) {
       const reflector = new Reflector<T>({ ...this.#options, ...options, ...scope, kind, cache })
       this.#reflectors.push(reflector as unknown as Reflector<KubernetesObject>)
     }

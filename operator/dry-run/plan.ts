@@ -12,6 +12,7 @@ import type { Requests } from '../runtime/connection.ts'
 import { createControllerMetrics } from '../runtime/metrics.ts'
 import type { KubernetesObject } from '../runtime/resource-kind.ts'
 import { unlessAborted } from '../runtime/unless-aborted.ts'
+import { scopesOf } from '../watches.ts'
 import { dryRunBroker } from './broker.ts'
 import { DryRunConnection } from './connection.ts'
 
@@ -42,8 +43,7 @@ export async function planOperator(options: PlanOptions, signal: AbortSignal): P
   }
 
   // What stays as it was is not written anew.
-  const scopes = options.watchNamespaces.map((namespace) => ({ namespace }))
-  for (const scope of scopes.length === 0 ? [{}] : scopes)
+  for (const scope of scopesOf(options.watchNamespaces))
     for (const kind of [channels, templates])
       for (const object of (await live.list<Conditioned>(kind, scope, signal)).items) status(object)
 
@@ -82,19 +82,16 @@ async function publications(options: PlanOptions, planned: Broker): Promise<stri
   const topic = catalogTopic(options.platform.topicPrefix)
   const before = await readCatalog({ ...options, topic })
   const after = await readCatalog({ ...options, broker: planned, topic })
-  const current = (key: string) => !key.includes('@')
-  const published = [...after].filter(([key, { revision }]) => before.get(key)?.revision !== revision)
-  const removed = [...before].filter(([key]) => !after.has(key))
-  return [
-    ...published.map(([key, { resource }]) => ({
-      key,
-      resource,
-      verb: before.has(key) ? 'published anew' : 'published',
-    })),
-    ...removed.map(([key, { resource }]) => ({ key, resource, verb: 'removed' })),
-  ]
-    .filter(({ key }) => current(key))
-    .map(({ resource, verb }) => `${nameOf(resource)} ${verb}`)
+  const isRevision = (key: string) => key.includes('@')
+  const lines: string[] = []
+  for (const [key, { revision, resource }] of after) {
+    const was = before.get(key)
+    if (isRevision(key) || was?.revision === revision) continue
+    lines.push(`${nameOf(resource)} ${was === undefined ? 'published' : 'published anew'}`)
+  }
+  for (const [key, { resource }] of before)
+    if (!isRevision(key) && !after.has(key)) lines.push(`${nameOf(resource)} removed`)
+  return lines
 }
 
 function nameOf({

@@ -9,6 +9,7 @@ import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { describePart } from '../harness/describe-part.ts'
 import { adminPassword } from '../harness/kafka-login.ts'
 import { installCrds, publishedCrds, publishedScalers } from '../harness/kubernetes/published-crds.ts'
+import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
@@ -157,10 +158,7 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
           metadata: { name: 'copy' },
           spec,
         }
-        const { code, stderr } = await cluster.control.kubectl(
-          ['create', '--validate=strict', '--dry-run=server', '-n', releaseNamespace, '-f', '-'],
-          JSON.stringify(copy),
-        )
+        const { code, stderr } = await createStrictly(cluster.control, copy, releaseNamespace)
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       }, 120_000)
 

@@ -5,6 +5,7 @@ import { podMonitorName } from '../../operator/release/names.ts'
 import { describeOperatorCluster } from '../harness/describe-cluster.ts'
 import { describePart } from '../harness/describe-part.ts'
 import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
+import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
 import { until } from '../harness/load.ts'
 import { releaseNamespace } from '../harness/operator.ts'
 import type { RoleProcess } from '../harness/role.ts'
@@ -65,10 +66,7 @@ describePart('crds', (crds) => {
         metadata: { name: 'copy' },
         spec,
       }
-      const { code, stderr } = await cluster.control.kubectl(
-        ['create', '--validate=strict', '--dry-run=server', '-n', releaseNamespace, '-f', '-'],
-        JSON.stringify(copy),
-      )
+      const { code, stderr } = await createStrictly(cluster.control, copy, releaseNamespace)
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     }, 120_000)
 
