@@ -24,6 +24,12 @@ kind: Node
 metadata: {name: silent, labels: {kubernetes.io/hostname: silent}}
 status: {allocatable: {cpu: "8", memory: 8Gi, pods: "100"}, capacity: {cpu: "8", memory: 8Gi, pods: "100"}}
 `
+const anyPod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: any, namespace: ${releaseNamespace}}
+spec: {containers: [{name: any, image: any, resources: {requests: {memory: 64Mi}}}]}
+`
 const onSilent = '{nodeSelector: {kubernetes.io/hostname: silent}, tolerations: [{operator: Exists}]}'
 
 /** Workers that do not get there, and what a person sees of that without a look at any pod. */
@@ -62,11 +68,26 @@ describeOperatorCluster((cluster) => {
     expect((await warnings(name, reason)).some((event) => message.test(event.message))).toBe(true)
   }
 
+  /** Runs while the API server refuses pods in the release's namespace for a reason; it learns of what was just written a little later. */
+  const whileRefused = async (objectThatRefuses: string, reason: RegExp, body: () => Promise<void>) => {
+    await cluster.apply(objectThatRefuses)
+    const tryToCreate = ['create', '--dry-run=server', '-f', '-']
+    const refusal = async () => (await cluster.control.kubectl(tryToCreate, anyPod)).stderr
+    await until(async () => reason.test(await refusal()), 'no pod is admitted')
+    try {
+      await body()
+    } finally {
+      await cluster.control.kubectl(['delete', '-f', '-'], objectThatRefuses)
+      await until(async () => !reason.test(await refusal()), 'pods are admitted again')
+    }
+  }
+
   it('a quota that is used up', async () => {
-    await run(['create', 'quota', 'none', '--hard=pods=0', '-n', releaseNamespace])
-    await cluster.apply(channel('quota'))
-    await isTold('quota', 'FailedCreate', /exceeded quota: none/)
-    await run(['delete', 'quota', 'none', '-n', releaseNamespace])
+    const quota = `apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: none, namespace: ${releaseNamespace}}\nspec: {hard: {pods: "0"}}\n`
+    await whileRefused(quota, /exceeded quota: none/, async () => {
+      await cluster.apply(channel('quota'))
+      await isTold('quota', 'FailedCreate', /exceeded quota: none/)
+    })
     // Who makes pods tries again less and less often: another template is tried at once.
     await cluster.apply(channel('quota', '{annotations: {tried: again}}'))
     await cluster.condition('nch/quota', 'Ready', 'True')
@@ -74,12 +95,11 @@ describeOperatorCluster((cluster) => {
 
   it('a limit of the namespace that no worker keeps to', async () => {
     const limits = '{limits: [{type: Container, max: {memory: 1Mi}}]}'
-    await cluster.apply(
-      `apiVersion: v1\nkind: LimitRange\nmetadata: {name: tiny, namespace: ${releaseNamespace}}\nspec: ${limits}\n`,
-    )
-    await cluster.apply(channel('limited', '{resources: {requests: {memory: 64Mi}}}'))
-    await isTold('limited', 'FailedCreate', /memory/)
-    await run(['delete', 'limitrange', 'tiny', '-n', releaseNamespace])
+    const limitRange = `apiVersion: v1\nkind: LimitRange\nmetadata: {name: tiny, namespace: ${releaseNamespace}}\nspec: ${limits}\n`
+    await whileRefused(limitRange, /memory/, async () => {
+      await cluster.apply(channel('limited', '{resources: {requests: {memory: 64Mi}}}'))
+      await isTold('limited', 'FailedCreate', /memory/)
+    })
   }, 180_000)
 
   it('Pod Security at its strictest does not mind', async () => {
