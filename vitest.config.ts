@@ -6,8 +6,10 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '.carillon/**'],
     passWithNoTests: false,
     allowOnly: false,
-    // The first hook that asks for a database waits for the server of the run.
-    hookTimeout: 60_000,
+    // Limits are there to end what hangs. They judge no speed: machines are slow, and busy with other things beside the tests.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     globalSetup: ['test/harness/postgres-server.ts'],
   },
 })

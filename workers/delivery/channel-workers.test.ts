@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { ChannelWorkers } from './channel-workers.ts'
@@ -69,7 +69,7 @@ test('a changed channel drains its worker before the next one starts; the others
   await workers.start()
   edit('email', { revision: '2' })
   expect(workers.ready()).toBe(false)
-  await vi.waitFor(() => expect(workers.ready()).toBe(true))
+  await expect.poll(() => workers.ready()).toBe(true)
   expect(log.slice(2)).toEqual(['-email 1', '+email 2'])
   await workers.stop()
 })
@@ -78,7 +78,7 @@ test('of many changes while a worker drains only the last is run', async () => {
   const { workers, log, edit } = setUp({ email: { revision: '1' } })
   await workers.start()
   for (const revision of ['2', '3', '4']) edit('email', { revision })
-  await vi.waitFor(() => expect(workers.ready()).toBe(true))
+  await expect.poll(() => workers.ready()).toBe(true)
   expect(log).toEqual(['+email 1', '-email 1', '+email 4'])
   await workers.stop()
 })
@@ -87,13 +87,13 @@ test('added, suspended, resumed, removed', async () => {
   const { workers, log, edit } = setUp({})
   await workers.start()
   edit('push', { revision: '1' })
-  await vi.waitFor(() => expect(log).toEqual(['+push 1']))
+  await expect.poll(() => log).toEqual(['+push 1'])
   edit('push', { revision: '2', suspend: true })
-  await vi.waitFor(() => expect(log).toEqual(['+push 1', '-push 1']))
+  await expect.poll(() => log).toEqual(['+push 1', '-push 1'])
   edit('push', { revision: '3' })
-  await vi.waitFor(() => expect(log.at(-1)).toBe('+push 3'))
+  await expect.poll(() => log.at(-1)).toBe('+push 3')
   edit('push', undefined)
-  await vi.waitFor(() => expect(log.at(-1)).toBe('-push 3'))
+  await expect.poll(() => log.at(-1)).toBe('-push 3')
   await workers.stop()
   expect(log).toHaveLength(4)
 })
@@ -107,9 +107,9 @@ test('a worker that does not start is tried again and holds up no other, nor the
   failing.set('email 1', 1)
   failing.set('push 1', Infinity)
   const started = workers.start()
-  await vi.waitFor(() => expect(log).toEqual(['+sms 1']))
+  await expect.poll(() => log).toEqual(['+sms 1'])
   expect(workers.ready()).toBe(false)
-  await vi.waitFor(() => expect(log).toEqual(['+sms 1', '+email 1']), { timeout: 5_000 })
+  await expect.poll(() => log).toEqual(['+sms 1', '+email 1'])
   await workers.stop()
   await started
   expect(log).toEqual(['+sms 1', '+email 1', '-sms 1', '-email 1'])

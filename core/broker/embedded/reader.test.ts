@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConsumedRecord } from '../broker.ts'
 import { type Cursor, Reader } from './reader.ts'
 import type { TopicEvents } from './topics.ts'
@@ -64,14 +64,14 @@ async function turns(): Promise<void> {
 describe('reader', () => {
   it('takes partitions in turn, however much is in one', async () => {
     reader.read([cursor('long', 6), cursor('short', 1)])
-    await vi.waitFor(() => expect(read).toHaveLength(7))
+    await expect.poll(() => read).toHaveLength(7)
     expect(read.indexOf('short@0')).toBeLessThan(read.indexOf('long@2'))
   })
 
   it('asks nothing when everything is read, and goes on when something is appended', async () => {
     const one = cursor('one', 2)
     reader.read([one])
-    await vi.waitFor(() => expect(read).toHaveLength(2))
+    await expect.poll(() => read).toHaveLength(2)
     await turns()
     topics.emit('appended')
     await turns()
@@ -79,14 +79,14 @@ describe('reader', () => {
 
     one.partition.end = 3
     topics.emit('appended')
-    await vi.waitFor(() => expect(read).toEqual(['one@0', 'one@1', 'one@2']))
+    await expect.poll(() => read).toEqual(['one@0', 'one@1', 'one@2'])
   })
 
   it('asks nothing of a paused partition, and drops what was on its way', async () => {
     const one = cursor('one', 4)
     const release = hold()
     reader.read([one])
-    await vi.waitFor(() => expect(fetched).toHaveLength(1))
+    await expect.poll(() => fetched).toHaveLength(1)
     one.paused = true
     release()
     await turns()
@@ -94,16 +94,16 @@ describe('reader', () => {
 
     one.paused = false
     reader.wake()
-    await vi.waitFor(() => expect(read).toEqual(['one@0', 'one@1', 'one@2', 'one@3']))
+    await expect.poll(() => read).toEqual(['one@0', 'one@1', 'one@2', 'one@3'])
   })
 
   it('drops what was on its way for a cursor that it no longer reads', async () => {
     const release = hold()
     reader.read([cursor('before', 2)])
-    await vi.waitFor(() => expect(fetched).toHaveLength(1))
+    await expect.poll(() => fetched).toHaveLength(1)
     reader.read([cursor('after', 1)])
     release()
-    await vi.waitFor(() => expect(read).toEqual(['after@0']))
+    await expect.poll(() => read).toEqual(['after@0'])
   })
 
   it('goes past an end whose records were deleted', async () => {
@@ -120,15 +120,15 @@ describe('reader', () => {
       onFailure: (error) => failures.push(error),
     })
     reader.read([gone])
-    await vi.waitFor(() => expect(positions).toEqual([partition.end]))
+    await expect.poll(() => positions).toEqual([partition.end])
   })
 
   it('reports an outage once, and loses nothing over it', async () => {
     failure = new Error('gone')
     reader.read([cursor('one', 2)])
-    await vi.waitFor(() => expect(fetched.length).toBeGreaterThan(2))
+    await expect.poll(() => fetched.length).toBeGreaterThan(2)
     expect(failures).toEqual([failure])
     failure = undefined
-    await vi.waitFor(() => expect(read).toEqual(['one@0', 'one@1']), 3_000)
+    await expect.poll(() => read).toEqual(['one@0', 'one@1'])
   })
 })

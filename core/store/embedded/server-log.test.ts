@@ -44,7 +44,7 @@ describe('the log of the server', () => {
     const log = await openServerLog(path, logger)
     writeSync(log.descriptor, full)
     vi.advanceTimersByTime(60_000)
-    await vi.waitFor(async () => expect((await stat(path)).size).toBe(0), { timeout: 5_000 })
+    await expect.poll(async () => (await stat(path)).size).toBe(0)
     writeSync(log.descriptor, 'and on\n')
     expect(await readFile(path, 'utf8')).toBe('and on\n')
     log.close()

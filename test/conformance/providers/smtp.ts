@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import PostalMime from 'postal-mime'
 import { type SMTPServerOptions, SMTPServer } from 'smtp-server'
-import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { EmailMessage } from '../../../core/notification/message.ts'
 import { smtp } from '../../../core/providers/smtp.ts'
 import {
@@ -262,9 +262,9 @@ export const fixture: ProviderFixture = {
       // Bytes for a socket that is gone are answered with a reset; a half closed one would take them.
       const writeMore = () => {
         theirs.write('250 hello\r\n')
-        expect(theirs.destroyed).toBe(true)
+        return theirs.destroyed
       }
-      await vi.waitFor(writeMore, { timeout: 1000, interval: 5 })
+      await expect.poll(writeMore, { interval: 5 }).toBe(true)
     })
 
     test.each([
@@ -299,7 +299,7 @@ export const fixture: ProviderFixture = {
       for (const text of ['one', 'two']) {
         expect(await send(provider, mail(to, text))).toMatchObject({ class: 'sent' })
         drop()
-        await vi.waitFor(() => expect(connections().open).toBe(0), { timeout: 5000, interval: 5 })
+        await expect.poll(() => connections().open, { interval: 5 }).toBe(0)
       }
       expect(arrivals).toHaveLength(2)
     })
@@ -332,7 +332,7 @@ export const fixture: ProviderFixture = {
       release()
       expect(await first).toMatchObject({ class: 'sent' })
       expect(server.logins).toEqual([secrets.password, 'new horse'])
-      await vi.waitFor(() => expect(server.connections().open).toBe(1), { timeout: 2000, interval: 5 })
+      await expect.poll(() => server.connections().open, { interval: 5 }).toBe(1)
       expect(await send(provider, mail(to, 'again'))).toMatchObject({ class: 'sent' })
       expect(server.logins).toHaveLength(2)
     })
@@ -343,9 +343,7 @@ export const fixture: ProviderFixture = {
       const provider = open(smtp, { settings: { host, port: server.port, tls: 'None', from }, secrets })
       const controller = new AbortController()
       const busy = Array.from({ length: 5 }, () => send(provider, mail(to, 'x')))
-      await vi.waitFor(() =>
-        expect(server.commands.filter((line) => line.startsWith('RCPT'))).toHaveLength(5),
-      )
+      await expect.poll(() => server.commands.filter((line) => line.startsWith('RCPT'))).toHaveLength(5)
       const queued = send(provider, mail(to, 'x'), nextContext(), controller.signal)
       controller.abort()
       expect(await queued).toMatchObject({ class: 'not_sent', code: 'aborted' })

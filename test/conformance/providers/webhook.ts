@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
-import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Outcome } from '../../../core/providers/provider.ts'
 import { webhook } from '../../../core/providers/webhook.ts'
 import {
@@ -315,7 +315,7 @@ export const fixture: ProviderFixture = {
       await connected
       await provider.close()
       expect(await sending).toMatchObject({ class: 'not_sent' })
-      await vi.waitFor(() => expect(loopback.connections().open).toBe(0), { timeout: 2000, interval: 5 })
+      await expect.poll(() => loopback.connections().open, { interval: 5 }).toBe(0)
     })
 
     test('a body without a JSON form is poison', async () => {
