@@ -40,4 +40,4 @@ verify: ## fail when a generated file is stale
 	@$(WITH_NODE) node crds/generate.ts --check
 
 real-parts: ## install the real parts that tests use and that are missing (from Debian, as root, Maven Central and the Go module proxy)
-	@$(WITH_NODE) node test/harness/real-parts.ts
+	@$(WITH_NODE) node test/harness/parts/real-parts.ts

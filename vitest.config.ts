@@ -10,6 +10,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
-    globalSetup: ['test/harness/postgres-server.ts'],
+    globalSetup: ['test/harness/postgres/postgres-server.ts'],
   },
 })

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { plain } from '../deploy/dev/terminal.ts'
+import { plain } from '../deploy/dev/terminal/terminal.ts'
 import { systemClock as clock } from '../core/clock.ts'
 import type { replaySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { manager } from './channel/names.ts'
-import type { Api } from './runtime/api.ts'
+import type { Api } from './runtime/api/api.ts'
 import {
   keyOf,
   type KubernetesObject,
   nameOf,
   type ObjectName,
   type ResourceKind,
-} from './runtime/resource-kind.ts'
+} from './runtime/api/resource-kind.ts'
 
 export interface AppliedStatusOptions<T, S> {
   api: Pick<Api, 'apply'>

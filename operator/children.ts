@@ -1,9 +1,9 @@
-import type { Api } from './runtime/api.ts'
-import { isNotFound } from './runtime/api-error.ts'
+import type { Api } from './runtime/api/api.ts'
+import { isNotFound } from './runtime/api/api-error.ts'
 import { isApplied } from './runtime/applied.ts'
 import { ownsLess, ownsMore } from './runtime/owned.ts'
-import type { Cache } from './runtime/cache.ts'
-import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/resource-kind.ts'
+import type { Cache } from './runtime/watch/cache.ts'
+import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/api/resource-kind.ts'
 import { manager } from './channel/names.ts'
 
 /** One kind of objects that the operator makes, and what it last saw of them. */

@@ -1,6 +1,6 @@
 import { BrokerError } from '../core/broker/broker.ts'
 import { PrefixTaken } from '../core/ownership/ownership.ts'
-import { ApiError, isConflict, isRefused } from './runtime/api-error.ts'
+import { ApiError, isConflict, isRefused } from './runtime/api/api-error.ts'
 import type { ConditionText } from './runtime/conditions.ts'
 
 /**

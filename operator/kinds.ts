@@ -1,4 +1,4 @@
-import type { ResourceKind } from './runtime/resource-kind.ts'
+import type { ResourceKind } from './runtime/api/resource-kind.ts'
 
 /** The kinds that the operator reads or writes. */
 

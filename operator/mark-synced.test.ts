@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
-import { manualClock } from '../test/harness/manual-clock.ts'
+import { manualClock } from '../test/harness/fakes/manual-clock.ts'
 import { markSynced } from './mark-synced.ts'
 
 const minute = 60_000

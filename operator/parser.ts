@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { KubernetesObject } from './runtime/resource-kind.ts'
+import type { KubernetesObject } from './runtime/api/resource-kind.ts'
 
 export type Parsed<R> = { kind: 'ok'; resource: R } | { kind: 'invalid'; message: string }
 

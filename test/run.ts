@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { startVitest } from 'vitest/node'
-import { part, partNames, requiredParts } from './harness/parts.ts'
+import { part, partNames, requiredParts } from './harness/parts/parts.ts'
 import { add, type Tally, tallyTests } from './tally.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

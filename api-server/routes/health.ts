@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Catalog } from '../../core/catalog/catalog.ts'
-import { answer } from '../documentation.ts'
+import { answer } from '../openapi/documentation.ts'
 
 const ok = z.object({ status: z.literal('ok') })
 const readiness = z.object({

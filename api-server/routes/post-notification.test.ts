@@ -5,7 +5,7 @@ import { notificationIdFromKey, parseNotificationId } from '../../core/notificat
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
 import { testApi, useTestApi } from '../../test/harness/api.ts'
-import { staticCatalog } from '../../test/harness/static-catalog.ts'
+import { staticCatalog } from '../../test/harness/fakes/static-catalog.ts'
 
 const api = useTestApi()
 

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { testDatabase, type TestDatabase } from '../../test/harness/postgres.ts'
+import { testDatabase, type TestDatabase } from '../../test/harness/postgres/postgres.ts'
 import { createLogger } from '../observability/logger.ts'
 import type { Database } from '../store/schema.ts'
 import type { ConsumedRecord, TopicPartitionOffset } from './broker.ts'

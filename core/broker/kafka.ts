@@ -11,11 +11,11 @@ import {
   type Producer,
 } from './broker.ts'
 import { KafkaAdmin } from './kafka/admin.ts'
-import { KafkaConsumer } from './kafka/consumer.ts'
-import { KafkaFollower } from './kafka/follower.ts'
+import { KafkaConsumer } from './kafka/consume/consumer.ts'
+import { KafkaFollower } from './kafka/consume/follower.ts'
 import type { SASLOptions } from './kafka/kafkajs.ts'
-import { KafkaProducer } from './kafka/producer.ts'
-import { Wire } from './kafka/wire.ts'
+import { KafkaProducer } from './kafka/produce/producer.ts'
+import { Wire } from './kafka/wire/wire.ts'
 
 export interface KafkaBrokerOptions {
   /** `host:port` of one broker or more; the others are found through them. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import type { Broker, RecordToProduce } from '../broker/broker.ts'
 import { openEmbeddedBroker } from '../broker/embedded.ts'
 import { createLogger } from '../observability/logger.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
+import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
 import { BrokerError, type ConsumedRecord } from '../broker/broker.ts'
 import { createLogger } from '../observability/logger.ts'
 import { openCatalog } from './reader.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../../test/harness/manual-clock.ts'
+import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { BrokerError, type ConsumedRecord, type RecordToProduce } from '../broker/broker.ts'
 import { createLogger } from '../observability/logger.ts'
 import { type Heartbeat, heartbeatRecord, readHeartbeat } from './heartbeat.ts'

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { emptyTestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { emptyTestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { BrokerError } from '../broker/broker.ts'
 import { createLogger } from '../observability/logger.ts'
 import { StartRefused } from '../settings/start-refused.ts'

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { channelTypes } from './channel-type.ts'
 import { statusFields } from './condition.ts'
-import { delivery } from './delivery.ts'
+import { delivery } from './channel/delivery.ts'
 import { parseDuration } from './duration.ts'
-import { providerSchema, providersFit } from './provider-entry.ts'
+import { providerSchema, providersFit } from './channel/provider-entry.ts'
 import type { ProviderDeclaration } from './provider.ts'
 import { listBy, resourceSchema } from './resource.ts'
 import { withChangeRule, withRules } from './rule.ts'
-import { scaling } from './scaling.ts'
-import { topic } from './topic.ts'
-import { workers } from './workers.ts'
+import { scaling } from './channel/scaling.ts'
+import { topic } from './channel/topic.ts'
+import { workers } from './channel/workers.ts'
 
 const type = withChangeRule(z.enum(channelTypes), {
   cel: 'self == oldSelf',

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { channelTypes } from './channel-type.ts'
 import { statusFields } from './condition.ts'
-import { content, partialContent } from './content.ts'
+import { content, partialContent } from './template/content.ts'
 import { anyObject, label, listBy, map, resourceSchema } from './resource.ts'
 import { withRules } from './rule.ts'
-import { variablesProblems } from './variables.ts'
+import { variablesProblems } from './template/variables.ts'
 
 const maxLocales = 50
 

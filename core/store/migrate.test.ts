@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { afterEach, describe, expect, it } from 'vitest'
-import { emptyTestDatabase } from '../../test/harness/postgres.ts'
+import { emptyTestDatabase } from '../../test/harness/postgres/postgres.ts'
 import { createLogger } from '../observability/logger.ts'
 import { isMigrated, migrate } from './migrate.ts'
 import { migrations } from './migrations.ts'

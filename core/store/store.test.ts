@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { createLogger } from '../observability/logger.ts'
 import { isDataError, isStoreUnavailable, openStore, type Store } from './store.ts'
 

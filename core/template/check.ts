@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { channelTypes } from '../resources/channel-type.ts'
-import type { PartialTemplateContent } from '../resources/content.ts'
+import type { PartialTemplateContent } from '../resources/template/content.ts'
 import type { Problem } from '../resources/problem.ts'
 import type { NotificationTemplate } from '../resources/template.ts'
-import { type CompiledVariables, compileVariables } from '../resources/variables.ts'
+import { type CompiledVariables, compileVariables } from '../resources/template/variables.ts'
 import { parsePart, type PartProblem, unknownNames } from './part.ts'
 import { createRenderer, type Renderer } from './render.ts'
 

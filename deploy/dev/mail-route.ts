@@ -1,7 +1,7 @@
 import type { Resource } from '../../core/catalog/records.ts'
 import { smtp } from '../../core/providers/smtp.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { providerSettings } from '../../core/resources/provider-entry.ts'
+import { providerSettings } from '../../core/resources/channel/provider-entry.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
 import type { SecretReader } from '../../core/settings/secrets.ts'
 

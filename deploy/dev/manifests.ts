@@ -13,8 +13,8 @@ import { StartRefused } from '../../core/settings/start-refused.ts'
 import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
 import { type MailServer, routeMail } from './mail-route.ts'
-import { problemReport } from './report.ts'
-import type { Terminal } from './terminal.ts'
+import { problemReport } from './terminal/report.ts'
+import type { Terminal } from './terminal/terminal.ts'
 
 export interface FollowManifestsOptions {
   directory: string

@@ -13,7 +13,7 @@ import type { TemplateThreads } from '../../core/template/threads/template-threa
 import { ChannelWorkers } from '../../workers/delivery/channel-workers.ts'
 import { withHeartbeats } from '../../workers/delivery/heartbeat.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
-import { openLedger } from '../../workers/delivery/postgres-ledger.ts'
+import { openLedger } from '../../workers/delivery/ledger/postgres-ledger.ts'
 import { openProviders, type ReadSecret } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'

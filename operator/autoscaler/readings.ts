@@ -2,7 +2,7 @@ import { type Admin, partitionName } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import { channelSubscriptions, readLag } from '../../core/observability/lag-reader.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { keyOf } from '../runtime/resource-kind.ts'
+import { keyOf } from '../runtime/api/resource-kind.ts'
 
 /** What Kafka says of one channel. */
 export interface ChannelReading {

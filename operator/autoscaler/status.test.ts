@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { manualClock } from '../../test/harness/manual-clock.ts'
+import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { createScalingStatusWriter } from './status.ts'
 

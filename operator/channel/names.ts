@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ObjectName } from '../runtime/resource-kind.ts'
+import type { ObjectName } from '../runtime/api/resource-kind.ts'
 
 /** Who made an object, for `kubectl get -l` and for us: owner references cannot cross namespaces. */
 export const label = {

@@ -6,7 +6,7 @@ import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Children } from '../children.ts'
 import { channels } from '../kinds.ts'
 import type { EventText, RecordEvent } from '../runtime/events.ts'
-import { keyOf, type KubernetesObject, type ObjectName } from '../runtime/resource-kind.ts'
+import { keyOf, type KubernetesObject, type ObjectName } from '../runtime/api/resource-kind.ts'
 import { isOf } from './names.ts'
 
 export interface RemoverOptions {

@@ -3,12 +3,12 @@ import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
-import type { Api } from '../runtime/api.ts'
+import type { Api } from '../runtime/api/api.ts'
 import { nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/resource-kind.ts'
+import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
-import { isHindered } from './workers.ts'
+import { isHindered } from './workers/workers.ts'
 
 /** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
 export interface ChannelObject extends KubernetesObject {

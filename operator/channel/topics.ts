@@ -4,7 +4,7 @@ import { adoptAnnotation, ensureOwnedTopics } from '../../core/ownership/owned-t
 import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
-import { keyOf, type KubernetesObject, nameOf } from '../runtime/resource-kind.ts'
+import { keyOf, type KubernetesObject, nameOf } from '../runtime/api/resource-kind.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 
 export interface TopicFindings {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { Api } from '../runtime/api.ts'
-import type { ApiRequest, Requests } from '../runtime/connection.ts'
-import type { KubernetesObject, ResourceKind } from '../runtime/resource-kind.ts'
+import { Api } from '../runtime/api/api.ts'
+import type { ApiRequest, Requests } from '../runtime/api/connection.ts'
+import type { KubernetesObject, ResourceKind } from '../runtime/api/resource-kind.ts'
 import { DryRunConnection } from './connection.ts'
 
 const secrets: ResourceKind = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ApiRequest, Requests } from '../runtime/connection.ts'
-import type { KubernetesObject } from '../runtime/resource-kind.ts'
+import type { ApiRequest, Requests } from '../runtime/api/connection.ts'
+import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 
 export interface DryRunNotes {
   /** Gets a line for each object that would be made, changed or deleted. */

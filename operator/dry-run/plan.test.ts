@@ -7,9 +7,9 @@ import { annotation } from '../channel/children/deployment.ts'
 import { isFalse } from '../channel/condition-texts.ts'
 import { channelConditionTexts } from '../channel/conditions.ts'
 import { childLabels, childName } from '../channel/names.ts'
-import { upgradeBudget } from '../channel/upgrade-budget.ts'
-import { ApiError } from '../runtime/api-error.ts'
-import type { ApiRequest, Requests } from '../runtime/connection.ts'
+import { upgradeBudget } from '../channel/workers/upgrade-budget.ts'
+import { ApiError } from '../runtime/api/api-error.ts'
+import type { ApiRequest, Requests } from '../runtime/api/connection.ts'
 import { planOperator } from './plan.ts'
 
 const channel = (name: string, more: object) => ({

@@ -1,6 +1,6 @@
 import type { Install } from '../../core/ownership/records.ts'
 import { namespaces } from '../kinds.ts'
-import type { Api } from '../runtime/api.ts'
+import type { Api } from '../runtime/api/api.ts'
 
 /**
  * Which install this is: the one of the release's namespace, where the Lease is that makes several operators one. A namespace that is made again under the

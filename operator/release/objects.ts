@@ -1,7 +1,7 @@
 import { networkPolicies, podMonitors, secrets, serviceAccounts, triggerAuthentications } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import { label, manager } from '../channel/names.ts'
-import type { KubernetesObject, ResourceKind } from '../runtime/resource-kind.ts'
+import type { KubernetesObject, ResourceKind } from '../runtime/api/resource-kind.ts'
 import { kedaLogin } from './keda-login.ts'
 import {
   networkPolicyName,

@@ -15,7 +15,7 @@ import {
 } from '../kinds.ts'
 import { events } from '../runtime/events.ts'
 import { leases } from '../runtime/leader.ts'
-import type { ResourceKind } from '../runtime/resource-kind.ts'
+import type { ResourceKind } from '../runtime/api/resource-kind.ts'
 import {
   leaseName,
   networkPolicyName,

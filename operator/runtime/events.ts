@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { Api } from './api.ts'
-import type { KubernetesObject, ResourceKind } from './resource-kind.ts'
+import type { Api } from './api/api.ts'
+import type { KubernetesObject, ResourceKind } from './api/resource-kind.ts'
 import { truncate } from './truncate.ts'
 
 export const events: ResourceKind = {

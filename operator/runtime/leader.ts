@@ -1,8 +1,8 @@
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { Api } from './api.ts'
-import { isConflict, isNotFound } from './api-error.ts'
-import type { KubernetesObject, ObjectName, ResourceKind } from './resource-kind.ts'
+import type { Api } from './api/api.ts'
+import { isConflict, isNotFound } from './api/api-error.ts'
+import type { KubernetesObject, ObjectName, ResourceKind } from './api/resource-kind.ts'
 
 export interface LeaderOptions {
   api: Api

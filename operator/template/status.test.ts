@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { manualClock } from '../../test/harness/manual-clock.ts'
+import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { isFalse, isTrue } from '../channel/condition-texts.ts'
 import { createTemplateStatusWriter, type TemplateObject } from './status.ts'
 

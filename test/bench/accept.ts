@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { LoadResult } from './load.ts'
-import { cpuOf } from './process-usage.ts'
+import type { LoadResult } from './clients/load.ts'
+import { cpuOf } from './measure/process-usage.ts'
 import { baseline, onKafka, type Scenario, withoutKafka } from './scenarios.ts'
-import type { Section } from './section.ts'
+import type { Section } from './measure/section.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
-import { type Spread, spreadOf } from './statistics.ts'
-import { describeSpread, table } from './table.ts'
+import { type Spread, spreadOf } from './measure/statistics.ts'
+import { describeSpread, table } from './measure/table.ts'
 
 const execute = promisify(execFile)
 
@@ -146,7 +146,7 @@ async function load(
   connections: number,
   seconds: number,
 ): Promise<LoadResult> {
-  const script = join(import.meta.dirname, 'load.ts')
+  const script = join(import.meta.dirname, 'clients', 'load.ts')
   const args = [url, String(connections), String(seconds), ...(keyed ? ['keyed'] : [])]
   const { stdout } = await execute(process.execPath, [script, ...args])
   return JSON.parse(stdout) as LoadResult

@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startCarillon } from '../harness/carillon.ts'
-import { hooksChannel } from '../harness/install.ts'
+import { startCarillon } from '../harness/process/carillon.ts'
+import { hooksChannel } from '../harness/process/install.ts'
 import { type EndToEnd, measureEndToEnd } from './end-to-end.ts'
-import { cpuOf } from './process-usage.ts'
-import type { Section } from './section.ts'
-import { describeSpread } from './table.ts'
+import { cpuOf } from './measure/process-usage.ts'
+import type { Section } from './measure/section.ts'
+import { describeSpread } from './measure/table.ts'
 
 /** `carillon dev`, whole: API, planner, workers and PostgreSQL. */
 interface DevResult {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openBacklog } from './backlog.ts'
 import { arrivalsOf, rateOf, webhookChannel } from './deliver.ts'
-import { residentOf } from './process-usage.ts'
+import { residentOf } from './measure/process-usage.ts'
 import { startInstall } from './role-processes.ts'
-import type { Section } from './section.ts'
+import type { Section } from './measure/section.ts'
 import { startServer } from './server-process.ts'
-import { table } from './table.ts'
+import { table } from './measure/table.ts'
 
 interface DrainResult {
   records: number

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { pace } from './pace.ts'
-import { quantile, type Spread, spreadOf } from './statistics.ts'
+import { pace } from './measure/pace.ts'
+import { quantile, type Spread, spreadOf } from './measure/statistics.ts'
 
 /** Milliseconds from sending a request until its webhook arrives. */
 export interface EndToEnd {

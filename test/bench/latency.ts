@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LatencySample } from './clients/latency.ts'
-import type { Section } from './section.ts'
-import { type Spread, spreadOf } from './statistics.ts'
-import { describeSpread, table } from './table.ts'
+import type { Section } from './measure/section.ts'
+import { type Spread, spreadOf } from './measure/statistics.ts'
+import { describeSpread, table } from './measure/table.ts'
 
 const execute = promisify(execFile)
 

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { startScriptedServer } from '../conformance/smtp-script.ts'
-import { until } from '../harness/load.ts'
+import { until } from '../harness/balance/load.ts'
 import type { MailSample } from './clients/mail.ts'
-import { cpuOf } from './process-usage.ts'
+import { cpuOf } from './measure/process-usage.ts'
 import { type Roles, startRoles } from './role-processes.ts'
-import type { Section } from './section.ts'
-import { type Spread, spreadOf } from './statistics.ts'
-import { describeSpread, table } from './table.ts'
+import type { Section } from './measure/section.ts'
+import { type Spread, spreadOf } from './measure/statistics.ts'
+import { describeSpread, table } from './measure/table.ts'
 
 const execute = promisify(execFile)
 

@@ -1,13 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../harness/load.ts'
-import { type OperatorCluster, startOperatorCluster } from '../harness/operator.ts'
-import { part } from '../harness/parts.ts'
-import type { RoleProcess } from '../harness/role.ts'
-import { cpuOf, residentOf } from './process-usage.ts'
-import type { Section } from './section.ts'
-import { table } from './table.ts'
+import { until } from '../harness/balance/load.ts'
+import { type OperatorCluster, startOperatorCluster } from '../harness/operator/operator.ts'
+import { part } from '../harness/parts/parts.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
+import { cpuOf, residentOf } from './measure/process-usage.ts'
+import type { Section } from './measure/section.ts'
+import { table } from './measure/table.ts'
 
 /** One operator with many channels and templates, on a real control plane and a real Kafka. */
 interface OperatorResult {

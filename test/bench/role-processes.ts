@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '../../core/observability/logger.ts'
 import { startEmbeddedPostgres } from '../../core/store/embedded.ts'
-import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 /** An install with its topics, tables and channels, in which nothing runs yet. */
 export interface BenchInstall {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RoleProcess } from '../harness/role.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 import { type EndToEnd, measureEndToEnd } from './end-to-end.ts'
-import { cpuOf, residentOf } from './process-usage.ts'
+import { cpuOf, residentOf } from './measure/process-usage.ts'
 import { startRoles } from './role-processes.ts'
-import type { Section } from './section.ts'
-import { describeSpread, table } from './table.ts'
+import type { Section } from './measure/section.ts'
+import { describeSpread, table } from './measure/table.ts'
 
 interface IdleRole {
   role: string

@@ -1,5 +1,5 @@
 import { describe, expect, it, beforeAll, afterAll } from 'vitest'
-import type { Ledger } from '../../workers/delivery/ledger.ts'
+import type { Ledger } from '../../workers/delivery/ledger/ledger.ts'
 import { finishEntry } from '../harness/ledger-rows.ts'
 
 /** A store of deliveries with the ledger over it, and what a test must do or see beside the ledger. */

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { Mailbox } from '../../deploy/dev/mailbox.ts'
-import { mailboxRoutes } from '../../deploy/dev/mailbox-routes.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { Mailbox } from '../../deploy/dev/mailbox/mailbox.ts'
+import { mailboxRoutes } from '../../deploy/dev/mailbox/mailbox-routes.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 
 const flags = [
   '--headless',

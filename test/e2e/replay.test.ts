@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type CarillonProcess, startCarillon } from '../harness/carillon.ts'
+import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
 import { paste } from './paste.ts'
 
 /** `carillon replay`, and the session of docs/operations/dead-letters.md as somebody has it who pastes its commands. */

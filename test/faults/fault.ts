@@ -5,10 +5,10 @@ import {
   describeBalance,
   isClean,
   type LedgerDelivery,
-} from '../harness/balance.ts'
-import { type Load, readSettledLedger, startLoad, until } from '../harness/load.ts'
-import { outOfOrder } from '../harness/order.ts'
-import { seeded } from '../harness/random.ts'
+} from '../harness/balance/balance.ts'
+import { type Load, readSettledLedger, startLoad, until } from '../harness/balance/load.ts'
+import { outOfOrder } from '../harness/balance/order.ts'
+import { seeded } from '../harness/fakes/random.ts'
 import type { World } from './world.ts'
 
 /** The guarantees of docs/reliability.md. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { describeBalance } from '../harness/balance.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeBalance } from '../harness/balance/balance.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import { allFaults } from './all.ts'
 import { leastInFlight, runFault } from './fault.ts'
 import { outliveRetention } from './retention.ts'

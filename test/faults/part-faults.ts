@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../harness/load.ts'
+import { until } from '../harness/balance/load.ts'
 import type { TcpProxy } from '../harness/tcp-proxy.ts'
 import type { Fault } from './fault.ts'
 import { readMetrics, type World } from './world.ts'

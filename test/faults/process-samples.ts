@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { RoleProcess } from '../harness/role.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 interface Sample {
   seconds: number

@@ -9,8 +9,8 @@ import {
   requestsTopic,
 } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import { readLedger, until } from '../harness/load.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { readLedger, until } from '../harness/balance/load.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 import type { Fault } from './fault.ts'
 import { expectToEnd, readMetrics, type World } from './world.ts'
 

@@ -5,12 +5,12 @@ import { type DeliveryEnvelope, encodeDelivery } from '../../core/notification/e
 import { channelTopics } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore, type Store } from '../../core/store/store.ts'
-import { describePart } from '../harness/describe-part.ts'
-import { hooksChannel, type Install, makeInstall } from '../harness/install.ts'
-import { type KafkaCluster, startKafka } from '../harness/kafka.ts'
-import { until } from '../harness/load.ts'
-import { emptyTestDatabase } from '../harness/postgres.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
+import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
+import { until } from '../harness/balance/load.ts'
+import { emptyTestDatabase } from '../harness/postgres/postgres.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { part } from '../harness/parts.ts'
+import { part } from '../harness/parts/parts.ts'
 
 /** The paths of the real parts that a world needs; ends the process where one is missing. */
 export function requireParts(): { kafka: string; redis: string } {

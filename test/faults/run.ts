@@ -7,7 +7,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { describeBalance } from '../harness/balance.ts'
+import { describeBalance } from '../harness/balance/balance.ts'
 import { requireParts } from './require-parts.ts'
 import { allFaults } from './all.ts'
 import { type FaultResult, runFault } from './fault.ts'

@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { readSettledLedger, startLoad, until } from '../harness/load.ts'
-import { describeBalance } from '../harness/balance.ts'
-import { seeded } from '../harness/random.ts'
+import { readSettledLedger, startLoad, until } from '../harness/balance/load.ts'
+import { describeBalance } from '../harness/balance/balance.ts'
+import { seeded } from '../harness/fakes/random.ts'
 import { allFaults } from './all.ts'
 import { balanceOf, judge, leastInFlight, promisedBy } from './fault.ts'
 import { ProcessSamples } from './process-samples.ts'

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../../core/observability/logger.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../core/store/embedded.ts'
 import { isStoreUnavailable } from '../../core/store/store.ts'
-import { seeded } from '../harness/random.ts'
+import { seeded } from '../harness/fakes/random.ts'
 
 /**
  * The embedded PostgreSQL, killed with all its processes in the middle of a load, has every row that it acknowledged. What this cannot

@@ -1,6 +1,6 @@
 import type { Insertable } from 'kysely'
 import type { Database } from '../../core/store/schema.ts'
-import type { FinishEntry } from '../../workers/delivery/ledger.ts'
+import type { FinishEntry } from '../../workers/delivery/ledger/ledger.ts'
 
 /** A row of `deliveries` as the planner writes it: queued, never claimed. Its notification has the same id. */
 export function queuedDelivery(id: string): Insertable<Database['deliveries']> {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describePart } from './describe-part.ts'
+import { describePart } from './parts/describe-part.ts'
 import { answers, startRedis } from './redis.ts'
 
 describePart('redis', (program) => {

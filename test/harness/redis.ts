@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from './process/free-ports.ts'
 
 export interface TestRedis {
   /** `redis://127.0.0.1:…` */

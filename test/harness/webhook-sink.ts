@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Receipt } from './balance.ts'
+import type { Receipt } from './balance/balance.ts'
 
 /** A message as it came in. */
 export interface Arrival {

@@ -20,7 +20,7 @@ import { createEventMetrics } from '../../core/events/publisher.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
-import { openLedger } from '../../workers/delivery/postgres-ledger.ts'
+import { openLedger } from '../../workers/delivery/ledger/postgres-ledger.ts'
 import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
@@ -29,7 +29,7 @@ import { startPlanner } from '../../workers/planner/planner.ts'
 import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
 import { Sweeper } from '../../workers/sweeper/sweeper.ts'
 import type { Running } from '../../workers/running.ts'
-import { type TestDatabase, testDatabase } from '../harness/postgres.ts'
+import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 /** The way of a request through planner and workers, on a real database and the embedded broker. */
 

@@ -58,11 +58,11 @@ const allowed: [file: string, imported: string][] = [
   ['core/providers/inapp.ts', 'kysely'],
   ['core/providers/smtp.ts', 'nodemailer'],
   ['api-server/app.ts', '../core/store/ledger.ts'],
-  ['workers/delivery/ledger.ts', 'kysely'],
+  ['workers/delivery/ledger/ledger.ts', 'kysely'],
   ['operator/runtime/client.ts', '@kubernetes/client-node'],
   ['core/broker/embedded.test.ts', '../../test/harness/parts.ts'],
   ['deploy/dev/dev.ts', '../../workers/main.ts'],
-  ['deploy/dev/mailbox.test.ts', 'nodemailer'],
+  ['deploy/dev/mailbox/mailbox.test.ts', 'nodemailer'],
   ['bin/carillon.ts', '../api-server/main.ts'],
   ['test/e2e/send.ts', 'kafkajs'],
 ]

@@ -4,10 +4,10 @@ import { keyOf, publishedRecord, revisionOf } from '../../core/catalog/records.t
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { channels, sandbox, templates } from './bad-input.cases.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 const manifest = (kind: string, name: string, spec: string) =>
   `apiVersion: carillon.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n`

@@ -2,10 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { platformSecretName } from '../../operator/release/names.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import { type RoleProcess, startRole } from '../harness/role.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import { type RoleProcess, startRole } from '../harness/process/role.ts'
 
 interface Deployment {
   metadata: { uid: string; labels: Record<string, string> }

@@ -4,8 +4,8 @@ import { channelSchema } from '../../core/resources/channel.ts'
 import { caseProviders, invalidCases, manifestOf, validCases } from '../../core/resources/manifest.cases.ts'
 import { templateSchema } from '../../core/resources/template.ts'
 import { channelDefinition, customResourceDefinition, templateDefinition } from '../../crds/definition.ts'
-import type { KubernetesObject, ResourceKind } from '../../operator/runtime/resource-kind.ts'
-import { describeApiServer } from '../harness/describe-cluster.ts'
+import type { KubernetesObject, ResourceKind } from '../../operator/runtime/api/resource-kind.ts'
+import { describeApiServer } from '../harness/operator/describe-cluster.ts'
 
 const crds: ResourceKind = {
   apiVersion: 'apiextensions.k8s.io/v1',

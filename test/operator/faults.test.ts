@@ -7,10 +7,10 @@ import type { DeploymentObject } from '../../operator/channel/children/deploymen
 import { childName } from '../../operator/channel/names.ts'
 import type { ChannelObject } from '../../operator/channel/status.ts'
 import { channels, deployments } from '../../operator/kinds.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 import { startTcpProxy } from '../harness/tcp-proxy.ts'
 
 const channel = (name: string, more = '') => `

@@ -5,14 +5,14 @@ import type { ScaledObject } from '../../operator/channel/children/scaled-object
 import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { platformSecretName, triggerAuthenticationName } from '../../operator/release/names.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { describePart } from '../harness/describe-part.ts'
-import { adminPassword } from '../harness/kafka-login.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
+import { adminPassword } from '../harness/kafka/kafka-login.ts'
 import { installCrds, publishedCrds, publishedScalers } from '../harness/kubernetes/published-crds.ts'
 import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 /** The ScaledObject as this test reads it. */
 type Live = ScaledObject & {

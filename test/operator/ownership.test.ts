@@ -4,10 +4,10 @@ import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { Ownership } from '../../core/ownership/ownership.ts'
 import { readInstall } from '../../operator/release/install.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 interface Change {
   topic?: string

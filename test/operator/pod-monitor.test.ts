@@ -2,13 +2,13 @@ import { beforeAll, expect, it } from 'vitest'
 import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { podMonitorName } from '../../operator/release/names.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
 import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 interface PodMonitor {
   metadata: { uid: string; labels: Record<string, string> }

@@ -2,11 +2,11 @@ import { beforeAll, expect, it } from 'vitest'
 import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { networkPolicyName, platformSecretName, serviceAccountName } from '../../operator/release/names.ts'
-import type { KubernetesObject } from '../../operator/runtime/resource-kind.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 const channel = `
 apiVersion: carillon.dev/v1alpha1

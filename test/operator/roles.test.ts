@@ -2,13 +2,13 @@ import { beforeAll, expect, it } from 'vitest'
 import { childName } from '../../operator/channel/names.ts'
 import { triggerAuthenticationName } from '../../operator/release/names.ts'
 import { type PolicyRule, releaseRules, servedRules } from '../../operator/release/roles.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { describePart } from '../harness/describe-part.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import type { AuditedRequest } from '../harness/kubernetes/audit.ts'
 import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
-import type { RoleProcess } from '../harness/role.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
 
 const channel = (name: string, scaling: string, workers = '{}') => `
 apiVersion: carillon.dev/v1alpha1

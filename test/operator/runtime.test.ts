@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pino } from 'pino'
 import { systemClock as clock } from '../../core/clock.ts'
-import type { Api } from '../../operator/runtime/api.ts'
-import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api-error.ts'
-import { Cache } from '../../operator/runtime/cache.ts'
+import type { Api } from '../../operator/runtime/api/api.ts'
+import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api/api-error.ts'
+import { Cache } from '../../operator/runtime/watch/cache.ts'
 import { Leader } from '../../operator/runtime/leader.ts'
-import { Reflector } from '../../operator/runtime/reflector.ts'
-import type { KubernetesObject, ResourceKind } from '../../operator/runtime/resource-kind.ts'
-import { describeApiServer } from '../harness/describe-cluster.ts'
+import { Reflector } from '../../operator/runtime/watch/reflector.ts'
+import type { KubernetesObject, ResourceKind } from '../../operator/runtime/api/resource-kind.ts'
+import { describeApiServer } from '../harness/operator/describe-cluster.ts'
 
 const logger = pino({ level: 'silent' })
 const configMaps: ResourceKind = {

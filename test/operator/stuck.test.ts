@@ -1,10 +1,10 @@
 import { beforeAll, expect, it } from 'vitest'
 import { childName } from '../../operator/channel/names.ts'
 import { pods } from '../../operator/kinds.ts'
-import type { KubernetesObject } from '../../operator/runtime/resource-kind.ts'
-import { describeOperatorCluster } from '../harness/describe-cluster.ts'
-import { until } from '../harness/load.ts'
-import { releaseNamespace } from '../harness/operator.ts'
+import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
+import { until } from '../harness/balance/load.ts'
+import { releaseNamespace } from '../harness/operator/operator.ts'
 
 const channel = (name: string, workers = '{}') => `
 apiVersion: carillon.dev/v1alpha1

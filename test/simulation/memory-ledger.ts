@@ -1,6 +1,6 @@
 import { createBatcher } from '../../core/store/batcher.ts'
 import type { HeldStore } from '../../core/store/held-records.ts'
-import type { ClaimRequest, Finished, FinishEntry, Ledger } from '../../workers/delivery/ledger.ts'
+import type { ClaimRequest, Finished, FinishEntry, Ledger } from '../../workers/delivery/ledger/ledger.ts'
 import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { MemoryStore } from './memory-store.ts'
 

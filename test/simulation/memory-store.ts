@@ -12,7 +12,7 @@ import {
   type Finished,
   type FinishEntry,
   maxClaims,
-} from '../../workers/delivery/ledger.ts'
+} from '../../workers/delivery/ledger/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
 
 export type DeliveryRow = Selectable<DeliveryTable>

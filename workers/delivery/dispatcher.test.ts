@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../core/clock.ts'
-import { manualClock } from '../../test/harness/manual-clock.ts'
+import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { Dispatcher, type RunResult } from './dispatcher.ts'
 
 const done: RunResult = { kind: 'done' }

@@ -19,7 +19,7 @@ import { createSourceMetrics } from '../source-metrics.ts'
 import { openRedisLimits } from './limits/redis-limits.ts'
 import { createDeliveryMetrics } from './metrics.ts'
 import { withHeartbeats } from './heartbeat.ts'
-import { openLedger } from './postgres-ledger.ts'
+import { openLedger } from './ledger/postgres-ledger.ts'
 import { openProviders } from './providers.ts'
 import { startDeliveryWorker } from './worker.ts'
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { createLedgerMetrics } from './ledger-metrics.ts'
+import { createLedgerMetrics } from './ledger/ledger-metrics.ts'
 import { createLimitMetrics } from './limits/metrics.ts'
 
 export type DeliveryMetrics = ReturnType<typeof createDeliveryMetrics>

@@ -3,7 +3,7 @@ import type { DeliveryEnvelope, RequestEnvelope } from '../../core/notification/
 import { deliveryIdFor, newNotificationId } from '../../core/notification/ids.ts'
 import { findRecordedRequests } from '../../core/store/notifications.ts'
 import { unknownBody } from '../../core/store/schema.ts'
-import { testDatabase } from '../../test/harness/postgres.ts'
+import { testDatabase } from '../../test/harness/postgres/postgres.ts'
 import type { PlannedDelivery } from './expand.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
 

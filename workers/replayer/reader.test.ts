@@ -1,8 +1,8 @@
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import { createLogger } from '../../core/observability/logger.ts'
-import { manualClock } from '../../test/harness/manual-clock.ts'
-import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
+import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
+import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
 import { createSourceMetrics } from '../source-metrics.ts'
 import { createReader } from './reader.ts'
 

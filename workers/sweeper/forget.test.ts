@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
-import { openLedger } from '../delivery/postgres-ledger.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
+import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
 import { forgetOld } from './forget.ts'
 
 let database: TestDatabase

@@ -4,9 +4,9 @@ import { BrokerError, type Producer } from '../../core/broker/broker.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import { failTooLarge, holdRecords, openHeldStore } from '../../core/store/held-records.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
-import { scriptedBroker } from '../../test/harness/scripted-broker.ts'
-import { openLedger } from '../delivery/postgres-ledger.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
+import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
+import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
 import { HeldRelease } from './release.ts'
 
 const day = 86_400_000

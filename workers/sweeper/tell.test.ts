@@ -7,7 +7,7 @@ import { formatDeliveryId, formatNotificationId, deriveInstallKeys } from '../..
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { cancelNotification } from '../../core/store/cancellations.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { tellUntold } from './tell.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })

@@ -9,12 +9,12 @@ import {
   type TopicSpec,
   partitionName,
 } from '../broker.ts'
-import type { IncrementalAlterConfigsAnswer } from './incremental-alter-configs.ts'
-import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './kafka-error.ts'
+import type { IncrementalAlterConfigsAnswer } from './wire/incremental-alter-configs.ts'
+import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './wire/kafka-error.ts'
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
 import { withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
-import type { TopicPlace, Wire } from './wire.ts'
+import type { TopicPlace, Wire } from './wire/wire.ts'
 
 /** Milliseconds that the cluster may take to create or delete topics before it answers. */
 const TOPIC_TIMEOUT_MS = 5_000

@@ -1,7 +1,7 @@
 import { type TopicPartition, partitionName } from '../broker.ts'
-import { failOn, KafkaError } from './kafka-error.ts'
+import { failOn, KafkaError } from './wire/kafka-error.ts'
 import type { TopicMap } from './topic-map.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './wire/wire.ts'
 
 /** Kafka's special timestamps for ListOffsets. */
 const EARLIEST = '-2'

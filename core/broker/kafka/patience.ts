@@ -1,7 +1,7 @@
 import { sleep, systemClock as clock } from '../../clock.ts'
 import { doubling } from '../../retry.ts'
 import type { BrokerError } from '../broker.ts'
-import { isTransient, moreTelling, toBrokerError } from './kafka-error.ts'
+import { isTransient, moreTelling, toBrokerError } from './wire/kafka-error.ts'
 
 /** Milliseconds that a caller waits for Kafka before it is told `unavailable`. */
 export const PATIENCE_MS = 5_000

@@ -1,4 +1,4 @@
-import type { TopicPlace, Wire } from './wire.ts'
+import type { TopicPlace, Wire } from './wire/wire.ts'
 
 /** Where a client's topics are, as far as it knows. */
 export class TopicMap {

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../../clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { NotificationTemplate } from '../../resources/template.ts'
-import type { ValidatedData } from '../../resources/variables.ts'
+import type { ValidatedData } from '../../resources/template/variables.ts'
 import type { TemplateProblem } from '../check.ts'
 import { localizedContent } from '../locale.ts'
 import type { Rendered, RenderInput } from '../render.ts'

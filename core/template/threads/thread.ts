@@ -1,6 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { NotificationTemplate } from '../../resources/template.ts'
-import { type CompiledVariables, compileVariables, type ValidatedData } from '../../resources/variables.ts'
+import {
+  type CompiledVariables,
+  compileVariables,
+  type ValidatedData,
+} from '../../resources/template/variables.ts'
 import { checkTemplate } from '../check.ts'
 import { createRenderer } from '../render.ts'
 import type { Answer, Batch, Progress, Task } from './protocol.ts'

@@ -1,6 +1,6 @@
 import { providerByType } from '../../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
-import type { KubernetesObject } from '../../runtime/resource-kind.ts'
+import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
 import { secrets } from '../../kinds.ts'
 import { childLabels, childName } from '../names.ts'
 

@@ -1,6 +1,6 @@
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import { disruptionBudgets } from '../../kinds.ts'
-import type { KubernetesObject } from '../../runtime/resource-kind.ts'
+import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
 import { childLabels, childName, selectorLabels } from '../names.ts'
 
 /**

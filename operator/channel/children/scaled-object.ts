@@ -5,7 +5,7 @@ import { scaledObjects } from '../../kinds.ts'
 import type { Platform } from '../../platform.ts'
 import { triggerAuthenticationName } from '../../release/names.ts'
 import { kedaLogin } from '../../release/keda-login.ts'
-import type { KubernetesObject } from '../../runtime/resource-kind.ts'
+import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
 import { childLabels, childName } from '../names.ts'
 
 /** As far as it is read: https://keda.sh/docs/latest/reference/scaledobject-spec/. */

@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { Kafka, logLevel } from 'kafkajs'
 import { openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
-import { pace } from '../pace.ts'
-import { quantile } from '../statistics.ts'
+import { pace } from '../measure/pace.ts'
+import { quantile } from '../measure/statistics.ts'
 
 export interface LatencySample {
   /** Milliseconds from the call of `produce` until the consumer hands the record over. */

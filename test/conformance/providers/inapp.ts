@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { InAppMessage } from '../../../core/notification/message.ts'
 import { inapp } from '../../../core/providers/inapp.ts'
-import { testDatabase } from '../../harness/postgres.ts'
+import { testDatabase } from '../../harness/postgres/postgres.ts'
 import { type Arrival, type Counterpart, nextContext, open, type ProviderFixture, send } from '../provider.ts'
 
 const to = 'u_42'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheFolder } from '../cache-folder.ts'
+import { cacheFolder } from '../parts/cache-folder.ts'
 import { runGo } from './go.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

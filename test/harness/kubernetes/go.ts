@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { findProgram } from '../find-program.ts'
+import { findProgram } from '../parts/find-program.ts'
 
 /** Runs `go` in a folder and answers what it prints. Throws with the end of what it says when it fails, or when there is none. */
 export async function runGo(args: readonly string[], cwd: string): Promise<string> {

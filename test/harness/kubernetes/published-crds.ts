@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { cacheFolder } from '../cache-folder.ts'
+import { cacheFolder } from '../parts/cache-folder.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { runGo } from './go.ts'
 

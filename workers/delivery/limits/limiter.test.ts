@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../../../test/harness/manual-clock.ts'
+import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
 import { TokenLimiter } from './limiter.ts'
 import type { LeaseRequest, Rate, SharedTokens } from './shared-limits.ts'
 

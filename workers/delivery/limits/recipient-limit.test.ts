@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../../../test/harness/manual-clock.ts'
+import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
 import { createRecipientLimit } from './recipient-limit.ts'
 import type { SharedLimits } from './shared-limits.ts'
 

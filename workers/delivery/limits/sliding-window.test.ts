@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { manualClock } from '../../../test/harness/manual-clock.ts'
+import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
 import { SlidingWindow } from './sliding-window.ts'
 
 const rates = fc.record({

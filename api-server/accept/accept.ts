@@ -1,0 +1,77 @@
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { RequestEnvelope } from '../../core/notification/envelope.ts'
+import type { CheckData } from './check-data.ts'
+import { chooseChannels, reaches } from './choose-channels.ts'
+import { type FieldError, fieldError } from '../http/problem.ts'
+import type { SendRequest } from './send-request.ts'
+import { findWords } from './words.ts'
+
+export interface AcceptContext {
+  catalog: Catalog
+  checkData: CheckData
+  tenant: string
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+/** What the catalog settles of a request: goes into the envelope as it is. */
+export type Settled = Pick<
+  RequestEnvelope,
+  'channels' | 'template' | 'content' | 'data' | 'category' | 'expires_at'
+>
+
+export type Acceptance =
+  | { kind: 'accepted'; settled: Settled }
+  | { kind: 'invalid'; errors: FieldError[] }
+  /** Nothing is known yet of channels and templates. */
+  | { kind: 'not_ready' }
+  /** Too much waits to be checked. */
+  | { kind: 'busy' }
+
+/**
+ * Judges a request, whose form is known to be right, by the catalog: whether its template exists and its data fit, and
+ * which channels it uses. Changes nothing.
+ */
+export async function accept(
+  request: SendRequest,
+  { catalog, checkData, tenant, now }: AcceptContext,
+): Promise<Acceptance> {
+  if (!catalog.synced()) return { kind: 'not_ready' }
+  const expiry = readExpiry(request.expires_at, now)
+  const words = await findWords(request, catalog, checkData, tenant)
+  if ('kind' in words) return words
+  if (Array.isArray(words)) return { kind: 'invalid', errors: [...expiry.errors, ...words] }
+  const { channels, errors: channelErrors } = chooseChannels(request, words, catalog, tenant)
+  const unreached = channelErrors.length > 0 ? [] : findUnreached(request, channels)
+  const errors = [...expiry.errors, ...words.errors, ...channelErrors, ...unreached]
+  if (errors.length > 0) return { kind: 'invalid', errors }
+  const used = channels.filter(({ type }) => request.to.some((recipient) => reaches(type, recipient)))
+  return {
+    kind: 'accepted',
+    settled: {
+      ...words.settled,
+      channels: used.map(({ name }) => name),
+      ...(expiry.at !== undefined && { expires_at: expiry.at }),
+    },
+  }
+}
+
+function readExpiry(text: string | undefined, now: number): { at?: string; errors: FieldError[] } {
+  if (text === undefined) return { errors: [] }
+  const at = Date.parse(text)
+  // The grammar of RFC 3339 allows what Date does not, such as a leap second.
+  if (Number.isNaN(at)) return { errors: [fieldError('/expires_at', 'wrong_format', 'is no point in time')] }
+  if (at <= now) return { errors: [fieldError('/expires_at', 'in_the_past', 'is in the past')] }
+  return { at: new Date(at).toISOString(), errors: [] }
+}
+
+function findUnreached(
+  { to }: SendRequest,
+  channels: ReturnType<typeof chooseChannels>['channels'],
+): FieldError[] {
+  return to.flatMap((recipient, index) =>
+    channels.some(({ type }) => reaches(type, recipient))
+      ? []
+      : [fieldError(`/to/${index}`, 'no_channel', 'none of the channels reaches this kind of recipient')],
+  )
+}

@@ -1,0 +1,36 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { beforeAll, expect, test } from 'vitest'
+import { useTestApi } from '../../test/harness/api.ts'
+
+const api = useTestApi()
+let port: number
+
+beforeAll(async () => {
+  await api.app.listen({ host: '127.0.0.1', port: 0 })
+  port = (api.app.server.address() as AddressInfo).port
+})
+
+async function send(request: string): Promise<{ head: string; body: Record<string, unknown> }> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write(request)
+  const [head, body] = (await text(socket)).split('\r\n\r\n') as [string, string]
+  expect(head).toMatch(/^Content-Type: application\/problem\+json/m)
+  expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`)
+  return { head, body: JSON.parse(body) as Record<string, unknown> }
+}
+
+test.each([
+  ['a method that nobody knows', 'BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n', 400, 'malformed_request'],
+  ['noise', '\u0000\u0001\u0002\r\n\r\n', 400, 'malformed_request'],
+  ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(70_000)}`, 431, 'headers_too_large'],
+])(
+  '%s is answered with problem details, and with the end of the connection',
+  async (_, request, status, code) => {
+    const { head, body } = await send(request)
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(body).toMatchObject({ status, code, type: expect.stringContaining('/problems/') as string })
+  },
+)

@@ -1,0 +1,263 @@
+import { sleep, systemClock as clock } from '../../../clock.ts'
+import {
+  BrokerError,
+  type Consumer,
+  type ConsumerOptions,
+  type TopicPartition,
+  type TopicPartitionOffset,
+  partitionName,
+} from '../../broker.ts'
+import type { Cursor } from './cursor.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember, type Share } from './group-member.ts'
+import {
+  isRebalance,
+  isTransient,
+  KafkaError,
+  REBALANCE_IN_PROGRESS,
+  toBrokerError,
+  UNKNOWN_TOPIC_OR_PARTITION,
+} from '../wire/kafka-error.ts'
+import { beginnings } from '../offsets.ts'
+import { pauseAfter, withPatience } from '../patience.ts'
+import { TopicMap } from '../topic-map.ts'
+import type { Wire } from '../wire/wire.ts'
+
+/** Milliseconds between heartbeats: how soon a member learns that the group is shared out anew. */
+const HEARTBEAT_INTERVAL_MS = 1_000
+/** Milliseconds between looks of the member that shared out for topics that have grown. */
+const GROWTH_INTERVAL_MS = 5_000
+/** Milliseconds for which trouble that passes by itself is not worth a word: a coordinator that moves, or is loading. */
+const QUIET_MS = 1_000
+
+export interface KafkaConsumerOptions extends ConsumerOptions {
+  /** Connections of this consumer's own: its fetches hold up nobody else. It closes them. */
+  wire: Wire
+  onStopped: () => void
+}
+
+interface Owned {
+  readonly epoch: number
+  readonly share: Share
+  readonly cursors: ReadonlyMap<string, Cursor>
+  readonly fetcher: Fetcher
+}
+
+/**
+ * A member of a Kafka group. Whatever goes wrong, it joins again until it is stopped: a consumer that died and left a healthy process
+ * behind would only be seen by its lag.
+ */
+export class KafkaConsumer implements Consumer {
+  readonly #options: KafkaConsumerOptions
+  readonly #member: GroupMember
+  readonly #topics: TopicMap
+  readonly #stopping = new AbortController()
+  readonly #joined = Promise.withResolvers<void>()
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #running: Promise<void> | undefined
+  #owned: Owned | undefined
+  #epoch = 0
+  #troubleSince = 0
+  #committing: Promise<unknown> = Promise.resolve()
+  #stopped: Promise<void> | undefined
+
+  constructor(options: KafkaConsumerOptions) {
+    this.#options = options
+    this.#member = new GroupMember(options)
+    this.#topics = new TopicMap(options.wire)
+    for (const topic of options.topics) this.#topics.add(topic)
+    this.#joined.promise.catch(() => {})
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new BrokerError('closed', 'a consumer starts once')
+    this.#state = 'started'
+    await withPatience(() => this.#requireTopics())
+    if (this.#stopping.signal.aborted) throw new BrokerError('closed', 'the consumer was stopped')
+    this.#running = this.#run()
+    await this.#joined.promise
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
+      if (cursor) cursor.paused = true
+    }
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const cursor = this.#owned?.cursors.get(partitionName(partition))
+      if (cursor) cursor.paused = false
+    }
+    this.#owned?.fetcher.wake()
+  }
+
+  async commit(epoch: number, offsets: readonly TopicPartitionOffset[]): Promise<void> {
+    const owned = this.#ownedIn(epoch)
+    for (const position of offsets) {
+      if (!owned.cursors.has(partitionName(position))) {
+        throw new BrokerError('stale_epoch', `${partitionName(position)} is not owned`)
+      }
+      if (!Number.isSafeInteger(position.offset) || position.offset < 0) {
+        throw new BrokerError('invalid', 'an offset is an integer from 0')
+      }
+    }
+    if (offsets.length === 0) return
+    // In turn, so that the last of two commits is the one that stays.
+    const committed = this.#committing.then(() =>
+      withPatience(async () => await this.#member.commit(this.#ownedIn(epoch).share, offsets)),
+    )
+    this.#committing = committed.catch(() => {})
+    await committed
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#state = 'stopped'
+    this.#stopping.abort()
+    const fetching = this.#revoke()
+    await this.#committing
+    this.#joined.reject(new BrokerError('closed', 'the consumer was stopped'))
+    // A coordinator that cannot be told finds out by itself.
+    await this.#member.leave().catch(() => {})
+    await fetching
+    await this.#options.wire.close()
+    await this.#running
+    this.#options.onStopped()
+  }
+
+  #ownedIn(epoch: number): Owned {
+    const owned = this.#owned
+    if (owned?.epoch !== epoch) throw new BrokerError('stale_epoch', `epoch ${epoch} is over`)
+    return owned
+  }
+
+  async #requireTopics(): Promise<void> {
+    await this.#topics.refresh()
+    for (const topic of this.#options.topics) {
+      const code = this.#topics.get(topic)?.error ?? UNKNOWN_TOPIC_OR_PARTITION
+      if (code !== 0) throw new KafkaError(code, `topic ${topic}`)
+    }
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#takeShare()
+        failures = 0
+        await this.#keepShare()
+      } catch (error) {
+        void this.#revoke()
+        if (this.#stopping.signal.aborted) return
+        if (isRebalance(error)) continue
+        failures += 1
+        if (failures === 1) this.#troubleSince = performance.now()
+        this.#fail(error)
+        await sleep(clock, pauseAfter(failures), this.#stopping.signal)
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    const failure = toBrokerError(error)
+    // Whoever starts it hears of what waiting cannot mend; a consumer that once ran goes on trying.
+    if (this.#epoch === 0 && !isTransient(error)) {
+      this.#joined.reject(failure)
+      this.#stopping.abort()
+    } else if (performance.now() - this.#troubleSince >= QUIET_MS || !isTransient(error)) {
+      this.#options.handlers.onError(failure, false)
+    }
+  }
+
+  async #takeShare(): Promise<void> {
+    const share = await this.#member.join()
+    await this.#topics.refresh()
+    const committed = await this.#member.committed(share)
+    const fresh = share.partitions.filter((partition) => !committed.has(partitionName(partition)))
+    const begun = await beginnings(this.#options.wire, this.#topics, fresh)
+    const cursors = share.partitions.map(({ topic, partition }): Cursor => {
+      const name = partitionName({ topic, partition })
+      return { topic, partition, position: committed.get(name) ?? begun.get(name)!, paused: false }
+    })
+    if (this.#stopping.signal.aborted) return
+    this.#assign(share, cursors)
+  }
+
+  #assign(share: Share, cursors: readonly Cursor[]): void {
+    const { wire, handlers } = this.#options
+    const epoch = ++this.#epoch
+    const fetcher = new Fetcher({
+      wire,
+      topics: this.#topics,
+      onRead: ({ topic, partition }, records) => {
+        if (records.length > 0 && this.#owned?.epoch === epoch) {
+          handlers.onRecords({ topic, partition, epoch, records })
+        }
+      },
+      onFailure: (error) => handlers.onError(toBrokerError(error), false),
+      onRecovered: () => handlers.onRecovered?.(),
+    })
+    this.#owned = {
+      epoch,
+      share,
+      fetcher,
+      cursors: new Map(cursors.map((cursor) => [partitionName(cursor), cursor])),
+    }
+    handlers.onAssigned({ epoch, partitions: share.partitions })
+    // A handler may have stopped us.
+    if (this.#owned) fetcher.read(cursors)
+    this.#joined.resolve()
+  }
+
+  /** Resolves when stopped; rejects when the share is over. */
+  async #keepShare(): Promise<void> {
+    let lookedForGrowth = performance.now()
+    let answered = performance.now()
+    for (;;) {
+      await sleep(clock, HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
+      const owned = this.#owned
+      if (this.#stopping.signal.aborted || !owned) return
+      try {
+        await this.#member.heartbeat(owned.share)
+        answered = performance.now()
+      } catch (error) {
+        const patience = performance.now() - answered < 5 * HEARTBEAT_INTERVAL_MS
+        if (error instanceof KafkaError || !patience) throw error
+        // A lost connection is no lost membership: the next heartbeat makes a new one.
+        continue
+      }
+      if (owned.share.counts && performance.now() - lookedForGrowth > GROWTH_INTERVAL_MS) {
+        lookedForGrowth = performance.now()
+        if (await this.#grown(owned.share.counts))
+          throw new KafkaError(REBALANCE_IN_PROGRESS, 'a topic has grown')
+      }
+    }
+  }
+
+  async #grown(counts: ReadonlyMap<string, number>): Promise<boolean> {
+    const topics = new TopicMap(this.#options.wire)
+    for (const topic of counts.keys()) topics.add(topic)
+    try {
+      await topics.refresh()
+    } catch {
+      return false
+    }
+    return [...counts].some(([topic, count]) => (topics.get(topic)?.partitions.length ?? 0) !== count)
+  }
+
+  /** Ends the epoch, at once; resolves when nothing of it is under way. */
+  async #revoke(): Promise<void> {
+    const owned = this.#owned
+    if (!owned) return
+    this.#owned = undefined
+    const stopped = owned.fetcher.stop()
+    this.#options.handlers.onRevoked(owned.epoch)
+    await stopped
+  }
+}

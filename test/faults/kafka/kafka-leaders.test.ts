@@ -1,0 +1,157 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Broker } from '../../../core/broker/broker.ts'
+import { openKafkaBroker } from '../../../core/broker/kafka.ts'
+import { Wire } from '../../../core/broker/kafka/wire/wire.ts'
+import { createLogger } from '../../../core/observability/logger.ts'
+import { describePart } from '../../harness/parts/describe-part.ts'
+import { type KafkaCluster, startKafka } from '../../harness/kafka/kafka.ts'
+
+const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
+const partitions = 6
+const leaderChanges = 30
+
+describePart('kafka', (path) => {
+  describe.skipIf(path.includes(':'))('G1 G5: three brokers of Kafka', { timeout: 300_000 }, () => {
+    let cluster: KafkaCluster
+    let broker: Broker
+    let wire: Wire
+    beforeAll(async () => {
+      cluster = await startKafka({ jars: path, nodes: 3, settings: restless })
+      const client = { bootstrapServers: cluster.bootstrapServers, clientId: 'test' }
+      broker = openKafkaBroker({ ...client, logger })
+      wire = new Wire(client)
+    }, 180_000)
+    afterAll(async () => {
+      await broker?.close()
+      await wire?.close()
+      await cluster?.stop()
+    }, 60_000)
+
+    async function leaders(topic: string): Promise<number[]> {
+      return (await wire.locate([topic])).get(topic)!.partitions.map(({ leader }) => leader)
+    }
+
+    it(`lose no acknowledged record in ${leaderChanges} changes of leaders under load`, async () => {
+      const topic = 'wandering'
+      const config = { 'min.insync.replicas': '2' }
+      await broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
+      const consumed = new Set<string>()
+      const consumer = broker.consumer({
+        group: 'wandering',
+        topics: [topic],
+        handlers: {
+          onAssigned: () => {},
+          onRevoked: () => {},
+          onRecords: ({ records }) => records.forEach(({ value }) => consumed.add(String(value))),
+          onError: () => {},
+        },
+      })
+      await consumer.start()
+      const acknowledged: string[] = []
+      let stop = false
+      const load = Array.from({ length: 16 }, async (_, producer) => {
+        for (let count = 0; !stop; count++) {
+          const value = `${producer}-${count}`
+          const outcome = broker.producer.produce([{ topic, key: value, value: Buffer.from(value) }])
+          await outcome.then(
+            () => acknowledged.push(value),
+            () => {},
+          )
+        }
+      })
+
+      const kafka = new Kafka({ brokers: cluster.bootstrapServers, logLevel: logLevel.NOTHING })
+      const admin = kafka.admin()
+      await admin.connect()
+      const nodes = cluster.nodes.map(({ id }) => id)
+      for (let change = 0; change < leaderChanges; change++) {
+        const before = await leaders(topic)
+        const partitionAssignment = before.map((leader, partition) => {
+          const next = nodes[(nodes.indexOf(leader) + 1) % nodes.length]!
+          return { partition, replicas: [next, ...nodes.filter((id) => id !== next)] }
+        })
+        await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] })
+        await vi.waitFor(async () => {
+          const after = await leaders(topic)
+          expect(after.every((leader, index) => leader >= 0 && leader !== before[index])).toBe(true)
+        }, 20_000)
+      }
+      stop = true
+      await Promise.all(load)
+      await admin.disconnect()
+
+      const found = new Set<string>()
+      const follower = await broker.follow(topic, ({ value }) => found.add(String(value)))
+      await follower.close()
+      expect(acknowledged.length).toBeGreaterThan(1_000)
+      expect(acknowledged.filter((value) => !found.has(value))).toEqual([])
+      await vi.waitFor(() => expect(acknowledged.filter((value) => !consumed.has(value))).toEqual([]), 20_000)
+      await consumer.stop()
+    })
+
+    it('take records again soon after one of them hangs', async () => {
+      const topic = 'three-copies'
+      const config = { 'min.insync.replicas': '2' }
+      await broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
+      const produce = () =>
+        broker.producer.produce(
+          Array.from({ length: partitions }, (_, partition) => ({
+            topic,
+            partition,
+            key: null,
+            value: Buffer.from('x'),
+          })),
+        )
+      await produce()
+      const hanging = cluster.nodes[0]!
+
+      hanging.hang()
+      try {
+        await vi.waitFor(produce, { timeout: 30_000, interval: 100 })
+      } finally {
+        hanging.wake()
+      }
+    })
+
+    it('take records for the partitions of two while the third is dead', async () => {
+      const topic = 'single-copies'
+      await broker.admin.createTopics([
+        { name: topic, partitions, replicas: 1, config: { 'min.insync.replicas': '1' } },
+      ])
+      const dying = cluster.nodes[2]!
+      const owners = await leaders(topic)
+      const dead = owners.indexOf(dying.id)
+      const alive = owners.flatMap((leader, partition) => (leader === dying.id ? [] : [partition]))
+      const produce = (partition: number) =>
+        broker.producer.produce([{ topic, partition, key: null, value: Buffer.from('x') }])
+      const measure = async (): Promise<number> => {
+        const took: number[] = []
+        for (let count = 0; count < 400; count++) {
+          const begun = performance.now()
+          await produce(alive[count % alive.length]!)
+          took.push(performance.now() - begun)
+        }
+        return took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!
+      }
+      await measure()
+      const normal = await measure()
+
+      await dying.kill()
+      const outcome = produce(dead).catch((error: unknown) => error)
+      const meanwhile = await measure()
+
+      // A producer that is held up waits for seconds; below half of one a busy machine decides.
+      expect(meanwhile).toBeLessThan(Math.max(500, 3 * normal))
+      expect(await outcome).toMatchObject({ code: 'unavailable' })
+      await dying.start()
+      await vi.waitFor(() => produce(dead), 60_000)
+    })
+  })
+})
+
+/** Leadership follows the order of the copies within a second. */
+const restless = {
+  'leader.imbalance.check.interval.seconds': '1',
+  'leader.imbalance.per.broker.percentage': '0',
+}

@@ -1,0 +1,58 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type PolicyRule, releaseRules, servedRules } from '../../../operator/release/roles.ts'
+import type { ControlPlane } from '../kubernetes/control-plane.ts'
+
+/** The service account, and its roles. */
+export const account = 'carillon-operator'
+
+export interface OperatorIdentity {
+  /** As the audit log names it. */
+  user: string
+  kubeconfig: string
+}
+
+/** A service account with exactly the roles that the release ships, and a kubeconfig of it. */
+export async function createOperatorIdentity(
+  { kubeconfig, kubectl }: Pick<ControlPlane, 'kubeconfig' | 'kubectl'>,
+  namespace: string,
+): Promise<OperatorIdentity> {
+  const run = async (args: readonly string[], input?: string) => {
+    const { code, stdout, stderr } = await kubectl(args, input)
+    if (code !== 0) throw new Error(stderr.trim())
+    return stdout
+  }
+  await run(['create', 'serviceaccount', account, '-n', namespace])
+  await run(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: roles(namespace) }))
+  const token = await run(['create', 'token', account, '-n', namespace, '--duration=24h'])
+  const config = JSON.parse(await readFile(kubeconfig, 'utf8')) as {
+    users: object[]
+    contexts: { context: { user: string } }[]
+  }
+  config.users = [{ name: account, user: { token: token.trim() } }]
+  config.contexts[0]!.context.user = account
+  const path = join(dirname(kubeconfig), `${account}.kubeconfig`)
+  await writeFile(path, JSON.stringify(config), { mode: 0o600 })
+  return { user: `system:serviceaccount:${namespace}:${account}`, kubeconfig: path }
+}
+
+function roles(namespace: string): object[] {
+  const subjects = [{ kind: 'ServiceAccount', name: account, namespace }]
+  const object = (kind: string, place: object, content: object) => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind,
+    metadata: { name: account, ...place },
+    ...content,
+  })
+  const bound = (kind: string) => ({
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: account },
+    subjects,
+  })
+  const rules = (of: readonly PolicyRule[]) => ({ rules: of })
+  return [
+    object('Role', { namespace }, rules(releaseRules)),
+    object('RoleBinding', { namespace }, bound('Role')),
+    object('ClusterRole', {}, rules(servedRules)),
+    object('ClusterRoleBinding', {}, bound('ClusterRole')),
+  ]
+}

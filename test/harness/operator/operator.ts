@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
+import { pino } from 'pino'
+import type { Broker } from '../../../core/broker/broker.ts'
+import { openKafkaBroker } from '../../../core/broker/kafka.ts'
+import { type OpenCatalog, openCatalog } from '../../../core/catalog/reader.ts'
+import { catalogTopic } from '../../../core/notification/topics.ts'
+import type { Api } from '../../../operator/runtime/api/api.ts'
+import { openAdministratorApi } from './administrator-api.ts'
+import { type KafkaCluster, startKafka } from '../kafka/kafka.ts'
+import { kafkaLogin, kafkaSecurity } from '../kafka/kafka-login.ts'
+import { type AuditedRequest, auditedRequests } from '../kubernetes/audit.ts'
+import { type ControlPlane, startControlPlane } from '../kubernetes/control-plane.ts'
+import { until } from '../balance/load.ts'
+import { createOperatorIdentity } from './operator-identity.ts'
+import { type RoleProcess, startRole } from '../process/role.ts'
+
+/** A cluster with Carillon's kinds, a Kafka, and what it takes to start operators on them. */
+export interface OperatorCluster {
+  control: ControlPlane
+  kafka: KafkaCluster
+  /** The administrator's way in. */
+  api: Api
+  broker: Broker
+  /** First part of every topic name of this install. */
+  prefix: string
+  /** What every process of this install is told. No operator needs a database. */
+  settings: Readonly<Record<string, string>>
+  /** Instead of some of those, for one that logs in to Kafka; none unless the cluster is `secured`. */
+  login: Readonly<Record<string, string>>
+  /**
+   * Ends with the cluster at the latest.
+   * @param more settings beside those, or instead of them
+   */
+  startOperator(more?: Readonly<Record<string, string>>): RoleProcess
+  /** The catalog, once an operator has made its topic; it is followed until the cluster stops. */
+  openCatalog(): Promise<OpenCatalog>
+  /** What operators asked of the API server so far. They may no more than the release's roles allow. */
+  requests(): Promise<AuditedRequest[]>
+  /** Applies a manifest; throws what kubectl says when it is refused. */
+  apply(manifest: string): Promise<void>
+  /** One object as the API server has it, or undefined. */
+  get<T>(kind: string, name: string, namespace?: string): Promise<T | undefined>
+  /** Waits until the condition of a channel or template has a status, and answers it. */
+  condition(
+    resource: string,
+    type: string,
+    status: string,
+    namespace?: string,
+  ): Promise<{ reason: string; message: string }>
+  stop(): Promise<void>
+}
+
+export interface OperatorClusterOptions {
+  /** Whether Kafka has a listener that asks for a log-in, beside the one of `settings`. */
+  secured?: boolean
+}
+
+export const releaseNamespace = 'carillon-system'
+const logger = pino({ level: 'silent' })
+
+interface Conditioned {
+  metadata: { generation: number }
+  status?: {
+    conditions?: {
+      type: string
+      status: string
+      reason: string
+      message: string
+      observedGeneration: number
+    }[]
+  }
+}
+
+/** @param parts the paths of the parts `kubernetes` and `kafka` */
+export async function startOperatorCluster(
+  parts: { kubernetes: string; kafka: string },
+  { secured = false }: OperatorClusterOptions = {},
+): Promise<OperatorCluster> {
+  const [control, kafka] = await Promise.all([
+    startControlPlane({ binaries: parts.kubernetes }),
+    startKafka({ jars: parts.kafka, ...(secured && { security: kafkaSecurity }) }),
+  ])
+  const bootstrapServers = kafka.nodes.map(({ address, internalAddress }) =>
+    secured ? internalAddress : address,
+  )
+  const kubectl = async (args: readonly string[], input?: string) => {
+    const { code, stdout, stderr } = await control.kubectl(args, input)
+    if (code !== 0) throw new Error(stderr.trim())
+    return stdout
+  }
+  await kubectl(['apply', '-f', 'crds'])
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  for (const namespace of [releaseNamespace, 'shop']) await kubectl(['create', 'namespace', namespace])
+  const { user, kubeconfig } = await createOperatorIdentity(control, releaseNamespace)
+  const prefix = `run-${randomBytes(3).toString('hex')}`
+  const settings = {
+    KUBECONFIG: kubeconfig,
+    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.join(','),
+    DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    CARILLON_TOPIC_PREFIX: prefix,
+    CARILLON_TOPIC_REPLICAS: '1',
+    CARILLON_IMAGE: 'carillon:test',
+    CARILLON_NAMESPACE: releaseNamespace,
+  }
+  const login = secured ? await kafkaLogin(kafka, dirname(control.kubeconfig)) : {}
+  const { api, close } = openAdministratorApi(control)
+  const broker = openKafkaBroker({ bootstrapServers, clientId: 'test', logger })
+  const operators: RoleProcess[] = []
+  const catalogs: OpenCatalog[] = []
+
+  const get = async <T>(kind: string, name: string, namespace = 'shop') => {
+    const text = await kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
+    return text === '' ? undefined : (JSON.parse(text) as T)
+  }
+  return {
+    control,
+    kafka,
+    api,
+    broker,
+    prefix,
+    settings,
+    login,
+    startOperator(more = {}) {
+      const operator = startRole(['operator'], { ...settings, ...more })
+      operators.push(operator)
+      return operator
+    },
+    async openCatalog() {
+      const topic = catalogTopic(prefix)
+      await until(async () => (await broker.admin.describeTopics([topic])).length === 1, 'there is a catalog')
+      const catalog = await openCatalog({ broker, topic, logger })
+      catalogs.push(catalog)
+      return catalog
+    },
+    requests: () => auditedRequests(control.auditLog, user),
+    apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
+    get,
+    async condition(resource, type, status, namespace) {
+      const [kind, name] = resource.split('/') as [string, string]
+      let found: { reason: string; message: string } | undefined
+      await until(async () => {
+        const object = await get<Conditioned>(kind, name, namespace)
+        found = object?.status?.conditions?.find(
+          (condition) =>
+            condition.type === type &&
+            condition.status === status &&
+            condition.observedGeneration === object.metadata.generation,
+        )
+        return found !== undefined
+      }, `${resource} says ${type}=${status}`)
+      return found!
+    },
+    async stop() {
+      await Promise.all(operators.map((operator) => operator.kill()))
+      await Promise.all(catalogs.map((catalog) => catalog.close()))
+      await Promise.all([broker.close(), close()])
+      await Promise.all([control.stop(), kafka.stop()])
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { endWithProcess } from './end-with-process.ts'
+
+const program = fileURLToPath(new URL('../../../bin/carillon.ts', import.meta.url))
+
+/** One process of Carillon, as a supervisor sees it. */
+export interface RoleProcess {
+  process: ChildProcess
+  /** Where the API listens; only of the role `api`, once it does. */
+  url(): string | undefined
+  /** Where its health is asked. */
+  health(): string | undefined
+  /** Everything it printed so far, both streams. */
+  output(): string
+  /** Waits until `/readyz` says so; throws with its output when it ends before, or not in time. */
+  ready(milliseconds?: number): Promise<void>
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>
+  /** SIGTERM; answers its exit code. */
+  stop(): Promise<number | null>
+  /** Resolves with its exit code when it has ended. */
+  ended: Promise<number | null>
+}
+
+/** Starts `carillon ROLE …` with free ports and no more of the environment than it needs. */
+export function startRole(args: readonly string[], env: Readonly<Record<string, string>>): RoleProcess {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], CARILLON_HEALTH_LISTEN: '127.0.0.1:0', ...env },
+  })
+  let text = ''
+  const note = (chunk: string) => {
+    text += chunk
+  }
+  child.stdout.setEncoding('utf8').on('data', note)
+  child.stderr.setEncoding('utf8').on('data', note)
+  endWithProcess(child)
+  const ended = once(child, 'close').then(() => child.exitCode)
+  const said = (field: string) => new RegExp(`"${field}":"(http[^"]+)"`).exec(text)?.[1]
+  const health = () => said('health')
+  return {
+    process: child,
+    url: () => said('url'),
+    health,
+    output: () => text,
+    ended,
+    async ready(milliseconds = 60_000) {
+      const deadline = Date.now() + milliseconds
+      while (!(await isReady(health()))) {
+        if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+          child.kill('SIGKILL')
+          throw new Error(`carillon ${args.join(' ')} did not become ready:\n${text}`)
+        }
+        await sleep(50)
+      }
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      return ended
+    },
+  }
+}
+
+async function isReady(url: string | undefined): Promise<boolean> {
+  if (url === undefined) return false
+  return fetch(`${url}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+}

@@ -1,0 +1,48 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createLogger } from '../../../core/observability/logger.ts'
+import { migrate } from '../../../core/store/migrate.ts'
+import { openStore, type Store } from '../../../core/store/store.ts'
+import { finishEntry } from '../../../test/harness/ledger-rows.ts'
+import { emptyTestDatabase } from '../../../test/harness/postgres/postgres.ts'
+import { openLedger } from './postgres-ledger.ts'
+
+const rows = 5_000
+const batch = 100
+
+let store: Store
+
+beforeAll(async () => {
+  // One connection, which can be told to hand its statistics in.
+  const url = await emptyTestDatabase()
+  store = openStore({ url, logger: createLogger({ level: 'ERROR' }), poolSize: 1 })
+  await migrate(store.db)
+})
+afterAll(() => store.close())
+
+test('claims and outcomes look rows up by their ids, also in a table of a size at which a scan seems cheaper', async () => {
+  await sql`
+    INSERT INTO deliveries (id, notification_id, tenant, channel, channel_type, recipient, status, created_at, updated_at)
+    SELECT md5(n::text)::uuid, gen_random_uuid(), 'shop', 'hooks', 'webhook', 'user:ada', 'queued', now(), now()
+    FROM generate_series(1, ${rows}::int) n`.execute(store.db)
+  const ids = await sql<{ id: string }>`SELECT id FROM deliveries`.execute(store.db)
+  const ledger = openLedger({ db: store.db, workerId: 'worker' })
+  const before = await scans()
+  for (let first = 0; first < rows; first += batch * 10) {
+    const refs = ids.rows.slice(first, first + batch).map(({ id }) => ({ id, replayEpoch: 0, attempt: 1 }))
+    const claims = await Promise.all(refs.map((ref) => ledger.claim({ ...ref, leaseMilliseconds: 60_000 })))
+    expect(claims.every(({ kind }) => kind === 'claimed')).toBe(true)
+    expect(await Promise.all(refs.map(({ id }) => ledger.finish(finishEntry(id))))).toEqual(
+      refs.map(() => 'recorded'),
+    )
+  }
+  expect(await scans()).toBe(before)
+})
+
+/** How often `deliveries` was read from one end to the other. */
+async function scans(): Promise<number> {
+  await sql`SELECT pg_stat_force_next_flush()`.execute(store.db)
+  const found = await sql<{ seq_scan: number }>`
+    SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'deliveries'`.execute(store.db)
+  return found.rows[0]!.seq_scan
+}
