@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises'
-import { plain } from '../deploy/dev/terminal/terminal.ts'
 import { systemClock as clock } from '../core/clock.ts'
 import type { replaySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
+import { plain } from '../deploy/dev/terminal/terminal.ts'
 import { type DryRun, openReplayApi, type ReplayApi } from './replay/api.ts'
 import { followReplay, summaryOf } from './replay/follow.ts'
 

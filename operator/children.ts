@@ -1,10 +1,10 @@
+import { manager } from './channel/names.ts'
 import type { Api } from './runtime/api/api.ts'
 import { isNotFound } from './runtime/api/api-error.ts'
+import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/api/resource-kind.ts'
 import { isApplied } from './runtime/applied.ts'
 import { ownsLess, ownsMore } from './runtime/owned.ts'
 import type { Cache } from './runtime/watch/cache.ts'
-import { type KubernetesObject, nameOf, type ResourceKind } from './runtime/api/resource-kind.ts'
-import { manager } from './channel/names.ts'
 
 /** One kind of objects that the operator makes, and what it last saw of them. */
 export class Children<T extends KubernetesObject> {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { isApplied } from './runtime/applied.ts'
 import { keyOf, type KubernetesObject, nameOf, type ObjectName } from './runtime/api/resource-kind.ts'
+import { isApplied } from './runtime/applied.ts'
 
 interface Secret extends KubernetesObject {
   data?: Record<string, string>

@@ -1,11 +1,11 @@
 import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
 import type { Api, ListOptions } from './runtime/api/api.ts'
+import type { KubernetesObject, ResourceKind } from './runtime/api/resource-kind.ts'
+import { unlessAborted } from './runtime/unless-aborted.ts'
 import { Cache } from './runtime/watch/cache.ts'
 import { OptionalCache } from './runtime/watch/optional-cache.ts'
 import { Reflector, type ReflectorOptions } from './runtime/watch/reflector.ts'
-import type { KubernetesObject, ResourceKind } from './runtime/api/resource-kind.ts'
-import { unlessAborted } from './runtime/unless-aborted.ts'
 
 export interface WatchesOptions {
   api: Api

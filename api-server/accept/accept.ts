@@ -1,8 +1,8 @@
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { RequestEnvelope } from '../../core/notification/envelope.ts'
+import { type FieldError, fieldError } from '../http/problem.ts'
 import type { CheckData } from './check-data.ts'
 import { chooseChannels, reaches } from './choose-channels.ts'
-import { type FieldError, fieldError } from '../http/problem.ts'
 import type { SendRequest } from './send-request.ts'
 import { findWords } from './words.ts'
 

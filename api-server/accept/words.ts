@@ -5,8 +5,8 @@ import type { NotificationTemplate } from '../../core/resources/template.ts'
 import type { ValidatedData } from '../../core/resources/template/variables.ts'
 import { missingContent } from '../../core/template/content.ts'
 import type { Busy } from '../../core/template/threads/template-threads.ts'
-import type { CheckData } from './check-data.ts'
 import { type FieldError, fieldError } from '../http/problem.ts'
+import type { CheckData } from './check-data.ts'
 import type { SendRequest } from './send-request.ts'
 
 /** What a notification says, by a template or in the request's own words. */

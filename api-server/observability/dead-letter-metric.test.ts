@@ -3,8 +3,8 @@ import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createLogger } from '../../core/observability/logger.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
-import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { staticCatalog } from '../../test/harness/fakes/static-catalog.ts'
+import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { registerDeadLetters } from './dead-letter-metric.ts'
 
 let database: TestDatabase

@@ -10,9 +10,9 @@ import { reasons } from '../../core/notification/status.ts'
 import { channelTypes } from '../../core/resources/channel-type.ts'
 import type { DeadLetter, DeadLetterCount, DeadLetterPage } from '../../core/store/dead-letters.ts'
 import type { Replay, ReplayPage } from '../../core/store/replays.ts'
-import { encodeCursor } from '../http/cursor.ts'
 import { maskRecipient } from '../answers/mask-recipient.ts'
 import { present } from '../answers/present.ts'
+import { encodeCursor } from '../http/cursor.ts'
 
 /** What the API answers of dead letters and replays. A property without a value is absent. */
 

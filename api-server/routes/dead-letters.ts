@@ -4,10 +4,10 @@ import type { InstallKeys } from '../../core/notification/ids.ts'
 import { type Reason, reasons } from '../../core/notification/status.ts'
 import { listDeadLetters } from '../../core/store/dead-letters.ts'
 import type { Database } from '../../core/store/schema.ts'
-import { answer, problems } from '../openapi/documentation.ts'
 import { type PageQuery, pageParameters, readPage } from '../http/page.ts'
-import { type DeadLetterResource, deadLetterPage, presentDeadLetters } from '../replay/resources.ts'
 import { tenantOf } from '../http/tenant.ts'
+import { answer, problems } from '../openapi/documentation.ts'
+import { type DeadLetterResource, deadLetterPage, presentDeadLetters } from '../replay/resources.ts'
 
 export const deadLetterExample: DeadLetterResource = {
   delivery: 'dlv_067nhxg0znrqh8ssm9zm9qbm4r',

@@ -3,11 +3,11 @@ import type { Kysely } from 'kysely'
 import { type InstallKeys, parseNotificationId } from '../../core/notification/ids.ts'
 import { readNotification } from '../../core/store/notifications.ts'
 import type { Database } from '../../core/store/schema.ts'
-import { answer, problems } from '../openapi/documentation.ts'
 import { presentNotification } from '../answers/present.ts'
-import { notFound, sendProblem } from '../http/problem.ts'
 import { type NotificationResource, notificationResource } from '../answers/resources.ts'
+import { notFound, sendProblem } from '../http/problem.ts'
 import { tenantOf } from '../http/tenant.ts'
+import { answer, problems } from '../openapi/documentation.ts'
 import { acceptedExample } from './post-notification.ts'
 
 export const notificationExample: NotificationResource = {

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { formatNotificationId, type InstallKeys } from '../../core/notification/ids.ts'
-import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
 import { type IdempotencyHeaders, idempotencyHeaders } from '../accept/idempotency-key.ts'
-import { presentAccepted } from '../answers/present.ts'
-import { sendProblem } from '../http/problem.ts'
-import { acceptedNotification } from '../answers/resources.ts'
 import type { Send } from '../accept/send.ts'
 import { type SendRequest, sendRequestSchema } from '../accept/send-request.ts'
+import { presentAccepted } from '../answers/present.ts'
+import { acceptedNotification } from '../answers/resources.ts'
+import { sendProblem } from '../http/problem.ts'
 import { tenantOf } from '../http/tenant.ts'
-import { traceOf } from '../observability/trace-requests.ts'
 import { jsonSchema } from '../http/validation.ts'
+import { traceOf } from '../observability/trace-requests.ts'
+import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
 
 export const acceptedExample = {
   id: 'ntf_067nhxg0znrqh8ssm9zm9qbm4r00000000',

@@ -11,10 +11,12 @@ import {
   resumeReplay,
 } from '../../core/store/replays.ts'
 import type { Database } from '../../core/store/schema.ts'
-import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
 import { allowNoBody } from '../http/json-body.ts'
 import { type PageQuery, pageParameters, readPage } from '../http/page.ts'
 import { invalidRequest, notFound, sendProblem } from '../http/problem.ts'
+import { tenantOf } from '../http/tenant.ts'
+import { jsonSchema } from '../http/validation.ts'
+import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
 import { defaultRate, readFilter, type ReplayRequest, replayRequestSchema } from '../replay/request.ts'
 import {
   dryRunResource,
@@ -25,8 +27,6 @@ import {
   replayPage,
   replayResource,
 } from '../replay/resources.ts'
-import { tenantOf } from '../http/tenant.ts'
-import { jsonSchema } from '../http/validation.ts'
 import { deadLetterExample } from './dead-letters.ts'
 
 /** Dead letters shown by a dry run. */

@@ -4,13 +4,13 @@ import type { Clock } from '../../core/clock.ts'
 import { type UserProfile, userProfileSchema } from '../../core/notification/user-profile.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUser, putUser } from '../../core/store/users.ts'
-import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
 import { presentUser } from '../answers/present.ts'
-import { notFound, sendProblem } from '../http/problem.ts'
 import { userResource } from '../answers/resources.ts'
+import { notFound, sendProblem } from '../http/problem.ts'
 import { tenantOf } from '../http/tenant.ts'
-import { userParams } from './user-params.ts'
 import { jsonSchema } from '../http/validation.ts'
+import { answer, bodyProblems, problems } from '../openapi/documentation.ts'
+import { userParams } from './user-params.ts'
 
 /** A profile is read for every message to the user: bytes of JSON, at most. */
 const maxProfile = 64 * 1024

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { channelTypes } from './channel-type.ts'
-import { statusFields } from './condition.ts'
 import { delivery } from './channel/delivery.ts'
-import { parseDuration } from './duration.ts'
 import { providerSchema, providersFit } from './channel/provider-entry.ts'
-import type { ProviderDeclaration } from './provider.ts'
-import { listBy, resourceSchema } from './resource.ts'
-import { withChangeRule, withRules } from './rule.ts'
 import { scaling } from './channel/scaling.ts'
 import { topic } from './channel/topic.ts'
 import { workers } from './channel/workers.ts'
+import { statusFields } from './condition.ts'
+import { parseDuration } from './duration.ts'
+import type { ProviderDeclaration } from './provider.ts'
+import { listBy, resourceSchema } from './resource.ts'
+import { withChangeRule, withRules } from './rule.ts'
 
 const type = withChangeRule(z.enum(channelTypes), {
   cel: 'self == oldSelf',

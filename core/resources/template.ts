@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { channelTypes } from './channel-type.ts'
 import { statusFields } from './condition.ts'
-import { content, partialContent } from './template/content.ts'
 import { anyObject, label, listBy, map, resourceSchema } from './resource.ts'
 import { withRules } from './rule.ts'
+import { content, partialContent } from './template/content.ts'
 import { variablesProblems } from './template/variables.ts'
 
 const maxLocales = 50

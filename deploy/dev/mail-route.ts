@@ -2,8 +2,8 @@ import type { Resource } from '../../core/catalog/records.ts'
 import { smtp } from '../../core/providers/smtp.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { providerSettings } from '../../core/resources/channel/provider-entry.ts'
-import { StartRefused } from '../../core/settings/start-refused.ts'
 import type { SecretReader } from '../../core/settings/secrets.ts'
+import { StartRefused } from '../../core/settings/start-refused.ts'
 
 /** Secret under which the log-in of EMAIL_USERNAME and EMAIL_PASSWORD is found; a folder of this name is not read. */
 const settingsSecret = 'email-settings'

@@ -4,9 +4,9 @@ import type { Condition } from '../../core/resources/condition.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
+import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { type ConditionText, nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 
 /** What the autoscaler has to say of a channel. It owns these fields; the rest of the status is the channel controller's. */
 export interface ScalingStatus {

@@ -1,7 +1,7 @@
 import type { ChannelConditionType } from '../../core/resources/condition.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { isTrue, isUnknown } from './condition-texts.ts'
-import { isHindered } from './workers/workers.ts'
+import { isHindered } from './workers/condition.ts'
 
 /** The conditions that the channel controller judges. Those of the autoscaler are its own. */
 export type JudgedCondition = Exclude<ChannelConditionType, 'ScalingActive' | 'ProviderHealthy'>

@@ -3,17 +3,13 @@ import type { Broker } from '../../core/broker/broker.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { channelOfKey } from '../../core/catalog/records.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
-import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { Logger } from '../../core/observability/logger.ts'
+import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { Children } from '../children.ts'
 import { channels, deployments, disruptionBudgets, pods, scaledObjects, secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api/api.ts'
-import type { Cache } from '../runtime/watch/cache.ts'
-import { Controller } from '../runtime/controller.ts'
-import type { RecordEvent } from '../runtime/events.ts'
-import type { createControllerMetrics } from '../runtime/metrics.ts'
 import {
   hasSameSpec,
   keyOf,
@@ -22,20 +18,24 @@ import {
   type ObjectName,
   parseKey,
 } from '../runtime/api/resource-kind.ts'
+import { Controller } from '../runtime/controller.ts'
+import type { RecordEvent } from '../runtime/events.ts'
+import type { createControllerMetrics } from '../runtime/metrics.ts'
+import type { Cache } from '../runtime/watch/cache.ts'
 import { SecretVersions } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
 import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { ScaledObject } from './children/scaled-object.ts'
 import { createClaims } from './claims.ts'
-import { createWorkersKeeper } from './workers/ensure-workers.ts'
 import { channelOf, managedSelector } from './names.ts'
-import { keepOfPod, type PodObject } from './workers/obstacles.ts'
-import { type HorizontalPodAutoscaler, otherOwner } from './workers/other-owners.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { createRemover } from './remove.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
 import { adopts } from './topics.ts'
+import { createWorkersKeeper } from './workers/ensure-workers.ts'
+import { keepOfPod, type PodObject } from './workers/obstacles.ts'
+import { type HorizontalPodAutoscaler, otherOwner } from './workers/other-owners.ts'
 
 export interface ChannelControllerOptions {
   api: Api

@@ -1,10 +1,10 @@
 import { providerByType } from '../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { failureCondition } from '../failure-condition.ts'
-import { ApiError, isNotFound, isRefused } from '../runtime/api/api-error.ts'
-import type { Api } from '../runtime/api/api.ts'
-import type { ConditionText } from '../runtime/conditions.ts'
 import { secrets } from '../kinds.ts'
+import type { Api } from '../runtime/api/api.ts'
+import { ApiError, isNotFound, isRefused } from '../runtime/api/api-error.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
 import { type SecretObject, secretNames } from './children/credentials.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 

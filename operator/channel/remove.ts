@@ -5,8 +5,8 @@ import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import type { Children } from '../children.ts'
 import { channels } from '../kinds.ts'
-import type { EventText, RecordEvent } from '../runtime/events.ts'
 import { keyOf, type KubernetesObject, type ObjectName } from '../runtime/api/resource-kind.ts'
+import type { EventText, RecordEvent } from '../runtime/events.ts'
 import { isOf } from './names.ts'
 
 export interface RemoverOptions {

@@ -1,14 +1,14 @@
-import type { Condition } from '../../core/resources/condition.ts'
-import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
+import type { Condition } from '../../core/resources/condition.ts'
 import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
+import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
 import { nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
-import { isHindered } from './workers/workers.ts'
+import { isHindered } from './workers/condition.ts'
 
 /** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
 export interface ChannelObject extends KubernetesObject {

@@ -3,8 +3,8 @@ import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { adoptAnnotation, ensureOwnedTopics } from '../../core/ownership/owned-topics.ts'
 import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import type { ConditionText } from '../runtime/conditions.ts'
 import { keyOf, type KubernetesObject, nameOf } from '../runtime/api/resource-kind.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 
 export interface TopicFindings {

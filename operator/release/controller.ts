@@ -1,15 +1,15 @@
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
+import { label, manager } from '../channel/names.ts'
 import { Children } from '../children.ts'
 import { secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api/api.ts'
+import { keyOf, type KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { Controller, type ReconcileContext, type ReconcileResult } from '../runtime/controller.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
-import { keyOf, type KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { SecretVersions, versionOf } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
-import { label, manager } from '../channel/names.ts'
 import { type ReleaseObject, releaseObjects } from './objects.ts'
 
 export interface ReleaseControllerOptions {

@@ -1,6 +1,6 @@
+import { label, manager } from '../channel/names.ts'
 import { networkPolicies, podMonitors, secrets, serviceAccounts, triggerAuthentications } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
-import { label, manager } from '../channel/names.ts'
 import type { KubernetesObject, ResourceKind } from '../runtime/api/resource-kind.ts'
 import { kedaLogin } from './keda-login.ts'
 import {

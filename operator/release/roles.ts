@@ -13,9 +13,9 @@ import {
   templates,
   triggerAuthentications,
 } from '../kinds.ts'
+import type { ResourceKind } from '../runtime/api/resource-kind.ts'
 import { events } from '../runtime/events.ts'
 import { leases } from '../runtime/leader.ts'
-import type { ResourceKind } from '../runtime/api/resource-kind.ts'
 import {
   leaseName,
   networkPolicyName,

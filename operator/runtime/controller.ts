@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { ControllerMetrics } from './metrics.ts'
 import { type ObjectName, parseKey } from './api/resource-kind.ts'
+import type { ControllerMetrics } from './metrics.ts'
 import { Workqueue } from './workqueue.ts'
 
 /** What a reconciliation gets beside the name of its object. It gets no event: it reads the world and makes it right. */

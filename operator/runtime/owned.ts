@@ -1,5 +1,5 @@
-import { isEmpty } from './applied.ts'
 import type { KubernetesObject } from './api/resource-kind.ts'
+import { isEmpty } from './applied.ts'
 
 /** What server-side apply records of one manager, https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management. */
 interface ManagedFields {

@@ -4,9 +4,9 @@ import type { NotificationTemplateStatus } from '../../core/resources/template.t
 import { AppliedStatus } from '../applied-status.ts'
 import { templates } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
+import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
 import { type ConditionText, nextConditions, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
 
 /** A NotificationTemplate as the API server has it: its spec may yet turn out invalid. */
 export interface TemplateObject extends KubernetesObject {

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LoadResult } from './clients/load.ts'
 import { cpuOf } from './measure/process-usage.ts'
-import { baseline, onKafka, type Scenario, withoutKafka } from './scenarios.ts'
 import type { Section } from './measure/section.ts'
-import { type ServerProcess, startServer } from './server-process.ts'
 import { type Spread, spreadOf } from './measure/statistics.ts'
 import { describeSpread, table } from './measure/table.ts'
+import { baseline, onKafka, type Scenario, withoutKafka } from './scenarios.ts'
+import { type ServerProcess, startServer } from './server-process.ts'
 
 const execute = promisify(execFile)
 

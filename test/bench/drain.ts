@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openBacklog } from './backlog.ts'
 import { arrivalsOf, rateOf, webhookChannel } from './deliver.ts'
 import { residentOf } from './measure/process-usage.ts'
-import { startInstall } from './role-processes.ts'
 import type { Section } from './measure/section.ts'
-import { startServer } from './server-process.ts'
 import { table } from './measure/table.ts'
+import { startInstall } from './role-processes.ts'
+import { startServer } from './server-process.ts'
 
 interface DrainResult {
   records: number

@@ -6,10 +6,10 @@ import { startScriptedServer } from '../conformance/smtp-script.ts'
 import { until } from '../harness/balance/load.ts'
 import type { MailSample } from './clients/mail.ts'
 import { cpuOf } from './measure/process-usage.ts'
-import { type Roles, startRoles } from './role-processes.ts'
 import type { Section } from './measure/section.ts'
 import { type Spread, spreadOf } from './measure/statistics.ts'
 import { describeSpread, table } from './measure/table.ts'
+import { type Roles, startRoles } from './role-processes.ts'
 
 const execute = promisify(execFile)
 

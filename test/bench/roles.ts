@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RoleProcess } from '../harness/process/role.ts'
 import { type EndToEnd, measureEndToEnd } from './end-to-end.ts'
 import { cpuOf, residentOf } from './measure/process-usage.ts'
-import { startRoles } from './role-processes.ts'
 import type { Section } from './measure/section.ts'
 import { describeSpread, table } from './measure/table.ts'
+import { startRoles } from './role-processes.ts'
 
 interface IdleRole {
   role: string

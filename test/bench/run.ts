@@ -16,11 +16,11 @@ import { dev } from './dev.ts'
 import { drain } from './drain.ts'
 import { latency } from './latency.ts'
 import { mail } from './mail.ts'
-import { operator } from './operator.ts'
 import { compare } from './measure/report.ts'
-import { roles } from './roles.ts'
 import type { BenchContext, Section } from './measure/section.ts'
 import type { Spread } from './measure/statistics.ts'
+import { operator } from './operator.ts'
+import { roles } from './roles.ts'
 
 const sections: readonly Section<unknown>[] = [accept, latency, roles, mail, deliver, drain, dev, operator]
 

@@ -1,7 +1,7 @@
 import { openKafkaBroker } from '../../core/broker/kafka.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import { describePart } from '../harness/parts/describe-part.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import { describeBroker } from './broker.ts'
 import type { BrokerCluster } from './broker/harness.ts'
 

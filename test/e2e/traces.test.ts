@@ -4,9 +4,9 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/balance/load.ts'
 import { type OtlpSpan, startOtlpCollector } from '../harness/otlp-collector.ts'
+import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
 
 /** Traces of `carillon dev`, exported over OTLP to a receiver on loopback, and to one that never answers. */
 

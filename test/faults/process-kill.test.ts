@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Accepted, balance, describeBalance, isClean } from '../harness/balance/balance.ts'
-import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
-import { hooksChannel, newSigningSecret } from '../harness/process/install.ts'
 import { readSettledLedger, sendUntilAccepted, until } from '../harness/balance/load.ts'
 import { seeded } from '../harness/fakes/random.ts'
+import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
+import { hooksChannel, newSigningSecret } from '../harness/process/install.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
 /**

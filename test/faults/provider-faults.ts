@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
-import { newSigningSecret } from '../harness/process/install.ts'
 import { until } from '../harness/balance/load.ts'
+import { newSigningSecret } from '../harness/process/install.ts'
 import type { Arrival, WebhookSink } from '../harness/webhook-sink.ts'
 import type { Fault } from './fault.ts'
 import type { World } from './world.ts'

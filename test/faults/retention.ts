@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { LedgerDelivery } from '../harness/balance/balance.ts'
-import { hooksChannel } from '../harness/process/install.ts'
 import { readLedger, startLoad, until } from '../harness/balance/load.ts'
+import { hooksChannel } from '../harness/process/install.ts'
 import { promisedBy } from './fault.ts'
 import { hooks, withBroker } from './record-faults.ts'
 import { rateLimit, type World } from './world.ts'

@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { readSettledLedger, startLoad, until } from '../harness/balance/load.ts'
 import { describeBalance } from '../harness/balance/balance.ts'
+import { readSettledLedger, startLoad, until } from '../harness/balance/load.ts'
 import { seeded } from '../harness/fakes/random.ts'
 import { allFaults } from './all.ts'
 import { balanceOf, judge, leastInFlight, promisedBy } from './fault.ts'

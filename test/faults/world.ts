@@ -1,10 +1,10 @@
-import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
+import { until } from '../harness/balance/load.ts'
 import { type KafkaCluster, type KafkaNode, startKafka } from '../harness/kafka/kafka.ts'
 import type { KafkaProxy } from '../harness/kafka/kafka-proxy.ts'
-import { until } from '../harness/balance/load.ts'
-import { startRedis, type TestRedis } from '../harness/redis.ts'
-import type { RoleProcess } from '../harness/process/role.ts'
 import { type StoppablePostgres, startStoppablePostgres } from '../harness/postgres/stoppable-postgres.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
+import type { RoleProcess } from '../harness/process/role.ts'
+import { startRedis, type TestRedis } from '../harness/redis.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 
 /**

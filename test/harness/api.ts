@@ -12,8 +12,8 @@ import { createLogger } from '../../core/observability/logger.ts'
 import { createMetrics } from '../../core/observability/metrics.ts'
 import type { Database } from '../../core/store/schema.ts'
 import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
-import { testDatabase } from './postgres/postgres.ts'
 import { staticCatalog } from './fakes/static-catalog.ts'
+import { testDatabase } from './postgres/postgres.ts'
 
 export interface TestApi {
   app: FastifyInstance

@@ -16,11 +16,11 @@ import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import type { OpenedProvider } from '../../workers/delivery/providers.ts'
 import { type DeliveryWorker, startDeliveryWorker } from '../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
-import { describePart } from '../harness/parts/describe-part.ts'
 import { until } from '../harness/balance/load.ts'
+import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 import { startRedis, type TestRedis } from '../harness/redis.ts'
-import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
 
 /** Workers under back-pressure, on a real database and the embedded broker: outages, limits, and a Redis that dies. */
 

@@ -1,12 +1,13 @@
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
+import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { kinds } from '../../core/catalog/kinds.ts'
 import { publishCatalog } from '../../core/catalog/publisher.ts'
 import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
 import { systemClock } from '../../core/clock.ts'
+import { createEventMetrics } from '../../core/events/publisher.ts'
 import { encodeRequest, header, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deriveInstallKeys, formatDeliveryId, newNotificationId } from '../../core/notification/ids.ts'
 import {
@@ -16,19 +17,18 @@ import {
   requestsDeadLettersTopic,
   requestsTopic,
 } from '../../core/notification/topics.ts'
-import { createEventMetrics } from '../../core/events/publisher.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { openLedger } from '../../workers/delivery/ledger/postgres-ledger.ts'
+import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { openProviders } from '../../workers/delivery/providers.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
-import { createSourceMetrics } from '../../workers/source-metrics.ts'
-import { openPlannerStore } from '../../workers/planner/store.ts'
 import { startPlanner } from '../../workers/planner/planner.ts'
+import { openPlannerStore } from '../../workers/planner/store.ts'
+import type { Running } from '../../workers/running.ts'
+import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
 import { Sweeper } from '../../workers/sweeper/sweeper.ts'
-import type { Running } from '../../workers/running.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 /** The way of a request through planner and workers, on a real database and the embedded broker. */

@@ -9,8 +9,8 @@ import { startHeartbeats } from '../../core/heartbeat/writer.ts'
 import { workersTopic } from '../../core/notification/topics.ts'
 import { registerLiveWorkers } from '../../core/observability/live-workers-metric.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 import { staticCatalog } from '../harness/fakes/static-catalog.ts'
+import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const waiting = { timeout: 30_000, interval: 20 }

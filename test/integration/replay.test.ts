@@ -30,8 +30,8 @@ import { startReplayer } from '../../workers/replayer/replayer.ts'
 import { runReplay } from '../../workers/replayer/run.ts'
 import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
-import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 /** Dead letters and their way back, through planner, workers and replayer, on a real database and the embedded broker. */
 

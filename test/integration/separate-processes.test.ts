@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Accepted } from '../harness/balance/balance.ts'
-import { describePart } from '../harness/parts/describe-part.ts'
-import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
-import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/balance/load.ts'
+import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
+import { describePart } from '../harness/parts/describe-part.ts'
 import { emptyTestDatabase } from '../harness/postgres/postgres.ts'
+import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
 

@@ -3,11 +3,11 @@ import { kinds } from '../../core/catalog/kinds.ts'
 import { keyOf, publishedRecord, revisionOf } from '../../core/catalog/records.ts'
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { childName } from '../../operator/channel/names.ts'
-import { channels, sandbox, templates } from './bad-input.cases.ts'
-import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { until } from '../harness/balance/load.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
+import { channels, sandbox, templates } from './bad-input.cases.ts'
 
 const manifest = (kind: string, name: string, spec: string) =>
   `apiVersion: carillon.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n`

@@ -3,8 +3,8 @@ import type { DeploymentObject } from '../../operator/channel/children/deploymen
 import { childName } from '../../operator/channel/names.ts'
 import { networkPolicyName, platformSecretName, serviceAccountName } from '../../operator/release/names.ts'
 import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.ts'
-import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { until } from '../harness/balance/load.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 

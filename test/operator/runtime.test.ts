@@ -3,10 +3,10 @@ import { pino } from 'pino'
 import { systemClock as clock } from '../../core/clock.ts'
 import type { Api } from '../../operator/runtime/api/api.ts'
 import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api/api-error.ts'
-import { Cache } from '../../operator/runtime/watch/cache.ts'
-import { Leader } from '../../operator/runtime/leader.ts'
-import { Reflector } from '../../operator/runtime/watch/reflector.ts'
 import type { KubernetesObject, ResourceKind } from '../../operator/runtime/api/resource-kind.ts'
+import { Leader } from '../../operator/runtime/leader.ts'
+import { Cache } from '../../operator/runtime/watch/cache.ts'
+import { Reflector } from '../../operator/runtime/watch/reflector.ts'
 import { describeApiServer } from '../harness/operator/describe-cluster.ts'
 
 const logger = pino({ level: 'silent' })

@@ -2,8 +2,8 @@ import { beforeAll, expect, it } from 'vitest'
 import { childName } from '../../operator/channel/names.ts'
 import { pods } from '../../operator/kinds.ts'
 import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.ts'
-import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { until } from '../harness/balance/load.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 
 const channel = (name: string, workers = '{}') => `

@@ -1,8 +1,8 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { revisionOf } from '../../core/catalog/records.ts'
-import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { until } from '../harness/balance/load.ts'
+import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 
 const template = (text: string, expected: string, name = 'shipped') => `
 apiVersion: carillon.dev/v1alpha1

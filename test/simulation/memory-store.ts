@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely'
 import type { Clock } from '../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
-import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
+import type { UserProfile } from '../../core/notification/user-profile.ts'
 import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
 import {

@@ -2,8 +2,8 @@ import { context, SpanKind, trace } from '@opentelemetry/api'
 import { startProcessing } from '../../core/observability/messaging-spans.ts'
 import { inSpan, markFailed, tracer, writeTrace } from '../../core/observability/tracing.ts'
 import type { Outcome } from '../../core/providers/provider.ts'
-import type { RunResult } from './dispatcher.ts'
 import type { Work } from './attempt/work.ts'
+import type { RunResult } from './dispatcher.ts'
 
 /** Runs the work of one record under a span of its own: a child of who wrote the record, or linked to it for what is not a first attempt. */
 export function inDeliverySpan(

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import type { ChannelType } from '../../../core/resources/channel-type.ts'
-import { type FieldError, invalidRequest, type Problem } from '../../http/problem.ts'
 import type { Send, SendResult } from '../../accept/send.ts'
 import { type SendRequest, sendRequestSchema } from '../../accept/send-request.ts'
+import { type FieldError, invalidRequest, type Problem } from '../../http/problem.ts'
 import { tenantOf } from '../../http/tenant.ts'
-import { traceOf } from '../../observability/trace-requests.ts'
 import { compileCheck } from '../../http/validation.ts'
+import { traceOf } from '../../observability/trace-requests.ts'
 
 /** What older clients say when a message has no subject of its own. */
 export const defaultSubject = 'Notification'

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Catalog } from '../../../core/catalog/catalog.ts'
-import { defaultSubject, sendAdapted, typeNames } from './adapt.ts'
 import { channelNameFor } from '../../accept/choose-channels.ts'
-import { answer, bodyProblems, problems } from '../../openapi/documentation.ts'
 import { idempotencyHeaders } from '../../accept/idempotency-key.ts'
-import { sendProblem } from '../../http/problem.ts'
 import type { Send } from '../../accept/send.ts'
 import type { SendRequest } from '../../accept/send-request.ts'
+import { sendProblem } from '../../http/problem.ts'
 import { tenantOf } from '../../http/tenant.ts'
 import { jsonSchema } from '../../http/validation.ts'
+import { answer, bodyProblems, problems } from '../../openapi/documentation.ts'
+import { defaultSubject, sendAdapted, typeNames } from './adapt.ts'
 
 const body = z
   .object({

@@ -3,8 +3,8 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import { listInbox } from '../../../core/store/inbox.ts'
 import type { Database } from '../../../core/store/schema.ts'
-import { answer, problems } from '../../openapi/documentation.ts'
 import { tenantOf } from '../../http/tenant.ts'
+import { answer, problems } from '../../openapi/documentation.ts'
 import { seedUserParams } from '../user-params.ts'
 
 /** The route has no pages: what is older than this many messages is found at /v1/users/{id}/inbox. */

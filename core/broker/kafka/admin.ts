@@ -9,11 +9,11 @@ import {
   type TopicSpec,
   partitionName,
 } from '../broker.ts'
-import type { IncrementalAlterConfigsAnswer } from './wire/incremental-alter-configs.ts'
-import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './wire/kafka-error.ts'
 import { beginnings, committedOffsets, ends, offsetsAt } from './offsets.ts'
 import { withPatience } from './patience.ts'
 import { TopicMap } from './topic-map.ts'
+import type { IncrementalAlterConfigsAnswer } from './wire/incremental-alter-configs.ts'
+import { failOn, KafkaError, UNKNOWN_TOPIC_OR_PARTITION } from './wire/kafka-error.ts'
 import type { TopicPlace, Wire } from './wire/wire.ts'
 
 /** Milliseconds that the cluster may take to create or delete topics before it answers. */

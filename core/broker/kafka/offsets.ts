@@ -1,6 +1,6 @@
 import { type TopicPartition, partitionName } from '../broker.ts'
-import { failOn, KafkaError } from './wire/kafka-error.ts'
 import type { TopicMap } from './topic-map.ts'
+import { failOn, KafkaError } from './wire/kafka-error.ts'
 import type { Wire } from './wire/wire.ts'
 
 /** Kafka's special timestamps for ListOffsets. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { duration, parseDuration } from '../duration.ts'
-import { rateLimit } from './rate-limit.ts'
 import { withRules } from '../rule.ts'
+import { rateLimit } from './rate-limit.ts'
 
 const retryTiers = withRules(z.array(duration('1s', '24h').describe('Delay of the tier.')).min(1).max(6), [
   {

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { type ChannelType, channelTypes } from '../channel-type.ts'
 import { duration } from '../duration.ts'
 import type { ProviderDeclaration } from '../provider.ts'
-import { rateLimit } from './rate-limit.ts'
 import { label } from '../resource.ts'
 import { type Rule, withRules } from '../rule.ts'
+import { rateLimit } from './rate-limit.ts'
 
 const commonFields = {
   name: label().describe(

@@ -1,9 +1,9 @@
 import type { Catalog } from '../../../core/catalog/catalog.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
-import { mailboxPath } from '../mailbox/mailbox-routes.ts'
 import type { MailServer } from '../mail-route.ts'
-import type { Terminal } from './terminal.ts'
+import { mailboxPath } from '../mailbox/mailbox-routes.ts'
 import { webhookPath } from '../mailbox/webhook-receiver.ts'
+import type { Terminal } from './terminal.ts'
 
 export interface BannerOptions {
   catalog: Catalog

@@ -1,7 +1,7 @@
 import { providerByType } from '../../../core/providers/registry.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
-import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
 import { secrets } from '../../kinds.ts'
+import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
 import { childLabels, childName } from '../names.ts'
 
 export interface SecretObject extends KubernetesObject {

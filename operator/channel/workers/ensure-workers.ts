@@ -9,6 +9,7 @@ import { annotation, type DeploymentObject, releaseOf, workerDeployment } from '
 import { disruptionBudget } from '../children/disruption-budget.ts'
 import { type ScaledObject, scaledObject } from '../children/scaled-object.ts'
 import { channelOf, childName, label } from '../names.ts'
+import type { UpgradeWait, WorkersKept } from './condition.ts'
 import { UpgradeBudget } from './upgrade-budget.ts'
 
 export interface WorkersOptions {
@@ -24,16 +25,6 @@ export interface WorkersOptions {
   /** Who else scales a Deployment of a channel whose mode is KEDA. */
   otherOwner: (deployment: string) => string | undefined
   platform: Platform
-}
-
-/** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
-export type UpgradeWait = readonly string[] | undefined
-
-/** What became of a channel's workers, beside what their Deployment says itself. */
-export interface WorkersKept {
-  waitsFor: UpgradeWait
-  /** Why the ScaledObject is refused, by the cluster or by KEDA's own webhook: the workers run all the same. */
-  scalingRefusal: string | undefined
 }
 
 const nothingKept: WorkersKept = { waitsFor: undefined, scalingRefusal: undefined }

@@ -1,6 +1,6 @@
-import type { ScaledObject } from '../children/scaled-object.ts'
-import type { Cache } from '../../runtime/watch/cache.ts'
 import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
+import type { Cache } from '../../runtime/watch/cache.ts'
+import type { ScaledObject } from '../children/scaled-object.ts'
 
 export interface HorizontalPodAutoscaler extends KubernetesObject {
   spec: { scaleTargetRef: { kind: string; name: string } }

@@ -1,7 +1,7 @@
-import type { Cache } from '../../runtime/watch/cache.ts'
 import { keyOf, nameOf } from '../../runtime/api/resource-kind.ts'
+import type { Cache } from '../../runtime/watch/cache.ts'
 import { annotation, type DeploymentObject } from '../children/deployment.ts'
-import { isRollingOut } from './workers.ts'
+import { isRollingOut } from './condition.ts'
 
 /** Deployments that a new release may have between two templates at a time: what an operator is given. */
 export const upgradeBudget = 5

@@ -1,5 +1,5 @@
-import { Cache } from './cache.ts'
 import type { KubernetesObject } from '../api/resource-kind.ts'
+import { Cache } from './cache.ts'
 
 /**
  * The objects of a kind that comes with something else, such as KEDA, which may be installed later, or removed. Empty while the cluster does not know the

@@ -2,8 +2,8 @@ import { type Clock, sleep, type Timers } from '../../../core/clock.ts'
 import type { Logger } from '../../../core/observability/logger.ts'
 import type { Api, ListOptions } from '../api/api.ts'
 import { ApiError, isForbidden, isGone, isNotFound } from '../api/api-error.ts'
-import type { Cache } from './cache.ts'
 import type { KubernetesObject, ResourceKind } from '../api/resource-kind.ts'
+import type { Cache } from './cache.ts'
 
 export interface ReflectorOptions<T extends KubernetesObject> extends ListOptions {
   api: Api

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { acceptedNotification } from '../../../api-server/answers/resources.ts'
 import { type SendRequest, sendRequestSchema } from '../../../api-server/accept/send-request.ts'
+import { acceptedNotification } from '../../../api-server/answers/resources.ts'
 import { jsonSchema } from '../../../api-server/http/validation.ts'
 
 /** `POST /v1/notifications` with the schemas of body and answer compiled by Fastify, and nothing else of ours. */

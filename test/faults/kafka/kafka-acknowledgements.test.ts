@@ -3,8 +3,8 @@ import type { Broker, Producer } from '../../../core/broker/broker.ts'
 import { openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { Wire } from '../../../core/broker/kafka/wire/wire.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
-import { describePart } from '../../harness/parts/describe-part.ts'
 import { type KafkaCluster, type KafkaNode, startKafka } from '../../harness/kafka/kafka.ts'
+import { describePart } from '../../harness/parts/describe-part.ts'
 import { openNaiveProducer } from './naive-kafka-producer.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })

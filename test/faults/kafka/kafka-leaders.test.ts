@@ -4,8 +4,8 @@ import type { Broker } from '../../../core/broker/broker.ts'
 import { openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { Wire } from '../../../core/broker/kafka/wire/wire.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
-import { describePart } from '../../harness/parts/describe-part.ts'
 import { type KafkaCluster, startKafka } from '../../harness/kafka/kafka.ts'
+import { describePart } from '../../harness/parts/describe-part.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const partitions = 6

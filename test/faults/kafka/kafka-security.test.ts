@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Broker, BrokerErrorCode } from '../../../core/broker/broker.ts'
 import { type KafkaBrokerOptions, openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
-import { describePart } from '../../harness/parts/describe-part.ts'
 import { type KafkaCluster, startKafka } from '../../harness/kafka/kafka.ts'
+import { describePart } from '../../harness/parts/describe-part.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const pem = (name: string) =>

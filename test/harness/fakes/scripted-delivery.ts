@@ -6,16 +6,17 @@ import { type DeliveryEnvelope, encodeDelivery } from '../../../core/notificatio
 import { channelTopics } from '../../../core/notification/topics.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../../core/providers/provider.ts'
-import { Admission } from '../../../workers/delivery/back-pressure/admission.ts'
-import { createDeliver, type Rendered } from '../../../workers/delivery/attempt/deliver.ts'
-import { type DestinationPass, Destinations } from '../../../workers/delivery/back-pressure/destinations.ts'
+import { createDeliver } from '../../../workers/delivery/attempt/deliver.ts'
 import { createFollowUps } from '../../../workers/delivery/attempt/follow-ups.ts'
-import { Lane } from '../../../workers/delivery/back-pressure/lane.ts'
-import type { ClaimResult, Finished, FinishEntry } from '../../../workers/delivery/ledger/ledger.ts'
-import { createDeliveryMetrics } from '../../../workers/delivery/metrics.ts'
+import type { Rendered } from '../../../workers/delivery/attempt/render.ts'
 import { createSend } from '../../../workers/delivery/attempt/send.ts'
 import { createTell } from '../../../workers/delivery/attempt/tell.ts'
 import { readWork } from '../../../workers/delivery/attempt/work.ts'
+import { Admission } from '../../../workers/delivery/back-pressure/admission.ts'
+import { type DestinationPass, Destinations } from '../../../workers/delivery/back-pressure/destinations.ts'
+import { Lane } from '../../../workers/delivery/back-pressure/lane.ts'
+import type { ClaimResult, Finished, FinishEntry } from '../../../workers/delivery/ledger/ledger.ts'
+import { createDeliveryMetrics } from '../../../workers/delivery/metrics.ts'
 
 /** What the clock of {@link scriptedDelivery} says: one second after {@link envelope} was accepted. */
 export const now = Date.parse('2026-01-01T00:00:00Z')

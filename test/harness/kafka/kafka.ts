@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from '../parts/find-program.ts'
 import { freePorts } from '../process/free-ports.ts'
+import { Program, runLogged } from '../process/program.ts'
 import { kafkaLogging, type KafkaProperties, kafkaProperties } from './kafka-properties.ts'
 import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts'
-import { Program, runLogged } from '../process/program.ts'
 
 export interface KafkaOptions {
   /** The folder of jars of the part `kafka`. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from 'vitest'
 import type { Api } from '../../../operator/runtime/api/api.ts'
-import { openAdministratorApi } from './administrator-api.ts'
-import { describePart } from '../parts/describe-part.ts'
 import { type ControlPlane, startControlPlane } from '../kubernetes/control-plane.ts'
+import { describePart } from '../parts/describe-part.ts'
+import { openAdministratorApi } from './administrator-api.ts'
 import { type OperatorCluster, type OperatorClusterOptions, startOperatorCluster } from './operator.ts'
 
 /** A control plane, and the administrator's way in. */

@@ -6,14 +6,14 @@ import { openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { type OpenCatalog, openCatalog } from '../../../core/catalog/reader.ts'
 import { catalogTopic } from '../../../core/notification/topics.ts'
 import type { Api } from '../../../operator/runtime/api/api.ts'
-import { openAdministratorApi } from './administrator-api.ts'
+import { until } from '../balance/load.ts'
 import { type KafkaCluster, startKafka } from '../kafka/kafka.ts'
 import { kafkaLogin, kafkaSecurity } from '../kafka/kafka-login.ts'
 import { type AuditedRequest, auditedRequests } from '../kubernetes/audit.ts'
 import { type ControlPlane, startControlPlane } from '../kubernetes/control-plane.ts'
-import { until } from '../balance/load.ts'
-import { createOperatorIdentity } from './operator-identity.ts'
 import { type RoleProcess, startRole } from '../process/role.ts'
+import { openAdministratorApi } from './administrator-api.ts'
+import { createOperatorIdentity } from './operator-identity.ts'
 
 /** A cluster with Carillon's kinds, a Kafka, and what it takes to start operators on them. */
 export interface OperatorCluster {

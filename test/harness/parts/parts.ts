@@ -1,9 +1,9 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { installDebianPackages } from './debian.ts'
 import { findKafkaJars, installKafkaJars } from '../kafka/kafka-jars.ts'
 import { findKubernetes, installKubernetes } from '../kubernetes/binaries.ts'
 import { findPublishedCrds, installPublishedCrds } from '../kubernetes/published-crds.ts'
+import { installDebianPackages } from './debian.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

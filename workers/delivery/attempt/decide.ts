@@ -1,6 +1,6 @@
 import type { DeliveryStatus, Reason } from '../../../core/notification/status.ts'
-import type { Settlement } from '../back-pressure/circuit.ts'
 import type { Idempotency, NotSent, Outcome } from '../../../core/providers/provider.ts'
+import type { Settlement } from '../back-pressure/circuit.ts'
 
 /** What the channel says of retries, in milliseconds. */
 export interface RetryPolicy {

@@ -1,18 +1,18 @@
 import type { ConsumedRecord } from '../../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
-import type { Message } from '../../../core/notification/message.ts'
 import type { Logger } from '../../../core/observability/logger.ts'
 import { isDataError } from '../../../core/store/store.ts'
+import type { RunResult } from '../dispatcher.ts'
+import type { AttemptRef, Ledger } from '../ledger/ledger.ts'
+import { traceStatus } from '../trace-delivery.ts'
 import { endInTime, timeLeft } from './deadline.ts'
 import { mayHold } from './decide.ts'
-import type { RunResult } from '../dispatcher.ts'
 import type { FollowUps } from './follow-ups.ts'
 import { createJudge, type DeliveryWork, type JudgeOptions, type Way } from './judge.ts'
 import { type Judgement, recordable, statusOf, toEntry } from './judgement.ts'
-import type { AttemptRef, Ledger } from '../ledger/ledger.ts'
+import type { Rendered } from './render.ts'
 import type { Tell } from './tell.ts'
-import { traceStatus } from '../trace-delivery.ts'
 import type { Work } from './work.ts'
 
 export interface DeliverOptions extends Omit<JudgeOptions, 'clock'> {
@@ -31,14 +31,6 @@ export interface DeliverOptions extends Omit<JudgeOptions, 'clock'> {
   clock: Clock & Timers
   logger: Logger
 }
-
-export type Rendered =
-  | { kind: 'ok'; message: Message }
-  | { kind: 'invalid'; detail: string }
-  /** Too much waits to be rendered. */
-  | { kind: 'busy' }
-  /** Others of the same text ran away, and none is tried before so many milliseconds have passed. */
-  | { kind: 'later'; milliseconds: number }
 
 /** Milliseconds a delivery waits when the ledger or the broker cannot be reached, and at the most between looks at a claim of another worker. */
 const holdMilliseconds = 1_000

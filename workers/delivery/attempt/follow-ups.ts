@@ -5,15 +5,15 @@ import {
   type Producer,
   type RecordToProduce,
 } from '../../../core/broker/broker.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { header } from '../../../core/notification/envelope.ts'
 import type { Reason } from '../../../core/notification/status.ts'
 import type { ChannelTopics } from '../../../core/notification/topics.ts'
-import type { Clock } from '../../../core/clock.ts'
 import { startSending } from '../../../core/observability/messaging-spans.ts'
 import { failureName, replaceTrace } from '../../../core/observability/tracing.ts'
 import { produceDeadLetter } from '../../dead-letter.ts'
-import type { Decision } from './decide.ts'
 import type { AttemptRef, ClaimResult } from '../ledger/ledger.ts'
+import type { Decision } from './decide.ts'
 
 /**
  * Records that must follow an outcome: the next attempt on a retry topic, or the dead letter. They are written after the ledger, and a

@@ -1,7 +1,7 @@
 import type { DeliveryStatus } from '../../../core/notification/status.ts'
 import type { Outcome } from '../../../core/providers/provider.ts'
-import type { Decision } from './decide.ts'
 import type { AttemptRef, FinishEntry } from '../ledger/ledger.ts'
+import type { Decision } from './decide.ts'
 
 /** What an attempt came to. `outcome` is null where no provider was asked. */
 export interface Judgement {

@@ -1,8 +1,17 @@
 import type { Catalog } from '../../../core/catalog/catalog.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
+import type { Message } from '../../../core/notification/message.ts'
 import { messageFromContent } from '../../../core/template/content.ts'
 import type { TemplateThreads } from '../../../core/template/threads/template-threads.ts'
-import type { Rendered } from './deliver.ts'
+
+/** What rendering a delivery came to. */
+export type Rendered =
+  | { kind: 'ok'; message: Message }
+  | { kind: 'invalid'; detail: string }
+  /** Too much waits to be rendered. */
+  | { kind: 'busy' }
+  /** Others of the same text ran away, and none is tried before so many milliseconds have passed. */
+  | { kind: 'later'; milliseconds: number }
 
 /** Renders deliveries from the revision of the template that their request named, or from the content that it brought. */
 export function createRender(

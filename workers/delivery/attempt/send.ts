@@ -3,12 +3,12 @@ import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
 import { formatDeliveryId } from '../../../core/notification/ids.ts'
 import type { Message } from '../../../core/notification/message.ts'
 import type { NotSent, Outcome } from '../../../core/providers/provider.ts'
-import type { CircuitVerdict } from './decide.ts'
 import type { DestinationPass } from '../back-pressure/destinations.ts'
 import type { Permit } from '../back-pressure/lane.ts'
 import type { DeliveryMetrics } from '../metrics.ts'
 import type { OpenedProvider } from '../providers.ts'
 import { inProviderSpan } from '../trace-delivery.ts'
+import type { CircuitVerdict } from './decide.ts'
 
 export type SendResult =
   | {

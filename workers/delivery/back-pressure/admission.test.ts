@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Outcome } from '../../../core/providers/provider.ts'
 import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
-import { Admission } from './admission.ts'
 import { Dispatcher } from '../dispatcher.ts'
-import { Lane } from './lane.ts'
 import type { OpenedProvider } from '../providers.ts'
+import { Admission } from './admission.ts'
+import { Lane } from './lane.ts'
 
 const sent: Outcome = { class: 'sent' }
 const down: Outcome = { class: 'not_sent', detail: '' }

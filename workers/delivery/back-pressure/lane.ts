@@ -1,10 +1,10 @@
 import type { Clock } from '../../../core/clock.ts'
 import type { FailureClass } from '../../../core/notification/failure.ts'
 import type { Outcome } from '../../../core/providers/provider.ts'
-import { Circuit, type CircuitSettings, type CircuitState, type Settlement, type Ticket } from './circuit.ts'
 import type { Limiter } from '../limits/limiter.ts'
-import { Ramp } from './ramp.ts'
 import type { OpenedProvider } from '../providers.ts'
+import { Circuit, type CircuitSettings, type CircuitState, type Settlement, type Ticket } from './circuit.ts'
+import { Ramp } from './ramp.ts'
 
 /** How one provider does, for heartbeats and the channel's status. */
 export interface ProviderHealth {

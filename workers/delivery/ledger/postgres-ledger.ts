@@ -5,8 +5,8 @@ import { type Database, unknownBody } from '../../../core/store/schema.ts'
 import { isStoreUnavailable } from '../../../core/store/store.ts'
 import { claimBatch } from './claim.ts'
 import { finishBatch } from './finish.ts'
-import type { LedgerMetrics } from './ledger-metrics.ts'
 import type { Ledger, AttemptRef, ClaimRequest, FinishEntry } from './ledger.ts'
+import type { LedgerMetrics } from './ledger-metrics.ts'
 
 const maxBatch = 200
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { BrokerError } from '../../broker.ts'
-import { KafkaConsumer } from './consumer.ts'
 import { MemberAssignment } from '../kafkajs.ts'
 import type { Api, TopicPlace, Wire } from '../wire/wire.ts'
+import { KafkaConsumer } from './consumer.ts'
 
 const NOT_LEADER_FOR_PARTITION = 6
 const OFFSET_OUT_OF_RANGE = 1

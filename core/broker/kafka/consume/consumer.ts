@@ -7,9 +7,9 @@ import {
   type TopicPartitionOffset,
   partitionName,
 } from '../../broker.ts'
-import type { Cursor } from './cursor.ts'
-import { Fetcher } from './fetcher.ts'
-import { GroupMember, type Share } from './group-member.ts'
+import { beginnings } from '../offsets.ts'
+import { pauseAfter, withPatience } from '../patience.ts'
+import { TopicMap } from '../topic-map.ts'
 import {
   isRebalance,
   isTransient,
@@ -18,10 +18,10 @@ import {
   toBrokerError,
   UNKNOWN_TOPIC_OR_PARTITION,
 } from '../wire/kafka-error.ts'
-import { beginnings } from '../offsets.ts'
-import { pauseAfter, withPatience } from '../patience.ts'
-import { TopicMap } from '../topic-map.ts'
 import type { Wire } from '../wire/wire.ts'
+import type { Cursor } from './cursor.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember, type Share } from './group-member.ts'
 
 /** Milliseconds between heartbeats: how soon a member learns that the group is shared out anew. */
 const HEARTBEAT_INTERVAL_MS = 1_000

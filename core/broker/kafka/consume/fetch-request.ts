@@ -1,7 +1,7 @@
 import type { ConsumedRecord } from '../../broker.ts'
-import type { Cursor } from './cursor.ts'
 import { Batch, type RawMessage } from '../kafkajs.ts'
 import { byTopic } from '../offsets.ts'
+import type { Cursor } from './cursor.ts'
 
 /** Milliseconds that a broker holds a fetch back while there is nothing: also how long `resume` and `stop` may take to be felt. */
 const MAX_WAIT_MS = 250

@@ -1,12 +1,12 @@
 import { sleep, systemClock as clock } from '../../../clock.ts'
 import { type ConsumedRecord, partitionName } from '../../broker.ts'
-import type { Cursor } from './cursor.ts'
-import { KafkaError } from '../wire/kafka-error.ts'
-import { type FetchAnswer, type FetchedData, fetchRequest, readFetched } from './fetch-request.ts'
 import { beginnings } from '../offsets.ts'
 import { pauseAfter } from '../patience.ts'
 import type { TopicMap } from '../topic-map.ts'
+import { KafkaError } from '../wire/kafka-error.ts'
 import type { Wire } from '../wire/wire.ts'
+import type { Cursor } from './cursor.ts'
+import { type FetchAnswer, type FetchedData, fetchRequest, readFetched } from './fetch-request.ts'
 
 /** Milliseconds between looks for partitions that have no leader. */
 const LOCATE_INTERVAL_MS = 250

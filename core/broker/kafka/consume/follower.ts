@@ -1,12 +1,12 @@
 import { sleep, systemClock as clock } from '../../../clock.ts'
 import { BrokerError, type ConsumedRecord, type Follower, partitionName } from '../../broker.ts'
-import type { Cursor } from './cursor.ts'
-import { Fetcher } from './fetcher.ts'
-import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from '../wire/kafka-error.ts'
 import { beginnings, ends } from '../offsets.ts'
 import { PATIENCE_MS, withPatience } from '../patience.ts'
 import { TopicMap } from '../topic-map.ts'
+import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from '../wire/kafka-error.ts'
 import type { Wire } from '../wire/wire.ts'
+import type { Cursor } from './cursor.ts'
+import { Fetcher } from './fetcher.ts'
 
 /** Milliseconds between looks for partitions by which the topic grew. */
 const GROWTH_INTERVAL_MS = 5_000

@@ -1,9 +1,9 @@
-import type { TopicPartition, TopicPartitionOffset } from '../../broker.ts'
 import { assignRoundRobin } from '../../assignor.ts'
-import { failOn, KafkaError } from '../wire/kafka-error.ts'
+import type { TopicPartition, TopicPartitionOffset } from '../../broker.ts'
 import { MemberAssignment, MemberMetadata } from '../kafkajs.ts'
 import { byTopic, committedOffsets, type Offsets } from '../offsets.ts'
 import { TopicMap } from '../topic-map.ts'
+import { failOn, KafkaError } from '../wire/kafka-error.ts'
 import type { Wire } from '../wire/wire.ts'
 
 /** Milliseconds after which the group gives up a member that is silent. Three heartbeats may be lost to a busy machine and more. */

@@ -1,9 +1,9 @@
 import { BrokerError, type RecordToProduce } from '../../broker.ts'
 import { partitionForKey } from '../../partitioner.ts'
-import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from '../wire/kafka-error.ts'
-import { Lane, type Outgoing } from './lane.ts'
 import { PATIENCE_MS, UNKNOWN_TOPIC_PATIENCE_MS } from '../patience.ts'
 import type { TopicMap } from '../topic-map.ts'
+import { KafkaError, toBrokerError, UNKNOWN_TOPIC_OR_PARTITION } from '../wire/kafka-error.ts'
+import { Lane, type Outgoing } from './lane.ts'
 
 /** Everything that a producer has taken and not got rid of: a lane for each partition, and the records of topics of which nothing is known yet. */
 export class Outbox {

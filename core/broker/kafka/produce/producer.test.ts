@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RecordToProduce } from '../../broker.ts'
-import { KafkaProducer } from './producer.ts'
 import type { TopicPlace, Wire } from '../wire/wire.ts'
+import { KafkaProducer } from './producer.ts'
 
 const NOT_ENOUGH_REPLICAS = 19
 const TOPIC_AUTHORIZATION_FAILED = 29

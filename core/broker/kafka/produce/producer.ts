@@ -1,12 +1,12 @@
 import { BrokerError, type Producer, type RecordToProduce, type TopicPartitionOffset } from '../../broker.ts'
-import { Calls } from './calls.ts'
+import { pauseAfter } from '../patience.ts'
+import { TopicMap } from '../topic-map.ts'
 import { KafkaError, moreTelling, toBrokerError } from '../wire/kafka-error.ts'
+import type { ProduceRequest } from '../wire/produce-request.ts'
+import type { Wire } from '../wire/wire.ts'
+import { Calls } from './calls.ts'
 import { type Lane, type Outgoing, sizeOf } from './lane.ts'
 import { Outbox } from './outbox.ts'
-import { pauseAfter } from '../patience.ts'
-import type { ProduceRequest } from '../wire/produce-request.ts'
-import { TopicMap } from '../topic-map.ts'
-import type { Wire } from '../wire/wire.ts'
 
 /** Bytes of one batch: half of Kafka's default `max.message.bytes`, which is a bound for whole batches. */
 const MAX_BATCH_BYTES = 512 * 1024

@@ -1,7 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
 import { BrokerError } from '../../broker.ts'
-import { incrementalAlterConfigs } from './incremental-alter-configs.ts'
-import { failOn } from './kafka-error.ts'
 import {
   apiKeys,
   type BrokerConnection,
@@ -15,6 +13,8 @@ import {
   requests,
   type SASLOptions,
 } from '../kafkajs.ts'
+import { incrementalAlterConfigs } from './incremental-alter-configs.ts'
+import { failOn } from './kafka-error.ts'
 import { encodeProduce, type ProduceRequest } from './produce-request.ts'
 import { endSilentConnections } from './silent-connections.ts'
 import { stopTimerLoop } from './timer-loop.ts'

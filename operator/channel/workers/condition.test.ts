@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { DeploymentObject } from '../children/deployment.ts'
 import { channelConditionTexts } from '../conditions.ts'
 import { keepOfPod, type PodObject } from './obstacles.ts'
-import { isRollingOut, workersCondition } from './workers.ts'
+import { isRollingOut, workersCondition } from './condition.ts'
 
 type Status = NonNullable<DeploymentObject['status']>
 

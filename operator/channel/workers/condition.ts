@@ -1,7 +1,6 @@
 import type { ConditionText } from '../../runtime/conditions.ts'
 import type { DeploymentObject } from '../children/deployment.ts'
 import { isFalse, isTrue } from '../condition-texts.ts'
-import type { WorkersKept } from './ensure-workers.ts'
 import { obstacleOf, type PodObject } from './obstacles.ts'
 
 export interface WorkerCounts {
@@ -20,6 +19,17 @@ const unhindered = ['ScaledToZero', 'UpgradeWaits', 'SomeWorkersReady', 'Rolling
 export const isHindered = ({ status, reason }: ConditionText) =>
   status === 'True' && !unhindered.includes(reason)
 
+/** The channels whose rollouts an upgrade waits for; undefined when it does not wait. */
+export type UpgradeWait = readonly string[] | undefined
+
+/** What became of a channel's workers, beside what their Deployment says itself. */
+export interface WorkersKept {
+  waitsFor: UpgradeWait
+  /** Why the ScaledObject is refused, by the cluster or by KEDA's own webhook: the workers run all the same. */
+  scalingRefusal: string | undefined
+}
+
+/** What `WorkersReady` is judged by. */
 export interface WorkersSeen extends WorkersKept {
   deployment: DeploymentObject | undefined
   pods: readonly PodObject[]
