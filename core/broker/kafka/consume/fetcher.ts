@@ -49,8 +49,7 @@ export class Fetcher {
   /** Reads these partitions from now on. */
   read(cursors: readonly Cursor[]): void {
     this.#cursors = cursors
-    this.#startLoops()
-    if (this.#cursors.some((cursor) => this.#leader(cursor) < 0)) void this.#locate()
+    this.#ensureRead()
   }
 
   /** Something is not paused any more. */
@@ -74,6 +73,12 @@ export class Fetcher {
     return this.#options.topics.leader(topic, partition)
   }
 
+  /** Sees to it that every partition is read. Who shares the map of topics may have looked at any time where they are: nobody tells. */
+  #ensureRead(): void {
+    this.#startLoops()
+    if (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0)) void this.#locate()
+  }
+
   #startLoops(): void {
     for (const leader of new Set(this.#cursors.map((cursor) => this.#leader(cursor)))) {
       if (leader < 0 || this.#loops.has(leader) || this.#stopped) continue
@@ -82,6 +87,7 @@ export class Fetcher {
         this.#loop(leader).finally(() => {
           this.#loops.delete(leader)
           this.#failing.delete(leader)
+          this.#ensureRead()
         }),
       )
     }
@@ -109,6 +115,7 @@ export class Fetcher {
         await this.#fetch(leader, [...active.slice(first), ...active.slice(0, first)])
         failures = 0
         this.#succeeded(leader)
+        this.#ensureRead()
       } catch (error) {
         if (this.#stopped) return
         failures += 1
