@@ -132,7 +132,7 @@ describe('limits', () => {
   ])('end %s', (_, source, reason) => {
     const started = performance.now()
     expect(problemOf(source)).toContain(reason)
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(performance.now() - started).toBeLessThan(30_000)
   })
 
   it('leave a template alone that is merely long', () => {

@@ -13,7 +13,7 @@ import type { BrokerCluster } from './broker/harness.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 
-describeBroker('the embedded broker', { start, restarts: true, timeout: 30_000 })
+describeBroker('the embedded broker', { start, restarts: true, timeout: 120_000 })
 
 /** The broker on a PostgreSQL of its own, durable, because the suite kills it. */
 async function start(): Promise<BrokerCluster> {
@@ -44,7 +44,7 @@ async function start(): Promise<BrokerCluster> {
       await postgres.stop()
       await rm(dataDir, { recursive: true, force: true })
     },
-    capabilities: { deadlineMs: 5_000, cleaningMs: 5_000, recoveryMs: 20_000 },
+    capabilities: { deadlineMs: 30_000, cleaningMs: 30_000, recoveryMs: 60_000 },
   }
 }
 

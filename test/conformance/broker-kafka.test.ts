@@ -10,7 +10,7 @@ const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } }
 describePart('kafka', (path) => {
   // A cluster that runs elsewhere is not ours to kill.
   const elsewhere = path.includes(':')
-  describeBroker('Kafka', { start: () => start(path, elsewhere), restarts: !elsewhere, timeout: 120_000 })
+  describeBroker('Kafka', { start: () => start(path, elsewhere), restarts: !elsewhere, timeout: 180_000 })
 })
 
 async function start(path: string, elsewhere: boolean): Promise<BrokerCluster> {
@@ -28,6 +28,6 @@ async function start(path: string, elsewhere: boolean): Promise<BrokerCluster> {
       await node!.start()
     },
     close: async () => await own?.stop(),
-    capabilities: { deadlineMs: 20_000, cleaningMs: 60_000, recoveryMs: 60_000 },
+    capabilities: { deadlineMs: 60_000, cleaningMs: 60_000, recoveryMs: 60_000 },
   }
 }

@@ -3,7 +3,7 @@ import { type Link, MemoryCluster } from '../simulation/memory-broker/cluster.ts
 import { describeBroker } from './broker.ts'
 import type { BrokerCluster } from './broker/harness.ts'
 
-describeBroker("the simulation's broker", { start, restarts: false, timeout: 30_000 })
+describeBroker("the simulation's broker", { start, restarts: false, timeout: 120_000 })
 
 async function start(): Promise<BrokerCluster> {
   const cluster = new MemoryCluster({ clock: systemClock, gaps: false })
@@ -20,6 +20,6 @@ async function start(): Promise<BrokerCluster> {
     topicName: () => `topic-${++topics}`,
     clean: async () => cluster.log.clean(Date.now()),
     close: async () => {},
-    capabilities: { deadlineMs: 5_000, cleaningMs: 5_000, recoveryMs: 0 },
+    capabilities: { deadlineMs: 30_000, cleaningMs: 30_000, recoveryMs: 0 },
   }
 }

@@ -12,14 +12,14 @@ import { processesIn } from './processes.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const samples = fileURLToPath(new URL('../../deploy/samples', import.meta.url))
-const waiting = { timeout: 20_000, interval: 50 }
+const waiting = { timeout: 60_000, interval: 50 }
 
 let folder: string
 let dataDir: string
 let manifests: string
 
 /** Tests build on one another: one program, as somebody would use it. */
-describe('carillon dev', { timeout: 90_000 }, () => {
+describe('carillon dev', { timeout: 240_000 }, () => {
   let carillon: CarillonProcess
 
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('carillon dev', { timeout: 90_000 }, () => {
     manifests = join(folder, 'manifests')
     cpSync(samples, manifests, { recursive: true })
     carillon = await startCarillon({ dataDir, manifests })
-  }, 100_000)
+  }, 240_000)
 
   afterAll(async () => {
     await carillon.stop()
@@ -68,7 +68,7 @@ describe('carillon dev', { timeout: 90_000 }, () => {
     await expect
       .poll(() => get<{ status: string }>(`/v1/notifications/${answer.id}`), waiting)
       .toMatchObject({ status: 'completed', deliveries: [{ channel: 'email', status: 'sent' }] })
-    expect(carillon.output()).toContain('email to ada@example.com "Welcome, Ada"')
+    await expect.poll(carillon.output, waiting).toContain('email to ada@example.com "Welcome, Ada"')
   })
 
   test('the second puts an in-app message into the inbox and reads it back', async () => {
@@ -165,7 +165,7 @@ describe('carillon dev', { timeout: 90_000 }, () => {
         return caught()
       }, waiting)
       .toContainEqual(expect.objectContaining({ text: 'Welcome to Acme, Ada. All is ready.' }))
-    expect(carillon.output()).toMatch(/^in use NotificationTemplate welcome$/m)
+    await expect.poll(carillon.output, waiting).toMatch(/^in use NotificationTemplate welcome$/m)
   })
 
   test('a bad edit is reported with file, line and field, and what was good goes on', async () => {

@@ -22,7 +22,7 @@ const flags = [
 
 describePart('chromium', (chromium) => {
   test('the page shows every message, and a hostile mail runs and loads nothing', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const asked: string[] = []
     const mailbox = new Mailbox({ now: Date.now })
@@ -44,11 +44,11 @@ describePart('chromium', (chromium) => {
       const args = [
         ...flags,
         `--user-data-dir=${profile}`,
-        '--timeout=5000',
+        '--timeout=100000',
         '--dump-dom',
         `${url}/dev/mailbox`,
       ]
-      const { stdout: dom } = await promisify(execFile)(chromium, args, { timeout: 50_000 })
+      const { stdout: dom } = await promisify(execFile)(chromium, args, { timeout: 110_000 })
       expect(dom).toMatch(/<h2>&lt;script&gt;/)
       expect(dom).toMatch(/\+15550100[\s\S]*fine &lt;script&gt;/)
       expect(asked).toEqual(

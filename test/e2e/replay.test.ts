@@ -23,7 +23,7 @@ beforeAll(async () => {
   const rule = '          - {match: "*99", class: poison}\n'
   writeFileSync(sms, readFileSync(sms, 'utf8').replace(/(failures:\n)/, `$1${rule}`))
   carillon = await startCarillon({ dataDir: join(folder, 'data'), manifests: join(folder, 'manifests') })
-}, 100_000)
+}, 240_000)
 afterAll(async () => {
   await carillon?.stop()
   rmSync(folder, { recursive: true, force: true })
@@ -77,20 +77,22 @@ test('the session of the page', async () => {
     .poll(() => get(`/v1/notifications/${id}`), waiting)
     .toMatchObject({ status: 'completed', deliveries: [{ status: 'simulated' }] })
   expect(await run(dryRun)).toBe('No dead letter fits.\n')
-}, 120_000)
+}, 300_000)
 
 test('a replay pauses while its cause goes on; it is resumed, interrupted, looked at again, and completed', async () => {
-  const to = Array.from({ length: 60 }, (_, index) => ({ phone: `+1555${100 + index}99` }))
-  const body = JSON.stringify({ to, content: { text: 'Hi' } })
   const headers = { 'content-type': 'application/json' }
-  await fetch(`${carillon.url}/v1/notifications`, { method: 'POST', headers, body })
+  for (const area of [5551, 5552]) {
+    const to = Array.from({ length: 60 }, (_, index) => ({ phone: `+${area}${100 + index}99` }))
+    const body = JSON.stringify({ to, content: { text: 'Hi' } })
+    await fetch(`${carillon.url}/v1/notifications`, { method: 'POST', headers, body })
+  }
   const metrics = async () => (await fetch(`${carillon.url}/metrics`)).text()
   await expect
     .poll(metrics, waiting)
-    .toContain('carillon_dead_letters{namespace="default",channel="sms"} 60\n')
+    .toContain('carillon_dead_letters{namespace="default",channel="sms"} 120\n')
 
-  const paused = await replay('--channel', 'sms', '--reason', 'poison', '--rate', '5', '--yes').ended
-  expect(paused.output).toMatch(/^60 dead letters:$/m)
+  const paused = await replay('--channel', 'sms', '--reason', 'poison', '--rate', '10', '--yes').ended
+  expect(paused.output).toMatch(/^120 dead letters:$/m)
   expect(paused.output).toMatch(
     /^rpl_\w+ paused: \d+ replayed, 0 skipped; \d+ of the last \d+ deliveries replayed have failed again$/m,
   )
@@ -106,7 +108,7 @@ test('a replay pauses while its cause goes on; it is resumed, interrupted, looke
   expect(interrupted.code).toBe(130)
 
   const followed = await replay('--follow', id).ended
-  expect(followed.output).toMatch(new RegExp(`^${id} completed: 60 replayed, 0 skipped$`, 'm'))
+  expect(followed.output).toMatch(new RegExp(`^${id} completed: 120 replayed, 0 skipped$`, 'm'))
   expect(followed.code).toBe(0)
   expect(await replay('--cancel', id).ended).toEqual({ code: 1, output: 'carillon: The replay has ended.\n' })
 
@@ -114,7 +116,7 @@ test('a replay pauses while its cause goes on; it is resumed, interrupted, looke
   const rest = await replay('--yes').ended
   expect(rest.code).toBe(0)
   await expect.poll(deadLetters, waiting).toEqual([])
-}, 180_000)
+}, 300_000)
 
 test('what is wrong is said in a line', async () => {
   expect(await replay('--channel', 'pigeon', '--yes').ended).toEqual({
@@ -133,4 +135,4 @@ test('what is wrong is said in a line', async () => {
     code: 1,
     output: 'carillon: http://127.0.0.1:2 cannot be reached: ECONNREFUSED\n',
   })
-}, 60_000)
+}, 120_000)

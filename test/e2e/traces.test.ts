@@ -67,7 +67,7 @@ function attribute({ attributes }: OtlpSpan, name: string) {
   return value && (value.stringValue ?? value.boolValue ?? Number(value.intValue))
 }
 
-describe('traces', { timeout: 120_000 }, () => {
+describe('traces', { timeout: 300_000 }, () => {
   test('a send and its retry are a trace each, connected hop by hop, without a word of what was sent', async () => {
     const collector = await startOtlpCollector()
     const carillon = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
@@ -160,7 +160,7 @@ describe('traces', { timeout: 120_000 }, () => {
       const asked = Date.now()
       expect(await carillon.stop()).toBe(0)
       // An export may take 5 s; the rest is for a loaded machine.
-      expect(Date.now() - asked).toBeLessThan(30_000)
+      expect(Date.now() - asked).toBeLessThan(60_000)
       expect(carillon.output()).not.toContain('cannot write the log')
       for (const socket of sockets) socket.destroy()
       silent.close()

@@ -44,8 +44,11 @@ export interface FaultResult {
 export const leastInFlight = 50
 
 const recipients = 120
-/** Milliseconds of the provider during the fault: long enough that many are in flight. */
-const latency = { least: 500, spread: 1_000 }
+/**
+ * Milliseconds of the provider, within its time-out: before the fault long enough that a slow machine gets as many in flight, and still some
+ * during it.
+ */
+const latency = { before: { least: 2_500, spread: 1_000 }, during: { least: 500, spread: 1_000 } }
 
 /** Causes a fault in the middle of a load, waits for every outcome, and judges. @param messages to each of 120 recipients, at least */
 export async function runFault(
@@ -56,8 +59,9 @@ export async function runFault(
   await world.ready()
   const random = seeded(seed)
   const { sink } = world
-  const slow = () => sink.setLatency(() => latency.least + random() * latency.spread)
-  slow()
+  const slow = ({ least, spread }: { least: number; spread: number }) =>
+    sink.setLatency(() => least + random() * spread)
+  slow(latency.before)
   const load = startLoad({
     url: () => world.api.url(),
     to: sink.url,
@@ -69,6 +73,7 @@ export async function runFault(
   try {
     await until(() => sink.inFlight() >= leastInFlight, `${leastInFlight} deliveries are in flight`)
     const hit = { inFlight: sink.inFlight(), acceptedAtHit: load.count() }
+    slow(latency.during)
     load.finish()
     const begun = performance.now()
     await fault.strike(world, random)

@@ -19,11 +19,11 @@ describePart('kafka', (kafka) =>
       }, 180_000)
       afterAll(async () => {
         await world?.stop()
-      }, 60_000)
+      }, 120_000)
 
       it.each(allFaults(10).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
         '%s: %s hold',
-        { timeout: 240_000 },
+        { timeout: 420_000 },
         async (_name, _guarantees, fault) => {
           const { inFlight, balance, seconds, problems } = await runFault(world, fault, { seed, messages: 3 })
           console.log(
@@ -41,7 +41,7 @@ describePart('kafka', (kafka) =>
         expect(new Set(ledger.map(({ status, reason }) => `${status} ${reason}`))).toEqual(
           new Set(['expired log_expired']),
         )
-      }, 300_000)
+      }, 420_000)
     })
   }),
 )

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../harness/balance/load.ts'
 import type { TcpProxy } from '../harness/tcp-proxy.ts'
+import { expectMessages } from './expect-messages.ts'
 import type { Fault } from './fault.ts'
 import { readMetrics, type World } from './world.ts'
 
@@ -82,8 +83,7 @@ export const partFaults: Fault[] = [
     async strike(world) {
       await world.redis.kill()
       await until(() => sharesLimits(world, 0), 'the workers keep to their own shares')
-      const before = world.sink.receipts.length
-      await until(() => world.sink.receipts.length >= before + 50, 'messages are sent without Redis')
+      await expectMessages(world, 50, 'messages are sent without Redis')
       await world.redis.restart()
       await until(() => sharesLimits(world, 1), 'the workers share the limit again')
     },

@@ -37,13 +37,13 @@ beforeAll(async () => {
   await writeFile(join(folder, 'manifests', 'hooks.yaml'), hooksChannel())
   await writeFile(join(folder, 'secrets', 'hooks', 'secret'), newSigningSecret())
   sink = await startWebhookSink()
-}, 30_000)
+}, 120_000)
 
 afterAll(async () => {
   await carillon?.stop()
   await sink?.close()
   await rm(folder, { recursive: true, force: true })
-}, 60_000)
+}, 120_000)
 
 const send = async (key: string) => {
   const to = [{ webhook_url: `${sink.url}/${key}` }]
@@ -88,5 +88,5 @@ describe('G1 G2: kill -9 of everything, in the middle of a load', () => {
     const firstSeed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     carillon = await start()
     for (let round = 0; round < rounds; round++) await killRound(firstSeed + round)
-  }, 600_000)
+  }, 1_200_000)
 })

@@ -11,6 +11,7 @@ import {
 import { createLogger } from '../../core/observability/logger.ts'
 import { readLedger, until } from '../harness/balance/load.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
+import { expectMessages } from './expect-messages.ts'
 import type { Fault } from './fault.ts'
 import { expectToEnd, readMetrics, type World } from './world.ts'
 
@@ -191,8 +192,7 @@ async function holdAndRelease(
     const held = `carillon_partition_held{group="${group}",topic="${topic}",partition="${partition}"} 1`
     const isHeld = async () => (await readMetrics(role)).includes(held)
     await until(isHeld, `partition ${partition} is held`)
-    const before = world.sink.receipts.length
-    await until(() => world.sink.receipts.length >= before + 50, 'the other partitions go on')
+    await expectMessages(world, 50, 'the other partitions go on')
     // What came before it must be finished: it goes with it.
     const committed = async () => {
       const lags = await broker.admin.lag([{ group, topics: [topic] }])

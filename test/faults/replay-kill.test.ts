@@ -55,7 +55,7 @@ describePart('kafka', (path) => {
     await sink?.close()
     await cluster?.stop()
     await install?.remove()
-  }, 60_000)
+  }, 120_000)
 
   /** Dead letters as a worker leaves them: the row, then the record. */
   async function makeDeadLetters(): Promise<string[]> {

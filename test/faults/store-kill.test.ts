@@ -28,7 +28,7 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'carillon-store-kill-'))
   server = await startEmbeddedPostgres({ dataDir, logger })
   await query('CREATE TABLE load (id text PRIMARY KEY, body text NOT NULL)')
-}, 60_000)
+}, 120_000)
 afterAll(async () => {
   await server.stop()
   await rm(dataDir, { recursive: true, force: true })
@@ -121,7 +121,7 @@ async function lostRows(acknowledged: Set<string>): Promise<string[]> {
 }
 
 describe('G1: the embedded PostgreSQL, killed under load', () => {
-  it(`has every acknowledged row after each of ${rounds} kills`, { timeout: 180_000 }, async () => {
+  it(`has every acknowledged row after each of ${rounds} kills`, { timeout: 600_000 }, async () => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     console.log(`SEED=${seed}`)
     const random = seeded(seed)

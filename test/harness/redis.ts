@@ -17,7 +17,7 @@ export interface TestRedis {
   stop(): Promise<void>
 }
 
-const startDeadline = 30_000
+const startDeadline = 60_000
 
 /**
  * Starts a Redis on a free port of loopback that keeps nothing on disk. `path` is that of the part `redis`: where it is the address of a server,

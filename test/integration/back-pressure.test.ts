@@ -37,7 +37,7 @@ beforeAll(async () => {
   broker = await openEmbeddedBroker({ db: database.db, logger })
   await broker.admin.createTopics(installTopicSpecs(prefix, 1))
   catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
-}, 60_000)
+}, 300_000)
 afterEach(async () => {
   await Promise.all(running.map(({ worker }) => worker.stop()))
   for (const { close } of running) close()
@@ -184,7 +184,7 @@ describe('an outage of the only provider', () => {
         .filter((address) => address.startsWith(`${recipient}/`))
       expect(order).toEqual([1, 2, 3, 4, 5].map((turn) => `${recipient}/${turn}`))
     }
-  }, 90_000)
+  }, 300_000)
 })
 
 describe('a bad destination', () => {
@@ -211,7 +211,7 @@ describe('a bad destination', () => {
     isDown = false
     await all('sent', 100)
     expect((await rows()).every(({ attempt, uncounted }) => attempt - uncounted <= 2)).toBe(true)
-  }, 90_000)
+  }, 300_000)
 })
 
 describe('the limit of a recipient', () => {
@@ -238,14 +238,14 @@ describe('the limit of a recipient', () => {
       '+1666/1',
     ])
     expect(await metric('carillon_throttled_total')).toEqual([2])
-  }, 90_000)
+  }, 300_000)
 })
 
 describePart('redis', (path) => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis(path)
-  }, 60_000)
+  }, 300_000)
   afterAll(() => redis?.stop())
 
   it('two workers share one limit; without Redis each keeps to its share; nothing is lost, and it is shared again', async () => {
@@ -280,7 +280,7 @@ describePart('redis', (path) => {
       expect(said.length).toBeGreaterThanOrEqual(3)
       expect(said.filter((line, index) => line === said[index - 1])).toEqual([])
     }
-  }, 120_000)
+  }, 300_000)
 
   it('a worker starts and delivers without it, and tells nobody the password when it is refused', async () => {
     const { start, deliver, all } = await makeChannel({
@@ -299,7 +299,7 @@ describePart('redis', (path) => {
       expect(log()).not.toContain('s3cret')
       expect(log()).not.toContain('shared through Redis')
     }
-  }, 60_000)
+  }, 300_000)
 
   it('a recipient has one limit over all workers, and a repeat of a delivery counts once', async () => {
     const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
@@ -321,7 +321,7 @@ describePart('redis', (path) => {
     expect(await one.admit('bob', '3', rate)).toBe(true)
     one.close()
     two.close()
-  }, 60_000)
+  }, 300_000)
 
   it('a window that lost its memory learns from the workers what was used', async () => {
     const limits = openRedisLimits({
@@ -352,5 +352,5 @@ describePart('redis', (path) => {
     expect(full.tokens).toBe(0)
     expect(full.wait).toBeGreaterThan(3_500_000)
     limits.close()
-  }, 60_000)
+  }, 300_000)
 })

@@ -116,7 +116,7 @@ beforeAll(async () => {
   catalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
   templates = new TemplateThreads({ logger })
   await startAll()
-}, 30_000)
+})
 afterAll(async () => {
   await stopAll()
   await templates.close()
@@ -161,9 +161,7 @@ const outcomesOf = async (id: string) => {
   return rows.map(({ outcome }) => outcome)
 }
 const settled = (id: string, status: string) =>
-  expect
-    .poll(async () => (await deliveriesOf(id)).map((row) => row.status), { timeout: 20_000 })
-    .toEqual([status])
+  expect.poll(async () => (await deliveriesOf(id)).map((row) => row.status)).toEqual([status])
 
 async function readAll(topic: string): Promise<ConsumedRecord[]> {
   const records: ConsumedRecord[] = []
@@ -249,7 +247,7 @@ describe('the way of a delivery', () => {
       return records.map(({ headers }) => headers['ce_id']!.split('/').slice(1).join('/'))
     }
     const eventually = (notification: string) =>
-      expect.poll(() => eventsOf(notification).then((events) => events.toSorted()), { timeout: 20_000 })
+      expect.poll(() => eventsOf(notification).then((events) => events.toSorted()))
     await eventually(retried).toEqual(['0/0/queued', '0/1/retrying', '0/2/simulated'])
     await eventually(skipped).toEqual(['0/0/skipped'])
   })
@@ -314,8 +312,8 @@ describe('the way of a delivery', () => {
       await sweeper.sweep()
       return (await readAll('made-later')).map(({ headers }) => headers['ce_id'])
     }
-    await expect.poll(written, { timeout: 15_000 }).toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
-  }, 30_000)
+    await expect.poll(written).toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
+  })
 
   it('plans a fan-out that is larger than what is written at once', async () => {
     const to = Array.from({ length: 100 }, (_, index) => ({
@@ -326,8 +324,8 @@ describe('the way of a delivery', () => {
     )
     const states = async (id: string) =>
       (await deliveriesOf(id)).filter(({ status }) => status === 'simulated').length
-    for (const id of ids) await expect.poll(() => states(id), { timeout: 30_000 }).toBe(100)
-  }, 60_000)
+    for (const id of ids) await expect.poll(() => states(id)).toBe(100)
+  })
 
   it('goes on after a restart with what was accepted meanwhile, and sends nothing twice', async () => {
     await stopAll()
@@ -353,9 +351,9 @@ describe('the way of a delivery', () => {
         (entry) => entry.partition === partition,
       )
     await expect.poll(async () => (await lag())?.lag).toBe(2)
-    expect(await registry.getSingleMetricAsString('carillon_partition_held')).toContain(
-      `partition="${partition}"} 1`,
-    )
+    await expect
+      .poll(() => registry.getSingleMetricAsString('carillon_partition_held'))
+      .toContain(`partition="${partition}"} 1`)
     await stopAll()
     expect((await lag())?.committed ?? 0).toBeLessThanOrEqual(offset)
     expect(await deliveriesOf(behind.id)).toEqual([])

@@ -27,7 +27,6 @@ import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts
 const prefix = 'p'
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const keys = deriveInstallKeys(Buffer.alloc(32, 1))
-const waits = { timeout: 20_000 }
 
 let database: TestDatabase
 let broker: EmbeddedBroker
@@ -123,7 +122,7 @@ const deliveriesOf = (id: string) =>
     .where('notification_id', '=', id)
     .execute()
 const becomes = (id: string, status: string) =>
-  expect.poll(async () => (await deliveriesOf(id)).map((row) => row.status), waits).toEqual([status])
+  expect.poll(async () => (await deliveriesOf(id)).map((row) => row.status)).toEqual([status])
 const lagOf = async (topic: string, group: string) => {
   const lags = await broker.admin.lag([{ group, topics: [topic] }])
   return lags.reduce((sum, { lag }) => sum + lag, 0)
@@ -141,8 +140,8 @@ describe('a retry topic whose tier the channel has no more', () => {
     running.push(await worker(after))
     await becomes(id, 'simulated')
     const { main, retryGroup } = channelTopics(prefix, after.metadata, '', [])
-    await expect.poll(() => lagOf(`${main}.retry.3s`, retryGroup), waits).toBe(0)
-    await expect.poll(() => lagOf(`${main}.retry.1s`, retryGroup), waits).toBe(0)
+    await expect.poll(() => lagOf(`${main}.retry.3s`, retryGroup)).toBe(0)
+    await expect.poll(() => lagOf(`${main}.retry.1s`, retryGroup)).toBe(0)
     const attempts = await database.db
       .selectFrom('attempts')
       .select('outcome')
@@ -177,7 +176,7 @@ describe('a notification that is cancelled', () => {
     await cancelNotification(database.db, 'default', id)
     await becomes(id, 'cancelled')
     const { main, retryGroup } = channelTopics(prefix, spec.metadata, '', [])
-    await expect.poll(() => lagOf(`${main}.retry.2s`, retryGroup), waits).toBe(0)
+    await expect.poll(() => lagOf(`${main}.retry.2s`, retryGroup)).toBe(0)
     expect(await deliveriesOf(id)).toMatchObject([{ status: 'cancelled', attempt: 1 }])
   })
 })

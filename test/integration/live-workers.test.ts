@@ -13,7 +13,7 @@ import { staticCatalog } from '../harness/fakes/static-catalog.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
-const waiting = { timeout: 30_000, interval: 20 }
+const often = { interval: 20 }
 const said: Omit<Heartbeat, 'worker' | 'interval'> = {
   namespace: 'shop',
   channel: 'email',
@@ -65,9 +65,9 @@ describe('the workers that are alive', () => {
     await createTopics()
     const first = start('w1')
     const workers = open()
-    await expect.poll(() => ids(workers), waiting).toEqual(['w1'])
+    await expect.poll(() => ids(workers), often).toEqual(['w1'])
     const [second, other] = [start('w2'), start('w3', 'sms')]
-    await expect.poll(() => ids(workers), waiting).toEqual(['w1', 'w2', 'w3'])
+    await expect.poll(() => ids(workers), often).toEqual(['w1', 'w2', 'w3'])
     expect(ids(workers, 'email')).toEqual(['w1', 'w2'])
     expect(ids(workers, 'sms')).toEqual(['w3'])
     expect(ids(workers, 'push')).toEqual([])
@@ -78,7 +78,7 @@ describe('the workers that are alive', () => {
     expect(metrics).toContain('carillon_workers_live{namespace="shop",channel="email"} 2')
     expect(metrics).toContain('carillon_workers_live{namespace="shop",channel="push"} 0')
     await first.stop()
-    await expect.poll(() => ids(workers), waiting).toEqual(['w2', 'w3'])
+    await expect.poll(() => ids(workers), often).toEqual(['w2', 'w3'])
     await Promise.all([second.stop(), other.stop()])
     await workers.close()
   })
@@ -88,14 +88,14 @@ describe('the workers that are alive', () => {
     const killed = heartbeatRecord(workersTopic(prefix), { ...said, worker: 'killed', interval: 60_000 })
     await broker.producer.produce([killed])
     const workers = open()
-    await expect.poll(() => ids(workers), waiting).toEqual(['killed'])
+    await expect.poll(() => ids(workers), often).toEqual(['killed'])
     ahead = 100_000
     expect(ids(workers)).toEqual(['killed'])
     ahead = 181_000
     expect(ids(workers)).toEqual([])
     // Nor for one who only begins to read then.
     const later = open()
-    await expect.poll(() => ids(later), waiting).toEqual([])
+    await expect.poll(() => ids(later), often).toEqual([])
     await Promise.all([workers.close(), later.close()])
   })
 
@@ -103,11 +103,11 @@ describe('the workers that are alive', () => {
     const tries: (() => void)[] = []
     const later = { ...clock, after: (_: number, callback: () => void) => (tries.push(callback), () => {}) }
     const workers = LiveWorkers.open({ broker, topic: workersTopic(prefix), clock: later, logger })
-    await expect.poll(() => tries.length, waiting).toBe(1)
+    await expect.poll(() => tries.length, often).toBe(1)
     expect(workers.list()).toBeUndefined()
     await createTopics()
     tries[0]!()
-    await expect.poll(() => workers.list(), waiting).toEqual([])
+    await expect.poll(() => workers.list(), often).toEqual([])
     await workers.close()
   })
 })

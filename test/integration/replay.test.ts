@@ -39,7 +39,6 @@ const prefix = 'p'
 const tenant = 'shop'
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const keys = deriveInstallKeys(Buffer.alloc(32, 1))
-const waiting = { timeout: 30_000, interval: 50 }
 const channel = kinds.NotificationChannel.parse({
   apiVersion: 'carillon.dev/v1alpha1',
   kind: 'NotificationChannel',
@@ -174,7 +173,7 @@ async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope>
       .where('notification_id', 'in', ids)
       .execute()
   await expect
-    .poll(async () => (await rows()).filter(({ status }) => status === 'dead_lettered').length, waiting)
+    .poll(async () => (await rows()).filter(({ status }) => status === 'dead_lettered').length)
     .toBe(howMany)
   // The record follows the ledger.
   const written = (await rows()).map(({ id }) => id)
@@ -184,7 +183,7 @@ async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope>
       const follower = await broker.follow(topics.deadLetters, ({ headers }) => there.add(headers['ce_id']))
       await follower.close()
       return written.every((id) => there.has(id))
-    }, waiting)
+    })
     .toBe(true)
   calls.clear()
   return written
@@ -199,8 +198,7 @@ const ask = (change: Partial<NewReplay> = {}) =>
     ...change,
   })
 const read = async (id: string) => (await readReplay(database.db, tenant, id))!
-const ends = (id: string, status: string) =>
-  expect.poll(async () => (await read(id)).status, waiting).toBe(status)
+const ends = (id: string, status: string) => expect.poll(async () => (await read(id)).status).toBe(status)
 const statusesOf = async (ids: string[]) => {
   const rows = await database.db
     .selectFrom('deliveries')
@@ -209,7 +207,7 @@ const statusesOf = async (ids: string[]) => {
     .execute()
   return new Set(rows.map(({ status }) => status))
 }
-const allSent = (ids: string[]) => expect.poll(() => statusesOf(ids), waiting).toEqual(new Set(['sent']))
+const allSent = (ids: string[]) => expect.poll(() => statusesOf(ids)).toEqual(new Set(['sent']))
 const once = (ids: string[]) => new Map(ids.map((id) => [id, 1]))
 
 describe('a replay', () => {
@@ -226,9 +224,13 @@ describe('a replay', () => {
     await Promise.all(parts.map((part) => part.stop()))
     expect(await read(third.id)).toMatchObject({ matched: 0, replayed: 0, skipped: {} })
     expect(calls).toEqual(once(ids))
-    const { replayed, finished_at } = await read(first.id)
-    expect(replayed).toBe(30)
-    expect(finished_at).not.toBeNull()
+    // What the other had sent before this one came to it was no dead letter any more.
+    const ended = [await read(first.id), await read(second.id)]
+    for (const { replayed, skipped, finished_at } of ended) {
+      expect(replayed + (skipped.not_found ?? 0)).toBe(30)
+      expect(finished_at).not.toBeNull()
+    }
+    expect(ended[0]!.replayed + ended[1]!.replayed).toBeGreaterThanOrEqual(30)
     const attempts = await database.db
       .selectFrom('attempts')
       .select(['replay_epoch', 'attempt'])
@@ -307,36 +309,41 @@ describe('a replay', () => {
     const { replayed, skipped } = await read(replay.id)
     expect(replayed + (skipped.not_found ?? 0)).toBe(30)
     expect(replayed).toBeGreaterThanOrEqual(20)
-  }, 60_000)
+  })
 
   it('pauses by itself while what it replays fails again, and goes on when it is told to', async () => {
-    const ids = await makeDeadLetters(150)
-    const replay = await ask({ rate: 25 })
+    const howMany = 200
+    const ids = await makeDeadLetters(howMany)
+    // Some seconds of work are left when it has seen enough, however late its deliveries fail on a slow machine.
+    const replay = await ask({ rate: 10 })
     const part = replayer()
     await ends(replay.id, 'paused')
     const paused = await read(replay.id)
     expect(paused.reason).toMatch(/^\d+ of the last \d+ deliveries replayed have failed again$/)
     expect(paused.replayed).toBeGreaterThanOrEqual(20)
-    expect(paused.replayed).toBeLessThan(150)
+    expect(paused.replayed).toBeLessThan(howMany)
     expect(paused.finished_at).toBeNull()
-    const failedAgain = async () => {
+    const replayedThat = async (status: 'dead_lettered' | 'sent') => {
       const rows = await database.db
         .selectFrom('deliveries')
         .select('id')
         .where('id', 'in', ids)
         .where('replay_epoch', '=', 1)
-        .where('status', '=', 'dead_lettered')
+        .where('status', '=', status)
         .execute()
       return rows.length
     }
-    await expect.poll(failedAgain, waiting).toBe(paused.replayed)
+    await expect.poll(() => replayedThat('dead_lettered')).toBe(paused.replayed)
     answer = works
+    await database.db.updateTable('replays').set({ rate: 1_000 }).where('id', '=', replay.id).execute()
     expect(await resumeReplay(database.db, tenant, replay.id)).toMatchObject({
       status: 'pending',
       reason: null,
     })
     await ends(replay.id, 'completed')
-    expect((await read(replay.id)).replayed).toBe(150)
+    expect((await read(replay.id)).replayed).toBe(howMany)
+    // A dead letter is one until a worker has its record.
+    await expect.poll(() => replayedThat('sent')).toBe(howMany - paused.replayed)
     // What failed again was dead-lettered again, after this replay was asked for: it is another one's.
     const again = await ask()
     expect(again.matched).toBe(paused.replayed)
@@ -344,14 +351,14 @@ describe('a replay', () => {
     await allSent(ids)
     await part.stop()
     for (const count of calls.values()) expect(count).toBeLessThanOrEqual(2)
-  }, 60_000)
+  })
 
   it('is cancelled between two batches', async () => {
     const ids = await makeDeadLetters(20)
     answer = works
     const replay = await ask({ rate: 1 })
     const part = replayer()
-    await expect.poll(async () => (await read(replay.id)).replayed, waiting).toBeGreaterThan(0)
+    await expect.poll(async () => (await read(replay.id)).replayed).toBeGreaterThan(0)
     expect(await cancelReplay(database.db, tenant, replay.id)).toMatchObject({ status: 'cancelled' })
     await part.stop()
     const { replayed, status } = await read(replay.id)
@@ -364,5 +371,5 @@ describe('a replay', () => {
     await allSent(ids)
     await next.stop()
     expect(calls).toEqual(once(ids))
-  }, 60_000)
+  })
 })

@@ -132,9 +132,10 @@ describe('GET /v1/dead-letters', () => {
 it('counts the dead letters of every channel in /metrics', async () => {
   await deadLetter()
   await deadLetter()
-  const { body } = await api.app.inject('/metrics')
-  expect(body).toContain('carillon_dead_letters{namespace="default",channel="email"} 2\n')
-  expect(body).toContain('carillon_dead_letters{namespace="default",channel="sms"} 0\n')
+  const metrics = async () => (await api.app.inject('/metrics')).body
+  // A scrape waits a second for the count, and no longer.
+  await expect.poll(metrics).toContain('carillon_dead_letters{namespace="default",channel="email"} 2\n')
+  expect(await metrics()).toContain('carillon_dead_letters{namespace="default",channel="sms"} 0\n')
 })
 
 describe('POST /v1/replays', () => {

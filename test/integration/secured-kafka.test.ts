@@ -36,14 +36,14 @@ describePart('kafka', (path) => {
         DATABASE_URL: await emptyTestDatabase(),
       })
       await install.declare(hooksChannel())
-    }, 180_000)
+    }, 300_000)
 
     afterAll(async () => {
       await Promise.all(running.map((role) => role.kill()))
       await sink?.close()
       await cluster?.stop()
       await install?.remove()
-    }, 60_000)
+    }, 300_000)
 
     const passwordFile = async (text: string) => {
       const file = join(install.folder, 'password')
@@ -56,7 +56,7 @@ describePart('kafka', (path) => {
       const { code, output } = await install.apply(...flags)
       expect(output).toBe('carillon: Kafka refuses the user name or the password\n')
       expect(code).toBe(1)
-    }, 60_000)
+    }, 300_000)
 
     test('a webhook is delivered by processes that log in', async () => {
       const flags = await passwordFile(`${password}\n`)
@@ -77,6 +77,6 @@ describePart('kafka', (path) => {
       await until(async () => (await ledger())[0]?.status === 'sent', 'the message is delivered')
       expect(sink.receipts).toHaveLength(1)
       for (const role of running) expect(role.output()).not.toContain(password)
-    }, 120_000)
+    }, 300_000)
   })
 })

@@ -39,14 +39,14 @@ describePart('kafka', (path) => {
       DATABASE_URL: await emptyTestDatabase(),
     })
     await install.declare(hooksChannel())
-  }, 180_000)
+  }, 300_000)
 
   afterAll(async () => {
     await Promise.all(Object.values(running ?? {}).map((role) => role.kill()))
     await sink?.close()
     await cluster?.stop()
     await install?.remove()
-  }, 60_000)
+  }, 300_000)
 
   test('a worker that finds nothing waits for it; migrate and apply make it, and a webhook is delivered', async () => {
     const worker = start.worker()
@@ -72,7 +72,7 @@ describePart('kafka', (path) => {
     await until(async () => (await ledgerOf(promised))[0]?.status === 'sent', 'the ledger says so')
     const metrics = await fetch(`${worker.health()}/metrics`)
     expect(await metrics.text()).toMatch(/^carillon_/m)
-  }, 120_000)
+  }, 300_000)
 
   test('apply grows a topic, repairs it, and refuses a bad manifest and fewer partitions with their places', async () => {
     await install.declare(hooksChannel({ partitions: 6 }))
@@ -93,7 +93,7 @@ describePart('kafka', (path) => {
     expect(bad.output).toMatch(/hooks\.yaml:6: spec\.type: /)
     await install.declare(hooksChannel({ partitions: 6 }))
     expect((await install.apply()).output).toBe('NotificationChannel default/hooks unchanged\n')
-  }, 120_000)
+  }, 300_000)
 
   test('a suspended channel keeps its messages until it is resumed, in the same process', async () => {
     const stops = () => running.worker.output().match(/has drained and stopped/g)?.length ?? 0
@@ -109,7 +109,7 @@ describePart('kafka', (path) => {
     await install.apply()
     await until(async () => (await ledgerOf(promised))[0]?.status === 'sent', 'the message is delivered')
     expect(running.worker.process.exitCode).toBe(null)
-  }, 120_000)
+  }, 300_000)
 
   test('SIGTERM drains every process, and it exits with 0', async () => {
     sink.setLatency(() => 500)
@@ -120,5 +120,5 @@ describePart('kafka', (path) => {
     expect(ledger.filter(({ status }) => status === 'sending')).toEqual([])
     expect(await running.planner.stop()).toBe(0)
     expect(await running.api.stop()).toBe(0)
-  }, 60_000)
+  }, 300_000)
 })

@@ -165,11 +165,11 @@ export function describeRebalancing(bench: Bench): void {
       await second.consumer.stop()
       await produceEverywhere(broker, topic, 2, 'after')
 
-      // Far below the time-out after which a member that just falls silent is given up.
+      // Below the 15 s after which a member that just falls silent is given up.
       await bench.eventually(() => {
         const partitions = first.records().map(({ partition }) => partition)
         expect(new Set(partitions)).toEqual(new Set([0, 1]))
-      }, 10_000)
+      }, 14_000)
     })
 
     it('takes members of a client that closes out of their groups', async () => {

@@ -60,7 +60,8 @@ export function describeRecovering(bench: Bench): void {
       await restart(async () => {
         const asked = performance.now()
         await expect(produce('meanwhile')).rejects.toMatchObject(brokerError('unavailable'))
-        expect(performance.now() - asked).toBeLessThan(15_000)
+        // After ten seconds; the rest is for a loaded machine.
+        expect(performance.now() - asked).toBeLessThan(60_000)
       })
 
       const { recoveryMs } = bench.cluster.capabilities

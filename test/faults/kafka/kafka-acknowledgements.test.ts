@@ -12,7 +12,7 @@ const partitions = 6
 let topics = 0
 
 describePart('kafka', (path) => {
-  describe.skipIf(path.includes(':'))('G1: what Kafka acknowledged', { timeout: 180_000 }, () => {
+  describe.skipIf(path.includes(':'))('G1: what Kafka acknowledged', { timeout: 300_000 }, () => {
     let cluster: KafkaCluster
     let broker: Broker
     let wire: Wire
@@ -26,7 +26,7 @@ describePart('kafka', (path) => {
       await broker?.close()
       await wire?.close()
       await cluster?.stop()
-    }, 60_000)
+    }, 120_000)
 
     async function newTopic(): Promise<string> {
       const name = `acknowledged-${++topics}`

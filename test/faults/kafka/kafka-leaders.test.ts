@@ -26,7 +26,7 @@ describePart('kafka', (path) => {
       await broker?.close()
       await wire?.close()
       await cluster?.stop()
-    }, 60_000)
+    }, 120_000)
 
     async function leaders(topic: string): Promise<number[]> {
       return (await wire.locate([topic])).get(topic)!.partitions.map(({ leader }) => leader)
@@ -75,7 +75,7 @@ describePart('kafka', (path) => {
         await vi.waitFor(async () => {
           const after = await leaders(topic)
           expect(after.every((leader, index) => leader >= 0 && leader !== before[index])).toBe(true)
-        }, 20_000)
+        }, 120_000)
       }
       stop = true
       await Promise.all(load)
@@ -86,7 +86,7 @@ describePart('kafka', (path) => {
       await follower.close()
       expect(acknowledged.length).toBeGreaterThan(1_000)
       expect(acknowledged.filter((value) => !found.has(value))).toEqual([])
-      await vi.waitFor(() => expect(acknowledged.filter((value) => !consumed.has(value))).toEqual([]), 20_000)
+      await vi.waitFor(() => expect(acknowledged.filter((value) => !consumed.has(value))).toEqual([]), 60_000)
       await consumer.stop()
     })
 
@@ -108,7 +108,7 @@ describePart('kafka', (path) => {
 
       hanging.hang()
       try {
-        await vi.waitFor(produce, { timeout: 30_000, interval: 100 })
+        await vi.waitFor(produce, { timeout: 120_000, interval: 100 })
       } finally {
         hanging.wake()
       }
@@ -125,25 +125,18 @@ describePart('kafka', (path) => {
       const alive = owners.flatMap((leader, partition) => (leader === dying.id ? [] : [partition]))
       const produce = (partition: number) =>
         broker.producer.produce([{ topic, partition, key: null, value: Buffer.from('x') }])
-      const measure = async (): Promise<number> => {
-        const took: number[] = []
-        for (let count = 0; count < 400; count++) {
-          const begun = performance.now()
-          await produce(alive[count % alive.length]!)
-          took.push(performance.now() - begun)
-        }
-        return took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!
-      }
-      await measure()
-      const normal = await measure()
+      for (const partition of owners.keys()) await produce(partition)
 
       await dying.kill()
-      const outcome = produce(dead).catch((error: unknown) => error)
-      const meanwhile = await measure()
+      let failure: unknown
+      const failed = produce(dead).catch((error: unknown) => (failure = error))
+      let meanwhile = 0
+      for (; failure === undefined; meanwhile++) await produce(alive[meanwhile % alive.length]!)
 
-      // A producer that is held up waits for seconds; below half of one a busy machine decides.
-      expect(meanwhile).toBeLessThan(Math.max(500, 3 * normal))
-      expect(await outcome).toMatchObject({ code: 'unavailable' })
+      await failed
+      expect(failure).toMatchObject({ code: 'unavailable' })
+      // One that is held up by the dead broker gets through once or twice while the other record loses patience.
+      expect(meanwhile).toBeGreaterThan(50)
       await dying.start()
       await vi.waitFor(() => produce(dead), 60_000)
     })

@@ -16,7 +16,7 @@ const users = { admin: 'a-secret-of-admin', guest: 'a-secret-of-guest' }
 const topic = 'guarded'
 
 describePart('kafka', (path) => {
-  describe.skipIf(path.includes(':'))('a Kafka with TLS and passwords', { timeout: 60_000 }, () => {
+  describe.skipIf(path.includes(':'))('a Kafka with TLS and passwords', { timeout: 120_000 }, () => {
     let cluster: KafkaCluster
     let admin: Broker
     beforeAll(async () => {
@@ -28,7 +28,7 @@ describePart('kafka', (path) => {
     afterAll(async () => {
       await admin?.close()
       await cluster?.stop()
-    }, 60_000)
+    }, 120_000)
 
     function as(username: keyof typeof users, changes: Partial<KafkaBrokerOptions> = {}): KafkaBrokerOptions {
       return {
@@ -58,7 +58,8 @@ describePart('kafka', (path) => {
         broker.admin.lag([{ group: 'guests', topics: [topic] }]),
         broker.admin.createTopics([{ name: 'another', partitions: 1, replicas: 1, config: {} }]),
       ])
-      expect(performance.now() - begun).toBeLessThan(12_000)
+      // Each gives up after ten seconds; the rest is for a loaded machine.
+      expect(performance.now() - begun).toBeLessThan(60_000)
       for (const outcome of outcomes) {
         expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'BrokerError', code } })
         const { message } = (outcome as { reason: Error }).reason
@@ -81,7 +82,7 @@ describePart('kafka', (path) => {
         },
       })
       await consumer.start()
-      await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['x'])
+      await expect.poll(() => seen).toEqual(['x'])
       await consumer.stop()
       expect(await admin.admin.lag([{ group: 'admins', topics: [topic] }])).toHaveLength(2)
     })

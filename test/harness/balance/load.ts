@@ -5,7 +5,7 @@ import { type Accepted, balance, type LedgerDelivery } from './balance.ts'
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  milliseconds = 60_000,
+  milliseconds = 120_000,
 ): Promise<void> {
   const deadline = Date.now() + milliseconds
   while (!(await condition())) {

@@ -19,7 +19,7 @@ export interface CarillonProcess {
 }
 
 /** How long a start may take on a loaded machine: `initdb`, recovery after a crash, the first catalog. */
-const startDeadline = 90_000
+const startDeadline = 180_000
 
 /** Starts `carillon dev` on its own data and a free port, and waits until it is ready. */
 export async function startCarillon(options: {

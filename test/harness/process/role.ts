@@ -47,7 +47,7 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
     health,
     output: () => text,
     ended,
-    async ready(milliseconds = 60_000) {
+    async ready(milliseconds = 120_000) {
       const deadline = Date.now() + milliseconds
       while (!(await isReady(health()))) {
         if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
