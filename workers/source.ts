@@ -8,8 +8,8 @@ import {
 } from '../core/broker/broker.ts'
 import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
+import { type Bounds, newPartition, observePartitions, type Partition, pauseOrResume } from './partition.ts'
 import type { SourceMetrics } from './source-metrics.ts'
-import { Tracker } from './tracker.ts'
 
 /** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
 export interface Work {
@@ -25,8 +25,7 @@ export interface SourceOptions {
   clock: Clock & Timers
   logger: Logger
   metrics: SourceMetrics
-  /** Bounds of what one partition may have unfinished before it is paused. Ten times the records may be read since the oldest of it. */
-  bounds: { records: number; bytes: number }
+  bounds: Bounds
   /** Takes a record over. Must not throw or block. */
   onRecord: (record: ConsumedRecord, work: Work) => void
   /** An assignment is over: what was taken under it is abandoned. */
@@ -35,19 +34,6 @@ export interface SourceOptions {
 
 /** Milliseconds between commits. A commit only saves reading again: the ledger, not the offset, prevents a second send. */
 const commitInterval = 500
-
-/**
- * Of the bound of records, what may be read since the oldest that is unfinished. One that takes long must not stop those behind it; what is
- * finished behind it costs little memory, and to be read again after a crash.
- */
-const spanFactor = 10
-
-interface Partition extends TopicPartition {
-  tracker: Tracker
-  committed: number | undefined
-  paused: boolean
-  held: boolean
-}
 
 /**
  * A consumer that commits what is finished: a tracker per partition and assignment, the low watermark committed every half
@@ -80,10 +66,7 @@ export class Source {
           }
           options.metrics.assigned.inc({ group: options.group }, partitions.length)
           this.#partitions = new Map(
-            partitions.map((partition) => [
-              partitionName(partition),
-              { ...partition, tracker: new Tracker(), committed: undefined, paused: false, held: false },
-            ]),
+            partitions.map((partition) => [partitionName(partition), newPartition(partition)]),
           )
         },
         onRevoked: (epoch) => {
@@ -93,7 +76,7 @@ export class Source {
           this.#releaseHeld()
           options.metrics.assigned.dec({ group: options.group }, this.#partitions.size)
           this.#partitions = new Map()
-          this.#observe()
+          observePartitions(this.#partitions.values(), this.#options)
           options.onRevoked?.()
         },
         onRecords: ({ epoch, topic, partition, records }) => {
@@ -172,60 +155,23 @@ export class Source {
     if (owned.held) return
     const epoch = this.#epoch
     owned.tracker.add(record.offset, record.value?.length ?? 0)
-    this.#balance(owned)
+    pauseOrResume(owned, this.#options.bounds, this.#consumer)
     this.#options.onRecord(record, {
       abandoned: () => this.#epoch !== epoch,
       done: () => {
         if (this.#epoch !== epoch) return
         owned.tracker.done(record.offset)
-        this.#balance(owned)
+        pauseOrResume(owned, this.#options.bounds, this.#consumer)
       },
     })
-  }
-
-  /** Pauses above the bounds and resumes below half of them, so that it does not flutter. */
-  #balance(owned: Partition): void {
-    if (owned.held) return
-    const { records, bytes } = this.#options.bounds
-    const { unfinished, span, bytes: held } = owned.tracker
-    const load = Math.max(unfinished / records, span / (records * spanFactor), held / bytes)
-    if (!owned.paused && load >= 1) {
-      owned.paused = true
-      this.#consumer.pause([owned])
-    } else if (owned.paused && load <= 1 / 2) {
-      owned.paused = false
-      this.#consumer.resume([owned])
-    }
   }
 
   #commitRegularly(): void {
     this.#callOffCommit = this.#options.clock.after(commitInterval, () => {
       void this.#commit()
-      this.#observe()
+      observePartitions(this.#partitions.values(), this.#options)
       this.#commitRegularly()
     })
-  }
-
-  /** What the partitions have unfinished, by topic: counted now and then, because counting every record costs more than it tells. */
-  #observe(): void {
-    const { group, topics, metrics } = this.#options
-    const partitions = [...this.#partitions.values()]
-    for (const topic of topics) {
-      const own = partitions.filter((partition) => partition.topic === topic)
-      const sum = (of: (partition: Partition) => number) => own.reduce((total, each) => total + of(each), 0)
-      metrics.paused.set(
-        { group, topic },
-        sum(({ paused }) => Number(paused)),
-      )
-      metrics.inFlight.set(
-        { group, topic },
-        sum(({ tracker }) => tracker.unfinished),
-      )
-      metrics.queueBytes.set(
-        { group, topic },
-        sum(({ tracker }) => tracker.bytes),
-      )
-    }
   }
 
   #commit(): Promise<void> {

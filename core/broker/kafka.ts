@@ -10,7 +10,7 @@ import {
   type Follower,
   type Producer,
 } from './broker.ts'
-import { KafkaAdmin } from './kafka/admin.ts'
+import { kafkaAdmin } from './kafka/admin.ts'
 import { KafkaConsumer } from './kafka/consume/consumer.ts'
 import { KafkaFollower } from './kafka/consume/follower.ts'
 import type { SASLOptions } from './kafka/kafkajs.ts'
@@ -53,7 +53,7 @@ class KafkaBroker implements Broker {
     this.#adminWire = newWire()
     this.#kafkaProducer = new KafkaProducer(this.#produceWire)
     this.producer = this.#kafkaProducer
-    this.admin = new KafkaAdmin(this.#adminWire)
+    this.admin = kafkaAdmin(this.#adminWire)
   }
 
   consumer(options: ConsumerOptions): Consumer {

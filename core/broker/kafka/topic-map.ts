@@ -1,4 +1,5 @@
-import type { TopicPlace, Wire } from './wire/wire.ts'
+import type { TopicPlace } from './wire/metadata.ts'
+import type { Wire } from './wire/wire.ts'
 
 /** Where a client's topics are, as far as it knows. */
 export class TopicMap {

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { BrokerError } from '../../broker.ts'
 import { MemberAssignment } from '../kafkajs.ts'
-import type { Api, TopicPlace, Wire } from '../wire/wire.ts'
+import type { TopicPlace } from '../wire/metadata.ts'
+import type { Api } from '../wire/request.ts'
+import type { Wire } from '../wire/wire.ts'
 import { KafkaConsumer } from './consumer.ts'
 
 const NOT_LEADER_FOR_PARTITION = 6

@@ -14,7 +14,6 @@ import {
   isRebalance,
   isTransient,
   KafkaError,
-  REBALANCE_IN_PROGRESS,
   toBrokerError,
   UNKNOWN_TOPIC_OR_PARTITION,
 } from '../wire/kafka-error.ts'
@@ -22,11 +21,8 @@ import type { Wire } from '../wire/wire.ts'
 import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember, type Share } from './group-member.ts'
+import { keepShare } from './keep-share.ts'
 
-/** Milliseconds between heartbeats: how soon a member learns that the group is shared out anew. */
-const HEARTBEAT_INTERVAL_MS = 1_000
-/** Milliseconds between looks of the member that shared out for topics that have grown. */
-const GROWTH_INTERVAL_MS = 5_000
 /** Milliseconds for which trouble that passes by itself is not worth a word: a coordinator that moves, or is loading. */
 const QUIET_MS = 1_000
 
@@ -151,7 +147,8 @@ export class KafkaConsumer implements Consumer {
       try {
         await this.#takeShare()
         failures = 0
-        await this.#keepShare()
+        const { wire } = this.#options
+        if (this.#owned) await keepShare(this.#member, this.#owned.share, wire, this.#stopping.signal)
       } catch (error) {
         void this.#revoke()
         if (this.#stopping.signal.aborted) return
@@ -213,42 +210,6 @@ export class KafkaConsumer implements Consumer {
     // A handler may have stopped us.
     if (this.#owned) fetcher.read(cursors)
     this.#joined.resolve()
-  }
-
-  /** Resolves when stopped; rejects when the share is over. */
-  async #keepShare(): Promise<void> {
-    let lookedForGrowth = performance.now()
-    let answered = performance.now()
-    for (;;) {
-      await sleep(clock, HEARTBEAT_INTERVAL_MS, this.#stopping.signal)
-      const owned = this.#owned
-      if (this.#stopping.signal.aborted || !owned) return
-      try {
-        await this.#member.heartbeat(owned.share)
-        answered = performance.now()
-      } catch (error) {
-        const patience = performance.now() - answered < 5 * HEARTBEAT_INTERVAL_MS
-        if (error instanceof KafkaError || !patience) throw error
-        // A lost connection is no lost membership: the next heartbeat makes a new one.
-        continue
-      }
-      if (owned.share.counts && performance.now() - lookedForGrowth > GROWTH_INTERVAL_MS) {
-        lookedForGrowth = performance.now()
-        if (await this.#grown(owned.share.counts))
-          throw new KafkaError(REBALANCE_IN_PROGRESS, 'a topic has grown')
-      }
-    }
-  }
-
-  async #grown(counts: ReadonlyMap<string, number>): Promise<boolean> {
-    const topics = new TopicMap(this.#options.wire)
-    for (const topic of counts.keys()) topics.add(topic)
-    try {
-      await topics.refresh()
-    } catch {
-      return false
-    }
-    return [...counts].some(([topic, count]) => (topics.get(topic)?.partitions.length ?? 0) !== count)
   }
 
   /** Ends the epoch, at once; resolves when nothing of it is under way. */

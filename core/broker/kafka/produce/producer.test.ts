@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RecordToProduce } from '../../broker.ts'
-import type { TopicPlace, Wire } from '../wire/wire.ts'
+import type { TopicPlace } from '../wire/metadata.ts'
+import type { Wire } from '../wire/wire.ts'
 import { KafkaProducer } from './producer.ts'
 
 const NOT_ENOUGH_REPLICAS = 19
