@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Fetcher } from './fetcher.ts'
 import { TopicMap } from '../topic-map.ts'
-import type { Api, TopicPlace, Wire } from '../wire/wire.ts'
+import type { TopicPlace } from '../wire/metadata.ts'
+import type { Api } from '../wire/request.ts'
+import type { Wire } from '../wire/wire.ts'
 
 const topic = 't'
 
