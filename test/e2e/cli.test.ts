@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { leastEnvironment } from '../harness/process/role.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 function carillon(args: string[], env: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/carillon.ts', ...args], {
     cwd: root,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...leastEnvironment(), ...env },
     encoding: 'utf8',
   })
   return { status, stdout, stderr }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CarillonProcess, startCarillon } from '../harness/process/carillon.ts'
+import { leastEnvironment } from '../harness/process/role.ts'
 import { paste } from './paste.ts'
 
 /** `carillon replay`, and the session of docs/operations/dead-letters.md as somebody has it who pastes its commands. */
@@ -37,7 +38,7 @@ const deadLetters = async () =>
 function replay(...args: string[]) {
   const child = spawn(process.execPath, [file('bin/carillon.ts'), 'replay', '--api', carillon.url, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] },
+    env: leastEnvironment(),
   })
   let output = ''
   const note = (chunk: string) => (output += chunk)

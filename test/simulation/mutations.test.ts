@@ -86,7 +86,7 @@ const cases: Case[] = [
 describe('the simulation fails when', () => {
   it.each(cases)(
     '$what: $breaks',
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async ({ mutation, scenario: name, kind, breaks }) => {
       const scenario = scenarios.find((candidate) => candidate.name === name)!
       const seen = new Set<string>()

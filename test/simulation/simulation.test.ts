@@ -15,7 +15,7 @@ describe.each(['crash', 'freeze'] as const)('a %s at every port call', (kind) =>
 
   it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
     '%s',
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async (name, scenario) => {
       const row = { scenario: name, calls: 0, runs: 0, duplicates: 0 }
       const failures: string[] = []

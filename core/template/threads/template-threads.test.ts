@@ -35,6 +35,12 @@ function input(text: string, revision: string, data: Record<string, unknown> = {
   }
 }
 
+/** Another template, which is well. On a busy machine it may cost a thread all the same, and is rendered in the slow lane. */
+function wellInput(): RenderInput {
+  const well = input('good', 'good')
+  return { ...well, template: { ...well.template, metadata: { ...well.template.metadata, name: 'well' } } }
+}
+
 const rendered = (text: string) => ({
   kind: 'ok',
   message: { type: 'email', to: 'ada@example.com', subject: 'Hi', text },
@@ -51,13 +57,16 @@ function open(limits: TimeLimits): TemplateThreads {
   })
 }
 
+/** Threads that were lost to the template that runs away. */
+const lostThreads = () => log.filter((line) => line.includes('"template":"welcome"')).length
+
 beforeEach(() => {
   log = []
   threads = open({ fast: 200, slow: 500, check: 1_000 })
 })
 afterEach(() => threads.close())
 
-describe('rendering in threads', { timeout: 60_000 }, () => {
+describe('rendering in threads', { timeout: 180_000 }, () => {
   it('says what is rendered, and tells revisions apart', async () => {
     const inputs = Array.from({ length: 40 }, (_, index) =>
       input(index % 2 === 0 ? 'a {{ data.n }}' : 'b {{ data.n }}', String(index % 2), { n: index }),
@@ -83,14 +92,14 @@ describe('rendering in threads', { timeout: 60_000 }, () => {
 
   it('keeps what runs away from the fast lane, however often it is asked for', async () => {
     expect(await threads.render(input(endless, 'bad'))).toEqual(overTime)
-    const lost = log.length
+    const lost = lostThreads()
     const again = Array.from({ length: 20 }, () => threads.render(input(endless, 'bad')))
-    const good = await threads.render(input('good', 'good'))
+    const good = await threads.render(wellInput())
     expect(good).toEqual(rendered('good'))
     const kinds = (await Promise.all(again)).map(({ kind }) => kind)
     expect(kinds.filter((kind) => kind === 'invalid')).toHaveLength(4)
     expect(kinds.filter((kind) => kind === 'busy')).toHaveLength(16)
-    expect(log.length).toBe(lost + 4)
+    expect(lostThreads()).toBe(lost + 4)
   })
 
   it('G5: does not try what ended five threads in a row for a while, and nothing else suffers from that', async () => {
@@ -99,18 +108,18 @@ describe('rendering in threads', { timeout: 60_000 }, () => {
     let ended = 0
     for (const each of runaway) if ((await each).kind === 'invalid') ended++
     while (ended < 5) if ((await threads.render(input(endless, 'bad'))).kind === 'invalid') ended++
-    const lost = log.length
+    const lost = lostThreads()
     // One that would be rendered is among them: it is put off, and not said to be invalid.
     const again = Array.from({ length: 100 }, (_, index) =>
       threads.render(input(endless, 'bad', index === 0 ? { l: [] } : undefined)),
     )
     expect(new Set((await Promise.all(again)).map(({ kind }) => kind))).toEqual(new Set(['later']))
-    expect(await threads.render(input('good', 'good'))).toEqual(rendered('good'))
+    expect(await threads.render(wellInput())).toEqual(rendered('good'))
     // A language that it is not written in is that of its default text.
     expect(await threads.render({ ...input(endless, 'bad'), locale: 'fr-CA' })).toMatchObject({
       kind: 'later',
     })
-    expect(log.length).toBe(lost)
+    expect(lostThreads()).toBe(lost)
     // In another language it is another text.
     expect(await threads.render({ ...input(endless, 'bad'), locale: 'de' })).toEqual(overTime)
   })
@@ -129,7 +138,7 @@ describe('rendering in threads', { timeout: 60_000 }, () => {
     await threads.render(input(conditions, 'now and then'))
     const many = Array.from({ length: 20 }, () => input(conditions, 'now and then', { l: [] }))
     await expect
-      .poll(() => Promise.all(many.map((each) => threads.render(each))), { timeout: 30_000 })
+      .poll(() => Promise.all(many.map((each) => threads.render(each))), { timeout: 120_000 })
       .toEqual(many.map(() => rendered('x')))
   })
 
@@ -141,7 +150,7 @@ describe('rendering in threads', { timeout: 60_000 }, () => {
   })
 })
 
-describe('checking in a thread', { timeout: 60_000 }, () => {
+describe('checking in a thread', { timeout: 180_000 }, () => {
   it('says what is wrong with a template', async () => {
     expect(await threads.check(template('{{ order.id }}'))).toEqual([
       {
@@ -161,7 +170,7 @@ describe('checking in a thread', { timeout: 60_000 }, () => {
   })
 })
 
-describe('checking data in a thread', { timeout: 60_000 }, () => {
+describe('checking data in a thread', { timeout: 180_000 }, () => {
   const data = { list: Array.from({ length: 1_000 }, (_, n) => [...Array<number>(110).fill(0), n]) }
 
   it('fills defaults in, and says what does not fit', async () => {

@@ -29,7 +29,7 @@ export interface RoleProcess {
 export function startRole(args: readonly string[], env: Readonly<Record<string, string>>): RoleProcess {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], CARILLON_HEALTH_LISTEN: '127.0.0.1:0', ...env },
+    env: { ...leastEnvironment(), CARILLON_HEALTH_LISTEN: '127.0.0.1:0', ...env },
   })
   let text = ''
   const note = (chunk: string) => {
@@ -66,6 +66,11 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
       return ended
     },
   }
+}
+
+/** What every process of ours is given, and no more of the environment of the tests. */
+export function leastEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
 }
 
 async function isReady(url: string | undefined): Promise<boolean> {
