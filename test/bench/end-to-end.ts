@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { request } from 'undici'
 import { pace } from './measure/pace.ts'
 import { quantile, type Spread, spreadOf } from './measure/statistics.ts'
 
@@ -22,13 +23,13 @@ export interface EndToEndOptions {
 /** Sends at an even pace to a receiver of webhooks of its own. Every rate has a turn in each round; the first round compiles the code. */
 export async function measureEndToEnd(options: EndToEndOptions): Promise<EndToEnd[]> {
   const { api, requestsPerSecond, rounds, seconds } = options
-  const sink = new Sink()
-  await sink.listen()
+  const sink = await openSink()
   const latencies = new Map<number, number[][]>(requestsPerSecond.map((rate) => [rate, []]))
   try {
     for (let round = 0; round <= rounds; round++) {
       for (const [perSecond, measured] of latencies) {
-        measured.push(await pace({ perSecond, seconds }, () => sendAndAwait(api, sink)))
+        const trips = await pace({ perSecond, seconds }, () => sendAndAwait(api, sink))
+        measured.push(trips.map(({ sentAt, arrivedAt }) => arrivedAt - sentAt))
       }
     }
   } finally {
@@ -41,46 +42,60 @@ export async function measureEndToEnd(options: EndToEndOptions): Promise<EndToEn
   }))
 }
 
-async function sendAndAwait(api: string, sink: Sink): Promise<number> {
+/** One message, in milliseconds since the epoch. */
+export interface Trip {
+  /** Where it went. */
+  url: string
+  sentAt: number
+  arrivedAt: number
+}
+
+/** Sends one message, and waits until it is there. */
+export async function sendAndAwait(api: string, sink: Sink): Promise<Trip> {
   const { url, arrived } = sink.expect()
-  const sentAt = performance.now()
-  const response = await fetch(`${api}/v1/notifications`, {
+  const sentAt = epochNow()
+  const { body, statusCode } = await request(`${api}/v1/notifications`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ to: [{ webhook_url: url }], content: { text: 'Your order is on its way.' } }),
   })
-  await response.arrayBuffer()
-  if (response.status !== 202) throw new Error(`a request was answered with ${response.status}`)
-  return (await arrived) - sentAt
+  await body.dump()
+  if (statusCode !== 202) throw new Error(`a request was answered with ${statusCode}`)
+  return { url, sentAt, arrivedAt: await arrived }
 }
 
-/** A receiver of webhooks, on the same clock as their sender. */
-class Sink {
-  readonly #expected = new Map<string, (at: number) => void>()
-  readonly #server = createServer((request, response) => {
+/** With its fractions. */
+const epochNow = () => performance.timeOrigin + performance.now()
+
+export interface Sink {
+  /** An address of its own for one webhook, and when it arrives there. */
+  expect(): { url: string; arrived: Promise<number> }
+  close(): Promise<void>
+}
+
+/** A receiver of webhooks. */
+export async function openSink(): Promise<Sink> {
+  const expected = new Map<string, (at: number) => void>()
+  const server = createServer((request, response) => {
     const path = request.url!
-    this.#expected.get(path)?.(performance.now())
-    this.#expected.delete(path)
+    expected.get(path)?.(epochNow())
+    expected.delete(path)
     request.resume()
     response.writeHead(204).end()
   })
-  #paths = 0
-
-  async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-  }
-
-  /** An address of its own for one webhook, and when it arrives there. */
-  expect(): { url: string; arrived: Promise<number> } {
-    const path = `/${this.#paths++}`
-    const arrived = new Promise<number>((resolve) => this.#expected.set(path, resolve))
-    const { port } = this.#server.address() as AddressInfo
-    return { url: `http://127.0.0.1:${port}${path}`, arrived }
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  let paths = 0
+  return {
+    expect() {
+      const path = `/${paths++}`
+      const arrived = new Promise<number>((resolve) => expected.set(path, resolve))
+      return { url: `http://127.0.0.1:${port}${path}`, arrived }
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
   }
 }

@@ -76,7 +76,7 @@ export const mail: Section<MailResult> = {
 
 /** Fills the channel while it is suspended, resumes it, and looks how its worker empties it. */
 async function drain(
-  { api, worker, install, databaseUrl }: Roles,
+  { api, worker, install, postgres }: Roles,
   port: number,
   arrivals: readonly unknown[],
 ): Promise<MailSample> {
@@ -89,7 +89,7 @@ async function drain(
   const stopsBefore = stops()
   await declare(true)
   await until(() => stops() > stopsBefore, 'the worker has stopped consuming')
-  await fill(api.url()!, databaseUrl)
+  await fill(api.url()!, postgres.url)
   const before = arrivals.length
   const cpuBefore = cpuOf(worker.process.pid!).own
   await declare(false)

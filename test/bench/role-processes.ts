@@ -22,7 +22,7 @@ export interface Roles {
   planner: RoleProcess
   worker: RoleProcess
   install: Install
-  databaseUrl: string
+  postgres: { url: string; pid: number }
   /** Ends them, and PostgreSQL. */
   stop(): Promise<void>
 }
@@ -66,7 +66,7 @@ export async function startRoles(kafka: string, manifest = hooksChannel()): Prom
       start('planner'),
       start('worker', '--channel', 'default/hooks'),
     ])
-    return { api, planner, worker, install, databaseUrl: postgres.url, stop }
+    return { api, planner, worker, install, postgres, stop }
   } catch (error) {
     await stop()
     throw error

@@ -5,6 +5,7 @@ import { cpuOf, residentOf } from './measure/process-usage.ts'
 import type { Section } from './measure/section.ts'
 import { describeSpread, table } from './measure/table.ts'
 import { startRoles } from './role-processes.ts'
+import { measureStages, type Stages } from './stages.ts'
 
 interface IdleRole {
   role: string
@@ -18,6 +19,7 @@ interface IdleRole {
 interface RolesResult {
   idle: IdleRole[]
   endToEnd: EndToEnd[]
+  stages: Stages[]
 }
 
 /** Seconds until the work of the start is done. */
@@ -33,7 +35,8 @@ export const roles: Section<RolesResult> = {
     const address = await kafka()
     if (address === undefined) return undefined
     report('API, planner and worker: idle, then end to end')
-    const { api, planner, worker, stop } = await startRoles(address)
+    const processes = await startRoles(address)
+    const { api, planner, worker, stop } = processes
     try {
       const idle = await measureIdle({ api, planner, worker })
       const endToEnd = await measureEndToEnd({
@@ -42,13 +45,16 @@ export const roles: Section<RolesResult> = {
         rounds,
         seconds,
       })
-      return { idle, endToEnd }
+      const stages = []
+      for (const perSecond of [50, 500])
+        stages.push(await measureStages(processes, address, { perSecond, seconds }))
+      return { idle, endToEnd, stages }
     } finally {
       await stop()
     }
   },
 
-  describe({ idle, endToEnd }) {
+  describe({ idle, endToEnd, stages }) {
     const idleRows = idle.map(({ role, cpuPercent, resident }) => [
       role,
       cpuPercent.toFixed(2),
@@ -62,8 +68,18 @@ export const roles: Section<RolesResult> = {
     return [
       table([['idle', '% of a processor', 'MiB'], ...idleRows]),
       table([['end to end', 'p50 ms', 'p99 ms'], ...latencyRows]),
+      ...stages.map(describeStages),
     ].join('\n\n')
   },
+}
+
+function describeStages({ requestsPerSecond, stages, cpu }: Stages): string {
+  const stageRows = stages.map(({ name, p50, p99 }) => [name, p50.toFixed(1), p99.toFixed(1)])
+  const cpuRows = Object.entries(cpu).map(([name, microseconds]) => [name, microseconds.toFixed(0)])
+  return [
+    table([[`until, at ${requestsPerSecond}/s`, 'p50 ms', 'p99 ms'], ...stageRows]),
+    table([['', 'CPU us/message'], ...cpuRows]),
+  ].join('\n')
 }
 
 async function measureIdle(processes: Readonly<Record<string, RoleProcess>>): Promise<IdleRole[]> {

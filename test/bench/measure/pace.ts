@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const patience = 10_000
 
 /** Begins `run` at an even pace, whatever becomes of those before, and answers what each came to. Throws when one does not end in time. */
-export async function pace(
+export async function pace<T>(
   { perSecond, seconds }: { perSecond: number; seconds: number },
-  run: (index: number) => Promise<number>,
-): Promise<number[]> {
+  run: (index: number) => Promise<T>,
+): Promise<T[]> {
   const startedAt = performance.now()
   const results = Array.from({ length: seconds * perSecond }, async (_, index) => {
     await sleep(Math.max(0, startedAt + (index * 1000) / perSecond - performance.now()))
