@@ -27,6 +27,7 @@ async function world({
   const tooLarge: string[] = []
   const clock = manualClock()
   const recorded: PlannedRequest[] = []
+  const batches: number[] = []
   const known = new Set(['sms'])
   const all = staticCatalog({ namespace: 'shop', channels: { sms: 'sms', new: 'sms' } })
   const planner = await startPlanner({
@@ -36,6 +37,7 @@ async function world({
       async record(planned) {
         if (planned.some(defect)) throw new TypeError('x is not a function')
         recorded.push(...planned)
+        batches.push(planned.length)
         return [...planned]
       },
       hold: async (records) => void held.push(...records),
@@ -88,7 +90,21 @@ async function world({
   const asked = (topic: string) => attempts.filter((name) => name === topic).length
   const results = () => recorded.flatMap(({ deliveries }) => deliveries.map(({ result }) => result))
   const topics = () => produced.map(({ topic }) => topic).filter((topic) => topic !== 'p.events')
-  return { planner, known, accept, pass, results, topics, committed, refusals, held, tooLarge, asked }
+  return {
+    planner,
+    known,
+    clock,
+    accept,
+    pass,
+    batches,
+    results,
+    topics,
+    committed,
+    refusals,
+    held,
+    tooLarge,
+    asked,
+  }
 }
 
 it('waits for a channel that the API knew and its own catalog does not yet, and for nothing else', async () => {
@@ -102,6 +118,25 @@ it('waits for a channel that the API knew and its own catalog does not yet, and 
   expect(topics()).toEqual(['p.shop.sms', 'p.shop.new'])
   expect(results().map(({ kind }) => kind)).toEqual(['send', 'send'])
   expect(committed.at(-1)).toMatchObject({ offset: 2 })
+  await planner.stop()
+})
+
+it('plans together what comes together, at once after a pause, and otherwise no sooner than 5 ms after the batch before', async () => {
+  const { planner, clock, accept, batches } = await world()
+  for (let count = 0; count < 3; count++) accept('sms')
+  await turn()
+  expect(batches).toEqual([3])
+  clock.advance(4)
+  for (let count = 0; count < 2; count++) accept('sms')
+  await turn()
+  expect(batches).toEqual([3])
+  clock.advance(1)
+  await turn()
+  expect(batches).toEqual([3, 2])
+  clock.advance(5)
+  accept('sms')
+  await turn()
+  expect(batches).toEqual([3, 2, 1])
   await planner.stop()
 })
 
@@ -160,7 +195,8 @@ it('G5: stops for no topic that is missing, however much is for it, and keeps th
   // More than one partition may have unfinished.
   for (let count = 0; count < 2_500; count++) accept('new')
   accept('sms')
-  await pass(2_000)
+  // One batch of 200 in each half of a second.
+  await pass(8_000)
   expect(topics()).toEqual(['p.shop.sms'])
   expect(held).toHaveLength(2_500)
   expect(held[0]).toMatchObject({ topic: 'p.shop.new', expiresAt: '2026-01-04T00:00:00.000Z' })
