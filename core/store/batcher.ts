@@ -2,13 +2,15 @@ export interface BatcherOptions<Item, Result> {
   /** Answers one result per item, in order; a rejected one rejects its call alone. A rejection of the whole rejects every call of the batch. */
   flush: (items: Item[]) => Promise<(Result | Promise<Result>)[]>
   maxItems: number
+  /** Waited for before each batch. Without it, the next begins as soon as the one before is over. */
+  pace?: () => Promise<void>
 }
 
 /**
- * Coalesces concurrent calls into batches: while one batch is under way, what arrives forms the next. No timer, so an idle
+ * Coalesces concurrent calls into batches: while one batch is under way, what arrives forms the next. An idle
  * caller waits for nothing and a busy one shares a round trip with everybody else.
  */
-export function createBatcher<Item, Result>({ flush, maxItems }: BatcherOptions<Item, Result>) {
+export function createBatcher<Item, Result>({ flush, maxItems, pace }: BatcherOptions<Item, Result>) {
   interface Waiting {
     item: Item
     resolve: (result: Result | Promise<Result>) => void
@@ -22,6 +24,7 @@ export function createBatcher<Item, Result>({ flush, maxItems }: BatcherOptions<
     // Let everything that is ready in this turn of the event loop join the first batch.
     await Promise.resolve()
     while (waiting.length > 0) {
+      await pace?.()
       const batch = waiting.slice(0, maxItems)
       waiting = waiting.slice(maxItems)
       try {

@@ -1,14 +1,27 @@
+import type { Clock, Timers } from '../../core/clock.ts'
+import { createPace } from '../../core/pace.ts'
 import { createBatcher } from '../../core/store/batcher.ts'
 import type { HeldStore } from '../../core/store/held-records.ts'
-import type { ClaimRequest, Finished, FinishEntry, Ledger } from '../../workers/delivery/ledger/ledger.ts'
+import {
+  type ClaimRequest,
+  type Finished,
+  type FinishEntry,
+  type Ledger,
+  outcomeInterval,
+} from '../../workers/delivery/ledger/ledger.ts'
 import type { PlannerStore } from '../../workers/planner/store.ts'
 import type { MemoryStore } from './memory-store.ts'
 
 /** A round trip to the store: what takes time, and what a crash cuts. */
 export type Call = <T>(name: string, effect: () => T | Promise<T>) => Promise<T>
 
-/** The ledger over the store in memory. Concurrent calls share round trips, as over PostgreSQL. */
-export function openMemoryLedger(store: MemoryStore, workerId: string, call: Call): Ledger {
+/** The ledger over the store in memory. Concurrent calls share round trips, and outcomes come in turn, as over PostgreSQL. */
+export function openMemoryLedger(
+  store: MemoryStore,
+  workerId: string,
+  call: Call,
+  clock: Clock & Timers,
+): Ledger {
   return {
     claim: createBatcher({
       maxItems: 200,
@@ -16,6 +29,7 @@ export function openMemoryLedger(store: MemoryStore, workerId: string, call: Cal
     }),
     finish: createBatcher({
       maxItems: 200,
+      pace: createPace(outcomeInterval, clock),
       flush: (items: FinishEntry[]) =>
         call('finish', async () => {
           const results: Promise<Finished>[] = []

@@ -1,3 +1,4 @@
+import { systemClock } from '../../core/clock.ts'
 import { describeLedger } from '../conformance/ledger.ts'
 import { openMemoryLedger } from './memory-ledger.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -6,7 +7,7 @@ describeLedger("the simulation's ledger", async () => {
   const store = new MemoryStore({ now: () => Date.now() })
   const shared = { tenant: 'shop', channel: 'email', channelType: 'email', recipient: 'user:ada' } as const
   return {
-    open: (workerId) => openMemoryLedger(store, workerId, async (_name, effect) => effect()),
+    open: (workerId) => openMemoryLedger(store, workerId, async (_name, effect) => effect(), systemClock),
     async queue(id) {
       const request = {
         id,

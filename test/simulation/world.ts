@@ -245,7 +245,7 @@ export class World {
   #startWorker(life: Life): Promise<Running> {
     const { channel } = this.scenario
     const { process } = life
-    const ledger = openMemoryLedger(this.store, process.name, this.#storeCall(process))
+    const ledger = openMemoryLedger(this.store, process.name, this.#storeCall(process), process.clock)
     const registry = new Registry()
     return startDeliveryWorker({
       ...this.#shared(life),

@@ -35,6 +35,12 @@ export interface AttemptRef {
  */
 export const maxClaims = 3
 
+/**
+ * Milliseconds between the beginnings of two batches of outcomes, at the least. A batch costs PostgreSQL most of a millisecond of CPU whatever
+ * is in it, which claims then wait for; and for an outcome only the next message to the same recipient waits.
+ */
+export const outcomeInterval = 5
+
 export interface ClaimRequest extends AttemptRef {
   /** How long the claim holds: longer than everything that may happen under it. */
   leaseMilliseconds: number

@@ -1,12 +1,20 @@
 import { type Kysely, sql } from 'kysely'
+import { type Clock, systemClock, type Timers } from '../../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
+import { createPace } from '../../../core/pace.ts'
 import { createBatcher } from '../../../core/store/batcher.ts'
 import { type Database, unknownBody } from '../../../core/store/schema.ts'
 import { isStoreUnavailable } from '../../../core/store/store.ts'
 import { claimBatch } from './claim.ts'
 import { finishBatch } from './finish.ts'
-import type { Ledger, AttemptRef, ClaimRequest, FinishEntry } from './ledger.ts'
 import type { LedgerMetrics } from './ledger-metrics.ts'
+import {
+  type AttemptRef,
+  type ClaimRequest,
+  type FinishEntry,
+  type Ledger,
+  outcomeInterval,
+} from './ledger.ts'
 
 const maxBatch = 200
 
@@ -16,10 +24,11 @@ export interface LedgerOptions {
   workerId: string
   /** Not measured when absent. */
   metrics?: LedgerMetrics
+  clock?: Clock & Timers
 }
 
 /** The ledger in the table `deliveries`: claims and outcomes that come together go in one statement, 200 at the most. */
-export function openLedger({ db, workerId, metrics }: LedgerOptions): Ledger {
+export function openLedger({ db, workerId, metrics, clock = systemClock }: LedgerOptions): Ledger {
   async function measured<T>(operation: string, rows: number, flush: () => Promise<T>): Promise<T> {
     metrics?.batchRows.observe({ operation }, rows)
     const end = metrics?.flushSeconds.startTimer({ operation })
@@ -37,6 +46,7 @@ export function openLedger({ db, workerId, metrics }: LedgerOptions): Ledger {
     }),
     finish: createBatcher({
       maxItems: maxBatch,
+      pace: createPace(outcomeInterval, clock),
       flush: isolating((items: FinishEntry[]) =>
         measured('finish', items.length, () => finishBatch(db, workerId, items)),
       ),
