@@ -130,16 +130,22 @@ describeOperatorCluster((cluster) => {
 
   it('makes and removes channels while Kafka is away', async () => {
     await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
+    let isAway = true
+    const restart = async () => {
+      if (isAway) await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
+      isAway = false
+    }
+    onTestFinished(restart)
     await cluster.apply(channel('without-kafka'))
-    expect(await cluster.condition('nch/without-kafka', 'TopicsReady', 'Unknown')).toMatchObject({
+    await cluster.condition('nch/without-kafka', 'TopicsReady', 'Unknown', {
       reason: 'KafkaUnavailable',
     })
-    expect(await cluster.condition('nch/without-kafka', 'Ready', 'Unknown')).toMatchObject({
+    await cluster.condition('nch/without-kafka', 'Ready', 'Unknown', {
       reason: 'KafkaUnavailable',
     })
     await cluster.control.kubectl(['delete', 'nch', 'after-etcd', '-n', 'shop'])
     await until(async () => (await deploymentOf('after-etcd')) === undefined, 'the workers go all the same')
-    await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
+    await restart()
     await cluster.condition('nch/without-kafka', 'Ready', 'True')
     await until(() => catalog.channel('shop', 'without-kafka') !== undefined, 'it is in the catalog')
     await until(() => catalog.channel('shop', 'after-etcd') === undefined, 'the other is forgotten')
@@ -152,9 +158,8 @@ describeOperatorCluster((cluster) => {
     const deployment = { namespace: releaseNamespace, name: childName(target) }
     const lie = { observedGeneration: 0, revision: 'none', conditions: [] }
     const image = { spec: { template: { spec: { containers: [{ name: 'worker', image: 'evil' }] } } } }
-    const deadline = Date.now() + 5_000
-    let count = 0
-    for (; Date.now() < deadline; count++) {
+    const begun = Date.now()
+    for (let count = 0; count < 10 || Date.now() < begun + 5_000; count++) {
       await cluster.api.merge(
         channels,
         { ...target, subresource: 'status' },
@@ -163,7 +168,6 @@ describeOperatorCluster((cluster) => {
       )
       await cluster.api.merge(deployments, deployment, image, { fieldManager: 'somebody' })
     }
-    expect(count).toBeGreaterThan(5)
     await until(async () => {
       const { status } = (await cluster.get<ChannelObject>('nch', 'contended'))!
       const made = await deploymentOf('contended')

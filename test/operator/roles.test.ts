@@ -182,7 +182,7 @@ describePart('crds', (crds) => {
         await cluster.apply(
           (secret + channel('elsewhere', '{}')).replaceAll('namespace: shop', 'namespace: default'),
         )
-        await cluster.condition('nch/elsewhere', 'Ready', 'True', 'default')
+        await cluster.condition('nch/elsewhere', 'Ready', 'True', { namespace: 'default' })
         const uid = async () =>
           (await cluster.get<{ metadata: { uid: string } }>('deployment', elsewhere, releaseNamespace))
             ?.metadata.uid

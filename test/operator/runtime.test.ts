@@ -64,7 +64,7 @@ describeApiServer((cluster) => {
       )
       const { items } = await api.list(secrets, { namespace: 'default', metadataOnly: true })
       expect(items).toHaveLength(names.length)
-    }, 60_000)
+    }, 180_000)
 
     it('deletes the object that was meant, and not a later one of its name', async () => {
       const name = { namespace: 'default', name: 'reborn' }
@@ -90,7 +90,7 @@ describeApiServer((cluster) => {
       const data = (name: string) => cache.get({ namespace: 'default', name })?.data
       await api.apply(configMaps, configMap('followed', { at: '1' }), { fieldManager: 'test' })
       await api.create(configMaps, configMap('doomed', {}))
-      await expect.poll(() => data('followed'), { timeout: 10_000 }).toEqual({ at: '1' })
+      await expect.poll(() => data('followed'), { timeout: 60_000 }).toEqual({ at: '1' })
       await cluster.apiServer.kill()
       await cluster.apiServer.start()
       await api.delete(configMaps, { namespace: 'default', name: 'doomed' })
@@ -101,15 +101,17 @@ describeApiServer((cluster) => {
   })
 
   describe('the leader election', () => {
-    const timing = { leaseDuration: 3_000, renewDeadline: 2_000, retryPeriod: 200 }
-    function contend(lease: string, identity: string): Leader {
+    /** @param renewDeadline shorter where the end of it is waited for; longer where a slow machine must not lose the lease */
+    function contend(lease: string, identity: string, renewDeadline: number): Leader {
       const leader = new Leader({
         api,
         lease: { namespace: 'default', name: lease },
         identity,
         clock,
         logger,
-        ...timing,
+        leaseDuration: renewDeadline * 1.5,
+        renewDeadline,
+        retryPeriod: 200,
       })
       leader.start()
       onTestFinished(() => leader.stop())
@@ -117,9 +119,9 @@ describeApiServer((cluster) => {
     }
 
     it('has one leader, and the next as soon as it lets go', async () => {
-      const one = contend('handed-over', 'one')
+      const one = contend('handed-over', 'one', 60_000)
       await one.led
-      const two = contend('handed-over', 'two')
+      const two = contend('handed-over', 'two', 60_000)
       const both: boolean[] = []
       const watching = setInterval(() => both.push(one.leading && two.leading), 5)
       onTestFinished(() => clearInterval(watching))
@@ -131,7 +133,7 @@ describeApiServer((cluster) => {
     }, 60_000)
 
     it('knows by itself that it no longer leads when the server hangs', async () => {
-      const leader = contend('cut-off', 'one')
+      const leader = contend('cut-off', 'one', 2_000)
       await leader.led
       cluster.apiServer.hang()
       onTestFinished(() => cluster.apiServer.wake())

@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Accepted, balance, type LedgerDelivery } from './balance.ts'
 
-/** Waits for a condition; throws when it does not come true in time. */
+/**
+ * Waits for a condition; throws when it does not come true in time.
+ * @param what completes "timed out waiting until"; asked for when it is needed
+ */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  what: string,
+  what: string | (() => string),
   milliseconds = 120_000,
 ): Promise<void> {
   const deadline = Date.now() + milliseconds
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`)
+    if (Date.now() > deadline)
+      throw new Error(`timed out waiting until ${typeof what === 'string' ? what : what()}`)
     await sleep(20)
   }
 }

@@ -40,7 +40,7 @@ export interface KafkaCluster {
 
 const clusterId = 'Y2FyaWxsb24tdGVzdHMtMQ'
 
-/** Starts a cluster and waits until every broker takes connections. */
+/** Starts a cluster and waits until every broker answers. */
 export async function startKafka({
   jars,
   nodes: count = 1,
@@ -87,7 +87,7 @@ interface KafkaNodeOptions extends Omit<KafkaProperties, 'address' | 'secured'> 
   security: KafkaSecurity | undefined
 }
 
-/** One broker. It keeps its address and its data through `kill` and `start`; it is ready when it takes connections. */
+/** One broker. It keeps its address and its data through `kill` and `start`; it is ready when it answers. */
 export class KafkaNode extends Program {
   readonly id: number
   /** Where clients find it. */
@@ -100,7 +100,7 @@ export class KafkaNode extends Program {
   constructor(options: KafkaNodeOptions) {
     super({
       ...java(options, ['-Xmx256m', '-Xms64m'], ['kafka.Kafka', propertiesFile(options)]),
-      isReady: () => takesConnections(options.port),
+      isReady: async () => (await takesConnections(options.port)) && (await answers(options.internalPort)),
     })
     this.#options = options
     this.id = options.id
@@ -163,6 +163,24 @@ async function takesConnections(port: number): Promise<boolean> {
   try {
     await once(socket, 'connect')
     return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The header of a request ApiVersions, version 0, without a client id: its length, its key and version, and what the answer begins with. */
+const apiVersions = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])
+
+/** Whether a broker answers there, and not just somebody: one listener is open before the next one, and a broker that cannot open that ends. */
+async function answers(port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port, timeout: 2_000 })
+  socket.on('timeout', () => socket.destroy(new Error('no answer')))
+  try {
+    socket.write(apiVersions)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    return answer.length >= 8 && answer.readInt32BE(4) === 7
   } catch {
     return false
   } finally {

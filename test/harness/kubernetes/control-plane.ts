@@ -67,6 +67,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const url = `https://127.0.0.1:${ports[2]}`
   const kubeconfig = await writeKubeconfig(folder, 'admin', url)
   const auditLog = join(folder, 'audit.log')
+  const cache = join(folder, 'kubectl')
   await writeFile(join(folder, 'audit-policy.yaml'), auditPolicy)
   const credentials = await readCredentials(pki)
 
@@ -82,7 +83,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const apiServer = component('kube-apiserver', apiServerFlags(folder, pki, ports), `${url}/readyz`)
   const others: Program[] = []
   const kubectl: ControlPlane['kubectl'] = (args, input) =>
-    run(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, ...args], input)
+    // What it remembers of a cluster goes by its address: the next one that has this port is another one.
+    run(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, '--cache-dir', cache, ...args], input)
   const stop = async () => {
     await Promise.all([...others, apiServer, etcd].map((part) => part.kill()))
     await rm(folder, { recursive: true, force: true })

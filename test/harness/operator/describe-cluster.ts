@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import type { Api } from '../../../operator/runtime/api/api.ts'
 import { type ControlPlane, startControlPlane } from '../kubernetes/control-plane.ts'
 import { describePart } from '../parts/describe-part.ts'
@@ -12,7 +12,7 @@ const patience = { start: 240_000, stop: 60_000 }
 
 /**
  * A suite that needs operators on a real control plane and a real Kafka, its own ones. What `define` gets is empty until they run: it is for use inside
- * hooks and tests only.
+ * hooks and tests only. When a test fails the end of the operators' logs is shown.
  */
 export function describeOperatorCluster(
   define: (cluster: OperatorCluster) => void,
@@ -20,7 +20,18 @@ export function describeOperatorCluster(
 ): void {
   describePart('kubernetes', (kubernetes) => {
     describePart('kafka', (kafka) => {
-      define(opened(() => startOperatorCluster({ kubernetes, kafka }, options)))
+      const cluster = opened(() => startOperatorCluster({ kubernetes, kafka }, options))
+      const showUnless = (passed: boolean) => {
+        if (!passed && 'operatorLogs' in cluster) process.stderr.write(cluster.operatorLogs())
+      }
+      afterEach(({ task }) => showUnless(task.result?.state !== 'fail'))
+      // Without a first test a hook has failed.
+      let hasBegun = false
+      beforeEach(() => {
+        hasBegun = true
+      })
+      afterAll(() => showUnless(hasBegun))
+      define(cluster)
     })
   })
 }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type PolicyRule, releaseRules, servedRules } from '../../../operator/release/roles.ts'
+import { until } from '../balance/load.ts'
 import type { ControlPlane } from '../kubernetes/control-plane.ts'
 
 /** The service account, and its roles. */
@@ -22,8 +23,18 @@ export async function createOperatorIdentity(
     if (code !== 0) throw new Error(stderr.trim())
     return stdout
   }
+  const user = `system:serviceaccount:${namespace}:${account}`
   await run(['create', 'serviceaccount', account, '-n', namespace])
   await run(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: roles(namespace) }))
+  // The API server learns of roles that were just written a little later.
+  const isBound = async (...what: string[]) =>
+    (await kubectl(['auth', 'can-i', ...what, '--as', user])).code === 0
+  await until(
+    async () =>
+      (await isBound('create', 'deployments.apps', '-n', namespace)) &&
+      (await isBound('list', 'notificationchannels.carillon.dev', '-A')),
+    'the roles of the operator are in force',
+  )
   const token = await run(['create', 'token', account, '-n', namespace, '--duration=24h'])
   const config = JSON.parse(await readFile(kubeconfig, 'utf8')) as {
     users: object[]
@@ -33,7 +44,7 @@ export async function createOperatorIdentity(
   config.contexts[0]!.context.user = account
   const path = join(dirname(kubeconfig), `${account}.kubeconfig`)
   await writeFile(path, JSON.stringify(config), { mode: 0o600 })
-  return { user: `system:serviceaccount:${namespace}:${account}`, kubeconfig: path }
+  return { user, kubeconfig: path }
 }
 
 function roles(namespace: string): object[] {

@@ -41,13 +41,15 @@ export interface OperatorCluster {
   apply(manifest: string): Promise<void>
   /** One object as the API server has it, or undefined. */
   get<T>(kind: string, name: string, namespace?: string): Promise<T | undefined>
-  /** Waits until the condition of a channel or template has a status, and answers it. */
+  /** Waits until the condition of a channel or template has a status, and what else is told of it, and answers it. */
   condition(
     resource: string,
     type: string,
     status: string,
-    namespace?: string,
+    more?: ConditionExpectation,
   ): Promise<{ reason: string; message: string }>
+  /** The end of what the operators said, for whoever looks why a test failed. */
+  operatorLogs(): string
   stop(): Promise<void>
 }
 
@@ -56,20 +58,28 @@ export interface OperatorClusterOptions {
   secured?: boolean
 }
 
+export interface ConditionExpectation {
+  /** Of the channel or template: `shop` by default. */
+  namespace?: string
+  reason?: string
+  /** All of it, or what is so of it. */
+  message?: string | RegExp | ((message: string) => boolean)
+}
+
 export const releaseNamespace = 'carillon-system'
 const logger = pino({ level: 'silent' })
 
+interface Condition {
+  type: string
+  status: string
+  reason: string
+  message: string
+  observedGeneration: number
+}
+
 interface Conditioned {
   metadata: { generation: number }
-  status?: {
-    conditions?: {
-      type: string
-      status: string
-      reason: string
-      message: string
-      observedGeneration: number
-    }[]
-  }
+  status?: { conditions?: Condition[] }
 }
 
 /** @param parts the paths of the parts `kubernetes` and `kafka` */
@@ -89,10 +99,18 @@ export async function startOperatorCluster(
     if (code !== 0) throw new Error(stderr.trim())
     return stdout
   }
-  await kubectl(['apply', '-f', 'crds'])
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
-  for (const namespace of [releaseNamespace, 'shop']) await kubectl(['create', 'namespace', namespace])
-  const { user, kubeconfig } = await createOperatorIdentity(control, releaseNamespace)
+  const [{ user, kubeconfig }] = await Promise.all([
+    kubectl(['create', 'namespace', releaseNamespace]).then(() =>
+      createOperatorIdentity(control, releaseNamespace),
+    ),
+    kubectl(['create', 'namespace', 'shop']),
+    kubectl(['apply', '-f', 'crds']),
+  ])
+  await until(
+    async () =>
+      (await control.kubectl(['get', 'notificationchannels,notificationtemplates', '-A'])).code === 0,
+    'the kinds are served',
+  )
   const prefix = `run-${randomBytes(3).toString('hex')}`
   const settings = {
     KUBECONFIG: kubeconfig,
@@ -136,21 +154,36 @@ export async function startOperatorCluster(
     requests: () => auditedRequests(control.auditLog, user),
     apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
     get,
-    async condition(resource, type, status, namespace) {
+    async condition(resource, type, status, { namespace, reason, message } = {}) {
       const [kind, name] = resource.split('/') as [string, string]
-      let found: { reason: string; message: string } | undefined
-      await until(async () => {
+      let last: Condition | undefined
+      const isMeant = (said: string) => {
+        if (typeof message === 'function') return message(said)
+        return typeof message === 'string' ? said === message : (message?.test(said) ?? true)
+      }
+      const isTold = async () => {
         const object = await get<Conditioned>(kind, name, namespace)
-        found = object?.status?.conditions?.find(
-          (condition) =>
-            condition.type === type &&
-            condition.status === status &&
-            condition.observedGeneration === object.metadata.generation,
+        last = object?.status?.conditions?.find((condition) => condition.type === type)
+        return (
+          last?.status === status &&
+          last.observedGeneration === object!.metadata.generation &&
+          (reason === undefined || last.reason === reason) &&
+          isMeant(last.message)
         )
-        return found !== undefined
-      }, `${resource} says ${type}=${status}`)
-      return found!
+      }
+      await until(
+        isTold,
+        () => `${resource} says ${type}=${status} ${reason ?? ''}, and not ${JSON.stringify(last)}`,
+      )
+      return last!
     },
+    operatorLogs: () =>
+      operators
+        .map(({ process: { pid, exitCode }, output }) => {
+          const end = output().trimEnd().split('\n').slice(-40).join('\n')
+          return `operator ${pid} (exit code ${exitCode}) said last:\n${end}\n`
+        })
+        .join(''),
     async stop() {
       await Promise.all(operators.map((operator) => operator.kill()))
       await Promise.all(catalogs.map((catalog) => catalog.close()))
