@@ -28,6 +28,6 @@ async function start(path: string, elsewhere: boolean): Promise<BrokerCluster> {
       await node!.start()
     },
     close: async () => await own?.stop(),
-    capabilities: { deadlineMs: 60_000, cleaningMs: 60_000, recoveryMs: 60_000 },
+    capabilities: { deadlineMs: 60_000, cleaningMs: 120_000, recoveryMs: 120_000 },
   }
 }

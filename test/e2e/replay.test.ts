@@ -54,13 +54,16 @@ const commands = [
 const run = (command: string) =>
   paste(`export CARILLON_API=${carillon.url}; ${command.replace('http://127.0.0.1:8080', carillon.url)}`)
 
-/** Takes a rehearsed failure out of the manifest, as somebody mends a cause. */
-function mend(match: string): void {
+/** Takes a rehearsed failure out of the manifest, as somebody mends a cause, and waits until the channel is in use without it. */
+async function mend(match: string): Promise<void> {
+  const changes = () => carillon.output().match(/^in use NotificationChannel sms$/gm)?.length ?? 0
+  const before = changes()
   const path = join(folder, 'manifests', 'sms.yaml')
   const lines = readFileSync(path, 'utf8').split('\n')
   const rest = lines.filter((line) => !line.includes(`{match: "${match}"`))
   expect(rest).toHaveLength(lines.length - 1)
   writeFileSync(path, rest.join('\n'))
+  await expect.poll(changes, waiting).toBeGreaterThan(before)
 }
 
 test('the session of the page', async () => {
@@ -69,7 +72,7 @@ test('the session of the page', async () => {
   const { id } = JSON.parse(await run(send)) as { id: string }
   await expect.poll(deadLetters, waiting).toHaveLength(1)
   expect(await run(list)).toContain(id)
-  mend('+15550113')
+  await mend('+15550113')
   expect(await run(dryRun)).toMatch(
     /^1 dead letter:\n +1 {2}sms {2}retries_exhausted\nFor example:\n {2}dlv_\w+ to \+1\*\*\*13: not_sent: rehearsed by the sandbox\n$/,
   )
@@ -100,7 +103,7 @@ test('a replay pauses while its cause goes on; it is resumed, interrupted, looke
   expect(paused.code).toBe(1)
   const id = /^To let it go on: carillon replay --resume (rpl_\w+) --api http/m.exec(paused.output)![1]!
 
-  mend('*99')
+  await mend('*99')
   const resumed = replay('--resume', id)
   await expect.poll(resumed.output, waiting).toMatch(/ remaining/)
   resumed.child.kill('SIGINT')

@@ -21,7 +21,7 @@ describePart('kafka', (kafka) =>
         await world?.stop()
       }, 120_000)
 
-      it.each(allFaults(10).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
+      it.each(allFaults(5).map((fault) => [fault.name, fault.guarantees.join(' '), fault] as const))(
         '%s: %s hold',
         { timeout: 420_000 },
         async (_name, _guarantees, fault) => {

@@ -49,9 +49,8 @@ describePart('kafka', (path) => {
   }, 300_000)
 
   test('a worker that finds nothing waits for it; migrate and apply make it, and a webhook is delivered', async () => {
-    const worker = start.worker()
+    const [worker, planner] = [start.worker(), start.planner()]
     await until(() => worker.output().includes('carillon migrate makes them'), 'the worker asks for tables')
-    const planner = start.planner()
     await until(() => planner.output().includes('carillon migrate makes them'), 'so does the planner')
     expect(await planner.stop()).toBe(0)
     expect(await install.start('migrate').ended).toBe(0)

@@ -6,7 +6,7 @@ import { serverAccount } from './account.ts'
 import { locateNativePackage, type NativePackage, prepareBinaries } from './binaries.ts'
 
 // Copies 60 MB several times.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 /** Only root can start a program under an account that cannot enter the folder of the program. */
 describe.runIf(process.getuid?.() === 0)('programs that the account cannot reach', () => {

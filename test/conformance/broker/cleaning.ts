@@ -42,14 +42,14 @@ export function describeCleaning(bench: Bench): void {
   }
 
   describe('compaction', () => {
-    it('keeps the last value of each key at its offset', { timeout: 120_000 }, async () => {
+    it('keeps the last value of each key at its offset', { timeout: 300_000 }, async () => {
       const { broker, topic, last } = await withGaps()
       const left = await bench.readAll(broker, topic)
       expect(left.filter(({ key }) => key === 'kept').map(textOf)).toEqual(['kept'])
       expect(left.find(({ key }) => key === 'key')!.offset).toBe(last.offset)
     })
 
-    it('forgets a key after its tombstone', { timeout: 120_000 }, async () => {
+    it('forgets a key after its tombstone', { timeout: 300_000 }, async () => {
       const { broker, topic, produce } = await withGaps()
       await produce('key', null)
       await cleanUntil(broker, topic, async () => {
@@ -57,7 +57,7 @@ export function describeCleaning(bench: Bench): void {
       })
     })
 
-    it('leaves gaps that a group reads, commits and resumes across', { timeout: 120_000 }, async () => {
+    it('leaves gaps that a group reads, commits and resumes across', { timeout: 300_000 }, async () => {
       const { broker, topic, produce, last } = await withGaps()
       const first = await ObservedConsumer.start(broker, { group: topic, topics: [topic] })
       await bench.eventually(() => expect(first.values()).toContain('m19'))
@@ -79,7 +79,7 @@ export function describeCleaning(bench: Bench): void {
       expect(third.values()).not.toContain('m19')
     })
 
-    it('counts lag by offsets, gaps included', { timeout: 120_000 }, async () => {
+    it('counts lag by offsets, gaps included', { timeout: 300_000 }, async () => {
       const { broker, topic, last } = await withGaps()
       const member = await ObservedConsumer.start(broker, { group: topic, topics: [topic] })
       await bench.eventually(() => expect(member.values()).toContain('m19'))
@@ -91,7 +91,7 @@ export function describeCleaning(bench: Bench): void {
 
   describe('retention', () => {
     it('deletes old records, uses no offset twice, and counts lag from the new beginning', {
-      timeout: 120_000,
+      timeout: 300_000,
     }, async () => {
       const { broker, topic } = await bench.withTopic(1, { 'retention.ms': '1', 'segment.ms': '50' })
       const produced = await broker.producer.produce(

@@ -9,7 +9,7 @@ export function describeRecovering(bench: Bench): void {
   }
 
   describe('a restart', () => {
-    it('keeps every acknowledged record and committed position', { timeout: 180_000 }, async () => {
+    it('keeps every acknowledged record and committed position', { timeout: 300_000 }, async () => {
       const { broker, topic } = await bench.withTopic(2)
       const { recoveryMs } = bench.cluster.capabilities
       const acknowledged: string[] = []
@@ -47,7 +47,7 @@ export function describeRecovering(bench: Bench): void {
       expect(member.events.filter((event) => event.type === 'error' && event.fatal)).toEqual([])
     })
 
-    it('fails what is produced meanwhile in time, and nothing afterwards', { timeout: 180_000 }, async () => {
+    it('fails what is produced meanwhile in time, and nothing afterwards', { timeout: 300_000 }, async () => {
       const { broker, topic } = await bench.withTopic()
       const followed: string[] = []
       const follower = await broker.follow(topic, (record) => followed.push(textOf(record)))

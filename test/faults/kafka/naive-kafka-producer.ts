@@ -16,7 +16,7 @@ export async function openNaiveProducer(
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
-    retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 500 },
+    retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 500 },
   })
   await producer.connect()
   return {
