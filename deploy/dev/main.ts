@@ -24,6 +24,8 @@ import { migrate } from '../../core/store/migrate.ts'
 import { openStore } from '../../core/store/store.ts'
 import { TemplateThreads } from '../../core/template/threads/template-threads.ts'
 import { prepareInstallKey, prepareSecrets, webhookSecret } from './credentials.ts'
+import { prepareDataDir } from './data-dir.ts'
+import { unknownMailNames } from './mail-names.ts'
 import { chooseMailServer, withMailSecret } from './mail-route.ts'
 import { startMailCatcher } from './mailbox/mail-catcher.ts'
 import { fromSandbox, Mailbox } from './mailbox/mailbox.ts'
@@ -49,6 +51,7 @@ const tenant = 'default'
 export async function dev(settings: DevSettings): Promise<void> {
   const terminal = openTerminal(process.stdout)
   const { signal, requested } = awaitTermination()
+  prepareDataDir(settings.dataDir)
   const log = openLog(settings.dataDir, terminal)
   const logger = createLogger({ level: settings.logLevel, destination: log })
   const started = new Started(logger)
@@ -184,6 +187,8 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     logFile: relative('', log.file),
     terminal,
   })
+  const unknown = unknownMailNames(process.env)
+  if (unknown !== undefined) logger.warn(unknown)
   const report = deliveryReport({ url, since: clock.now(), terminal })
   writeFileSync(endpointFile, `${url}\n`)
   started.add('endpoint', async () => rmSync(endpointFile, { force: true }))

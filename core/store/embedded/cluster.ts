@@ -94,7 +94,7 @@ async function runInitdb(
     complaint += chunk.toString()
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new StartRefused(`no cluster could be made in ${draft}: ${lastLine(complaint)}`)
+  if (code !== 0) throw new StartRefused(`no cluster could be made in ${draft}: ${lastComplaint(complaint)}`)
 }
 
 /** A file that only its descriptor leads to: the account may read it through that, whatever folder it was in. */
@@ -117,6 +117,8 @@ function syncFolder(folder: string): void {
   }
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? ''
+/** What went wrong; after that it says what it cleans up. */
+function lastComplaint(text: string): string {
+  const lines = text.trim().split('\n')
+  return lines.findLast((line) => /(error|FATAL|PANIC):/.test(line)) ?? lines.at(-1) ?? ''
 }
