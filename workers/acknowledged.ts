@@ -1,4 +1,4 @@
-import type { Producer } from '../../core/broker/broker.ts'
+import type { Producer } from '../core/broker/broker.ts'
 
 export interface CountingProducer extends Producer {
   /** How many writes the brokers have acknowledged. When it grows while a topic does not answer, the cluster itself is there. */

@@ -38,15 +38,19 @@ async function produceGroup<R extends RecordToProduce>(
     await producer.produce(group)
     return []
   } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    const refusal = refusals[error.code]
+    const refusal = refusalOf(error)
     if (refusal === undefined) throw error
     if (refusal !== 'too_large' || group.length === 1)
-      return group.map((record) => ({ record, refusal, error }))
+      return group.map((record) => ({ record, refusal, error: error as BrokerError }))
     // One of them is too large; which one, only asking for each tells. All at once: they keep their order, and share their requests.
     const each = await Promise.all(group.map((record) => produceGroup(producer, [record])))
     return each.flat()
   }
+}
+
+/** What a failed write says of its topic; `undefined` when it says nothing. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  return error instanceof BrokerError ? refusals[error.code] : undefined
 }
 
 const refusals: Partial<Record<BrokerErrorCode, Refusal>> = {

@@ -1,5 +1,5 @@
 import { hash, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { mac, type MacKey, macKey } from './mac.ts'
+import { type MacKey, mac, macKey } from './mac.ts'
 
 /**
  * Ids. A notification's id is known before anything is written: from the tenant and the Idempotency-Key when there is one
@@ -55,6 +55,11 @@ export function newNotificationId(now: number, random: Buffer): string {
 export function deliveryIdFor(notificationId: string, recipient: string, channel: string): string {
   const digest = hash('sha256', `${notificationId}\0${recipient}\0${channel}`, 'buffer')
   return formatUuid(digest.subarray(0, 16), 8)
+}
+
+/** An id for a record that has none, from where it is in the log. @param origin `topic/partition/offset` */
+export function recordIdFor(origin: string): string {
+  return formatUuid(hash('sha256', origin, 'buffer').subarray(0, 16), 8)
 }
 
 /** `ntf_…`: the id and a short MAC over it and the tenant, so that an id we never issued to this tenant is told apart without a read. */

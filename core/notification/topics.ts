@@ -30,6 +30,11 @@ export const replayGroup = (prefix: string, replayId: string) => `${prefix}.repl
 /** How the names of a channel's retry topics begin, also of those whose tier was taken out of the channel. */
 export const retryTopicPrefix = (main: string) => `${main}.retry.`
 
+const deadLettersSuffix = '.dlq'
+/** Where what cannot go to this retry topic ends. */
+export const deadLettersOfRetry = (retryTopic: string) =>
+  retryTopic.slice(0, retryTopic.lastIndexOf(retryTopicPrefix(''))) + deadLettersSuffix
+
 /** @param name the topic's own name when the channel asks for one, else '' @param retryTiers delays such as `30s` */
 export function channelTopics(
   prefix: string,
@@ -42,7 +47,7 @@ export function channelTopics(
   return {
     main,
     retries: retryTiers.map((tier) => ({ tier, topic: retryTopicPrefix(main) + tier })),
-    deadLetters: `${main}.dlq`,
+    deadLetters: main + deadLettersSuffix,
     group,
     retryGroup: `${group}.retry`,
   }

@@ -6,6 +6,7 @@ import { replays } from './migrations/0004-replays.ts'
 import { untoldChanges } from './migrations/0005-untold-changes.ts'
 import { heldRecords } from './migrations/0006-held-records.ts'
 import { heldByDelivery } from './migrations/0007-held-by-delivery.ts'
+import { heldFollowUps } from './migrations/0008-held-follow-ups.ts'
 
 /** Every migration in the order in which they run. A released one never changes. */
 export const migrations: Record<string, Migration> = {
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0005-untold-changes': untoldChanges,
   '0006-held-records': heldRecords,
   '0007-held-by-delivery': heldByDelivery,
+  '0008-held-follow-ups': heldFollowUps,
 }

@@ -127,17 +127,20 @@ export interface SweepTable {
   id: string
 }
 
-/** The record of a delivery that its topic does not take yet. */
+/** A record that its topic does not take yet. */
 export interface HeldRecordTable {
+  /** Of a record that belongs to no delivery, an id of its own. */
   delivery_id: string
   /** Rises in the order in which they came. */
   sequence: Generated<number>
+  /** What the delivery is while its record is of use; `null` where there is none. */
+  status: 'queued' | 'retrying' | 'dead_lettered' | null
+  replay_epoch: number
+  attempt: number
   topic: string
   key: string | null
-  value: Buffer
+  value: Buffer | null
   headers: JSONColumnType<Record<string, string>>
-  /** The deadline of the delivery: of no use after that. */
-  expires_at: Timestamp
   held_at: Timestamp
 }
 

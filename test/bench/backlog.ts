@@ -6,9 +6,9 @@ import { deriveInstallKeys, newNotificationId } from '../../core/notification/id
 import { catalogTopic } from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { openStore } from '../../core/store/store.ts'
-import { planBatch, type PlannableRequest } from '../../workers/planner/plan-batch.ts'
-import { countAcknowledged } from '../../workers/planner/acknowledged.ts'
+import { countAcknowledged } from '../../workers/acknowledged.ts'
 import { createOutlet } from '../../workers/planner/outlet.ts'
+import { type PlannableRequest, planBatch } from '../../workers/planner/plan-batch.ts'
 import { openPlannerStore } from '../../workers/planner/store.ts'
 
 /** Puts deliveries on the topics of channels as the planner does, only faster than anybody sends them. */

@@ -1,4 +1,5 @@
-import { describe, expect, it, beforeAll, afterAll } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RecordToHold } from '../../core/store/held-records.ts'
 import type { Ledger } from '../../workers/delivery/ledger/ledger.ts'
 import { finishEntry } from '../harness/ledger-rows.ts'
 
@@ -12,6 +13,8 @@ export interface LedgerBench {
   statusOf(id: string): Promise<string | undefined>
   /** In order of attempt and claim. */
   attemptsOf(id: string): Promise<{ attempt: number; claim: number; owner: string; outcome: string | null }[]>
+  /** The value of the record that is kept for a delivery. */
+  heldOf(id: string): Promise<string | undefined>
   close(): Promise<void>
 }
 
@@ -186,6 +189,31 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
         finishEntry(id, { ...ref(id, 1, 1), status: 'retrying', outcome: 'auth', uncounted: true }),
       )
       expect(await ledger.claim({ ...ref(id, 2, 1), ...lease })).toMatchObject({ claim: 1, uncounted: 1 })
+    })
+
+    it('keeps a retry that its topic does not take, once, for as long as the delivery waits for it', async () => {
+      const id = await newDelivery()
+      const ledger = worker('a')
+      const next = (attempt: number): RecordToHold => ({
+        topic: 'p.shop.email.retry.30s',
+        key: null,
+        value: Buffer.from(String(attempt)),
+        headers: {},
+        delivery: id,
+        state: { status: 'retrying', ...ref(id, attempt) },
+      })
+      await ledger.hold(next(1))
+      expect(await bench.heldOf(id)).toBeUndefined()
+      for (const attempt of [1, 2]) {
+        await ledger.claim({ ...ref(id, attempt), ...lease })
+        await ledger.finish(finishEntry(id, { attempt, status: 'retrying', dueAt: new Date() }))
+        await Promise.all([ledger.hold(next(attempt)), ledger.hold(next(attempt))])
+        expect(await bench.heldOf(id)).toEqual(String(attempt))
+        const settled = { kind: 'settled', status: 'retrying', reason: 'topic_unavailable' }
+        expect(await ledger.claim({ ...ref(id, attempt), ...lease })).toMatchObject(settled)
+      }
+      await ledger.hold(next(1))
+      expect(await bench.heldOf(id)).toEqual('2')
     })
 
     it('commits what goes with an outcome together with it, or not at all', async () => {

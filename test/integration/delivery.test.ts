@@ -50,6 +50,7 @@ const channels = [
             { match: '+15550002', class: 'not_sent' },
             { match: '+15550003', class: 'rejected', code: '21211' },
             { match: '+15550004', class: 'not_sent', times: 1 },
+            { match: '+15550005', class: 'not_sent', times: 1 },
           ],
         },
       },
@@ -169,6 +170,21 @@ async function readAll(topic: string): Promise<ConsumedRecord[]> {
   await follower.close()
   return records
 }
+const newSweeper = () =>
+  new Sweeper({
+    db: database.db,
+    admin: broker.admin,
+    producer: broker.producer,
+    keys,
+    catalog,
+    prefix,
+    retention: 86_400_000,
+    clock: systemClock,
+    logger,
+    events: createEventMetrics(new Registry()),
+    metrics: createSweeperMetrics(new Registry()),
+  })
+const waitsForTopic = { status: 'retrying', reason: 'topic_unavailable' }
 const topicsOfSms = channelTopics(prefix, { namespace: 'shop', name: 'sms' }, '', ['1s'])
 
 describe('the way of a delivery', () => {
@@ -295,25 +311,45 @@ describe('the way of a delivery', () => {
     await settled(free, 'simulated')
     await expect.poll(() => deliveriesOf(stuck)).toHaveLength(1)
     await broker.admin.createTopics(channelTopicSpecs(prefix, early))
-    const sweeper = new Sweeper({
-      db: database.db,
-      admin: broker.admin,
-      producer: broker.producer,
-      keys,
-      catalog,
-      prefix,
-      retention: 86_400_000,
-      clock: systemClock,
-      logger,
-      events: createEventMetrics(new Registry()),
-      metrics: createSweeperMetrics(new Registry()),
-    })
+    const sweeper = newSweeper()
     const written = async () => {
       await sweeper.sweep()
       return (await readAll('made-later')).map(({ headers }) => headers['ce_id'])
     }
     await expect.poll(written).toEqual((await deliveriesOf(stuck)).map(({ id }) => id))
   })
+
+  it('lets no missing topic of retries or dead letters keep others waiting, and goes on once it is there', async () => {
+    const { retries, deadLetters } = topicsOfSms
+    await broker.admin.deleteTopics([retries[0]!.topic, deadLetters])
+    const waiting = [
+      await send({ to: [{ phone: '+15550005' }] }),
+      await send({ to: [{ phone: '+15550005' }] }),
+    ]
+    const free = await send({})
+    for (const id of waiting)
+      await expect.poll(() => deliveriesOf(id), { timeout: 20_000 }).toMatchObject([waitsForTopic])
+    await settled(free, 'simulated')
+    const [record] = await readAll(topicsOfSms.main)
+    await broker.producer.produce([{ ...record!, value: Buffer.from('not json either') }])
+    const held = () => database.db.selectFrom('held_records').select('topic').orderBy('topic').execute()
+    await expect
+      .poll(held, { timeout: 20_000 })
+      .toEqual([deadLetters, retries[0]!.topic, retries[0]!.topic].map((topic) => ({ topic })))
+    const done = async () =>
+      (await broker.admin.lag([{ group: topicsOfSms.group, topics: [topicsOfSms.main] }])).every(
+        ({ lag }) => lag === 0,
+      )
+    await expect.poll(done, { timeout: 20_000 }).toBe(true)
+    await stopAll()
+    await startAll()
+    await settled(await send({}), 'simulated')
+    await broker.admin.createTopics(channels.flatMap((channel) => channelTopicSpecs(prefix, channel)))
+    await newSweeper().sweep()
+    for (const id of waiting) await settled(id, 'simulated')
+    expect((await readAll(deadLetters)).map(({ value }) => value?.toString())).toEqual(['not json either'])
+    expect(await held()).toEqual([])
+  }, 60_000)
 
   it('plans a fan-out that is larger than what is written at once', async () => {
     const to = Array.from({ length: 100 }, (_, index) => ({

@@ -1,4 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openKafkaBroker } from '../../core/broker/kafka.ts'
+import { channelTopics } from '../../core/notification/topics.ts'
+import { createLogger } from '../../core/observability/logger.ts'
 import type { Accepted } from '../harness/balance/balance.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/balance/load.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
@@ -12,6 +16,8 @@ import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
  * The roles as separate processes on a real Kafka and a real PostgreSQL, from an empty cluster and an empty database: the way of a
  * message, changes of a channel, and a stop in order. What breaks in the middle of a load is in test/faults.
  */
+
+const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 
 describePart('kafka', (path) => {
   let cluster: KafkaCluster | undefined
@@ -109,6 +115,44 @@ describePart('kafka', (path) => {
     await until(async () => (await ledgerOf(promised))[0]?.status === 'sent', 'the message is delivered')
     expect(running.worker.process.exitCode).toBe(null)
   }, 300_000)
+
+  test('missing topics of retries and dead letters hold up nobody; what waits for them goes on once they are made again', async () => {
+    const topics = channelTopics(install.prefix, { namespace: 'default', name: 'hooks' }, '', ['1s'])
+    const bootstrapServers = cluster?.bootstrapServers ?? path.split(',')
+    const broker = openKafkaBroker({ bootstrapServers, clientId: 'test', logger })
+    try {
+      await broker.admin.deleteTopics([topics.retries[0]!.topic, topics.deadLetters])
+      sink.behave(({ to }) => (to.includes('waits') ? { status: 503 } : { status: 204 }))
+      const waiting = [await send('waits-1'), await send('waits-2')]
+      const waits = { status: 'retrying', reason: 'topic_unavailable' }
+      const reasonsOf = async () =>
+        (await ledgerOf(waiting)).map(({ status, reason }) => ({ status, reason }))
+      await until(async () => isDeepStrictEqual(await reasonsOf(), [waits, waits]), 'the retries are kept')
+      const garbage = { topic: topics.main, key: 'x', value: Buffer.from('garbage') }
+      await broker.producer.produce([{ ...garbage, headers: { 'carillon-envelope': '1' } }])
+      const free = [await send('free')]
+      await until(async () => (await ledgerOf(free))[0]?.status === 'sent', 'others are delivered')
+      const lag = async () =>
+        (await broker.admin.lag([{ group: topics.group, topics: [topics.main] }])).reduce(
+          (sum, { lag }) => sum + lag,
+          0,
+        )
+      await until(async () => (await lag()) === 0, 'nothing is left unfinished behind them')
+
+      sink.behave(() => ({ status: 204 }))
+      const applied = await install.apply()
+      expect(applied.output).toMatch(/default\.hooks\.retry\.1s created/)
+      const sent = async () => (await ledgerOf(waiting)).every(({ status }) => status === 'sent')
+      await until(sent, 'the sweeper has written them, and they are delivered')
+      const letters: (string | undefined)[] = []
+      const follower = await broker.follow(topics.deadLetters, ({ value }) => letters.push(value?.toString()))
+      await follower.close()
+      expect(letters).toEqual(['garbage'])
+    } finally {
+      sink.behave(() => ({ status: 204 }))
+      await broker.close()
+    }
+  }, 180_000)
 
   test('SIGTERM drains every process, and it exits with 0', async () => {
     sink.setLatency(() => 500)

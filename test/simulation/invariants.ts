@@ -1,6 +1,6 @@
 import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import { decodeRequest, header } from '../../core/notification/envelope.ts'
-import { formatDeliveryId } from '../../core/notification/ids.ts'
+import { formatDeliveryId, recordIdFor } from '../../core/notification/ids.ts'
 import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
 import { requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import { readWork } from '../../workers/delivery/attempt/work.ts'
@@ -47,14 +47,18 @@ function owedForRequest(world: World, record: ConsumedRecord): string | undefine
 function owedFor(world: World, record: ConsumedRecord): string | undefined {
   const { topics, store } = world
   const work = readWork(record)
-  if (work.kind !== 'delivery')
-    return follows(world, topics.deadLetters, record) ? undefined : 'no dead letter'
+  if (work.kind !== 'delivery') {
+    const { topic, partition, offset } = record
+    const kept = store.held.has(recordIdFor(`${topic}/${partition}/${offset}`))
+    return kept || follows(world, topics.deadLetters, record) ? undefined : 'no dead letter'
+  }
   const { ref } = work
   const row = store.deliveries.get(ref.id)
   if (row === undefined) return 'no row'
   const newer = row.replay_epoch - ref.replayEpoch || row.attempt - ref.attempt
   if (newer > 0) return undefined
   if (newer < 0) return isTerminal(row.status) ? undefined : 'not claimed'
+  if (store.isHeld(ref.id, { status: row.status, ...ref })) return undefined
   if (row.status === 'retrying') return retryOf(world, ref) ? undefined : 'no retry record'
   if (row.status === 'dead_lettered')
     return deadLettersOf(world, ref.id).length > 0 ? undefined : 'no dead letter'
@@ -81,7 +85,7 @@ function retryOf(world: World, { id, attempt, replayEpoch }: AttemptRef): boolea
 /** Whether everything accepted has ended and every record is committed. */
 export function isSettled(world: World): boolean {
   const { cluster, store, topics } = world
-  if (world.disturbed) return false
+  if (world.disturbed || store.held.size > 0) return false
   if (
     !acceptedOf(world).every(({ delivery }) => isTerminal(store.deliveries.get(delivery)?.status ?? 'queued'))
   )
@@ -93,7 +97,7 @@ export function isSettled(world: World): boolean {
   ]
   return read.every(([group, names]) =>
     names
-      .flatMap((name) => cluster.log.require(name).partitions)
+      .flatMap((name) => cluster.log.find(name)?.partitions ?? [])
       .every((partition) => {
         const last = partition.records.at(-1)
         return last === undefined || cluster.group(group).committed.get(partition) === last.offset + 1

@@ -1,7 +1,7 @@
 import type { Clock, Timers } from '../../core/clock.ts'
 import { createPace } from '../../core/pace.ts'
 import { createBatcher } from '../../core/store/batcher.ts'
-import type { HeldStore } from '../../core/store/held-records.ts'
+import type { HeldStore } from '../../core/store/held-store.ts'
 import {
   type ClaimRequest,
   type Finished,
@@ -41,6 +41,7 @@ export function openMemoryLedger(
           return results
         }),
     }),
+    hold: (record) => call('hold', () => store.hold([record])),
     giveUp: (ref) => call('give up', () => store.giveUp(ref)),
     restore: (envelope) => call('restore', () => store.restore(envelope)),
   }
@@ -50,8 +51,8 @@ export function openMemoryHeldStore(store: MemoryStore, call: Call): HeldStore {
   return {
     topics: () => call('held topics', () => store.heldTopics()),
     read: (topic, limit) => call('read held', () => store.readHeld(topic, limit)),
-    strikeOff: (deliveries) => call('strike off held', () => store.strikeOffHeld(deliveries)),
-    failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
+    strikeOff: (records) => call('strike off held', () => store.strikeOffHeld(records)),
+    failTooLarge: (records) => call('fail too large', () => store.failHeldTooLarge(records)),
     dropEnded: () => call('drop held', () => store.dropEndedHeld()),
   }
 }

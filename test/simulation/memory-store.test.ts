@@ -32,6 +32,7 @@ describeLedger("the simulation's ledger", async () => {
         .filter((row) => row.delivery_id === id)
         .map(({ attempt, claim, owner, outcome }) => ({ attempt, claim, owner, outcome }))
         .toSorted((left, right) => left.attempt - right.attempt || left.claim - right.claim),
+    heldOf: async (id) => store.held.get(id)?.value?.toString(),
     close: async () => {},
   }
 })

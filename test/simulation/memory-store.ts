@@ -1,21 +1,25 @@
 import type { Selectable } from 'kysely'
 import type { Clock } from '../../core/clock.ts'
-import type { DeliveryEnvelope } from '../../core/notification/envelope.ts'
-import { type DeliveryStatus, isTerminal } from '../../core/notification/status.ts'
+import { type DeliveryEnvelope, header } from '../../core/notification/envelope.ts'
+import { type DeliveryStatus, isTerminal, type Reason } from '../../core/notification/status.ts'
+import { deadLettersOfRetry } from '../../core/notification/topics.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
-import type { DeliveryRecord } from '../../core/store/held-records.ts'
+import { type HeldState, neverWritten, type RecordToHold } from '../../core/store/held-records.ts'
+import type { HeldRecord } from '../../core/store/held-store.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
 import {
   type AttemptRef,
   type ClaimRequest,
   type ClaimResult,
-  type Finished,
   type FinishEntry,
+  type Finished,
   maxClaims,
 } from '../../workers/delivery/ledger/ledger.ts'
 import type { PlannedRequest } from '../../workers/planner/record.ts'
 
 export type DeliveryRow = Selectable<DeliveryTable>
+/** {@link HeldState}, or another that no record is kept for. */
+type State = Omit<HeldState, 'status'> & Pick<DeliveryRow, 'status'>
 export type AttemptRow = Selectable<AttemptTable>
 
 const claimable: ReadonlySet<DeliveryStatus> = new Set(['accepted', 'queued', 'retrying'])
@@ -37,7 +41,8 @@ export class MemoryStore {
   readonly notifications = new Map<string, { bodyHash: string; conflicts: number }>()
   readonly users = new Map<string, UserProfile>()
   /** By delivery, in the order in which they came. */
-  readonly held = new Map<string, DeliveryRecord>()
+  readonly held = new Map<string, HeldRecord>()
+  #held = 0
   readonly #cancelled = new Set<string>()
   readonly #clock: Pick<Clock, 'now'>
 
@@ -81,12 +86,23 @@ export class MemoryStore {
     this.#endCancelled()
   }
 
-  hold(records: readonly DeliveryRecord[]): void {
-    for (const record of records) if (!this.held.has(record.delivery)) this.held.set(record.delivery, record)
-    this.#setWaiting(
-      records.map(({ delivery }) => delivery),
-      { status: 'queued', reason: 'topic_unavailable' },
-    )
+  hold(records: readonly RecordToHold[]): void {
+    for (const record of records) {
+      const { delivery, state } = record
+      const row = state === null ? undefined : this.#in(delivery, state)
+      if (state !== null && row === undefined) continue
+      if (!this.isHeld(delivery, state)) {
+        this.held.delete(delivery)
+        this.held.set(delivery, { ...record, sequence: ++this.#held })
+      }
+      if (row !== undefined && row.status !== 'dead_lettered') row.reason = 'topic_unavailable'
+    }
+  }
+
+  /** Whether a record is kept for a delivery that is in this state. */
+  isHeld(delivery: string, state: State | null): boolean {
+    const held = this.held.get(delivery)
+    return held !== undefined && isSame(held.state, state)
   }
 
   heldTopics(): { topic: string; since: Date }[] {
@@ -94,24 +110,40 @@ export class MemoryStore {
     return [...topics].toSorted().map((topic) => ({ topic, since: new Date(this.#clock.now()) }))
   }
 
-  readHeld(topic: string, limit: number): DeliveryRecord[] {
+  readHeld(topic: string, limit: number): HeldRecord[] {
     return [...this.held.values()].filter((record) => record.topic === topic).slice(0, limit)
   }
 
-  strikeOffHeld(deliveries: readonly string[]): void {
-    for (const delivery of deliveries) this.held.delete(delivery)
-    this.#setWaiting(deliveries, { status: 'queued', reason: null })
-  }
-
-  dropEndedHeld(): undefined {
-    for (const id of this.held.keys()) {
-      const row = this.deliveries.get(id)
-      if (row?.status !== 'queued' || row.attempt > 0) this.held.delete(id)
+  strikeOffHeld(records: readonly HeldRecord[]): void {
+    for (const { delivery, sequence, state, headers } of records) {
+      if (this.held.get(delivery)?.sequence !== sequence) continue
+      this.held.delete(delivery)
+      const row = state === null || state.status === 'dead_lettered' ? undefined : this.#in(delivery, state)
+      const reason = headers[header.reason] ?? 'topic_unavailable'
+      if (row !== undefined) row.reason = reason === 'topic_unavailable' ? null : (reason as Reason)
     }
   }
 
+  dropEndedHeld(): undefined {
+    for (const { delivery, state } of this.held.values())
+      if (state !== null && this.#in(delivery, state) === undefined) this.held.delete(delivery)
+  }
+
   failTooLarge(deliveries: readonly string[]): void {
-    this.#setWaiting(deliveries, { status: 'failed', reason: 'too_large' })
+    for (const id of deliveries) {
+      const row = this.#in(id, neverWritten)
+      if (row !== undefined) Object.assign(row, { status: 'failed', reason: 'too_large' })
+    }
+  }
+
+  failHeldTooLarge(records: readonly HeldRecord[]): void {
+    for (const { delivery, state, ...record } of records) {
+      if (state?.status === 'queued') this.failTooLarge([delivery])
+      if (state?.status !== 'retrying' || !this.giveUp({ id: delivery, ...state })) continue
+      const topic = deadLettersOfRetry(record.topic)
+      const headers = { ...record.headers, [header.reason]: 'too_large' }
+      this.hold([{ ...record, delivery, topic, headers, state: { ...state, status: 'dead_lettered' } }])
+    }
   }
 
   claim(workerId: string, items: readonly ClaimRequest[]): ClaimResult[] {
@@ -125,12 +157,11 @@ export class MemoryStore {
     )
   }
 
-  /** Of deliveries that nobody has claimed yet. */
-  #setWaiting(deliveries: readonly string[], change: Pick<DeliveryRow, 'status' | 'reason'>): void {
-    for (const id of deliveries) {
-      const row = this.deliveries.get(id)
-      if (row?.status === 'queued' && row.attempt === 0) Object.assign(row, change)
-    }
+  /** The row of a delivery that is in this state. */
+  #in(id: string, { status, replayEpoch, attempt }: HeldState): DeliveryRow | undefined {
+    const row = this.deliveries.get(id)
+    const same = row?.status === status && row.replay_epoch === replayEpoch && row.attempt === attempt
+    return same ? row : undefined
   }
 
   #endCancelled(): void {
@@ -292,4 +323,12 @@ export class MemoryStore {
 
 function compare(left: AttemptRef, right: AttemptRef): number {
   return left.replayEpoch - right.replayEpoch || left.attempt - right.attempt
+}
+
+function isSame(left: State | null, right: State | null): boolean {
+  return (
+    left?.status === right?.status &&
+    left?.replayEpoch === right?.replayEpoch &&
+    left?.attempt === right?.attempt
+  )
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   commitsWhatItGets,
   givesNothingUp,
+  holdsNoFollowUps,
   holdsNothing,
   lastClaimInCompany,
   noEpochGuard,
@@ -70,6 +71,13 @@ const cases: Case[] = [
     what: 'what is for a missing topic is not kept',
     mutation: holdsNothing,
     scenario: 'the topic is missing for a while',
+    kind: 'crash',
+    breaks: 'not finished',
+  },
+  {
+    what: 'a retry whose topic is missing is not kept',
+    mutation: holdsNoFollowUps,
+    scenario: 'the retry topics are missing for a while',
     kind: 'crash',
     breaks: 'not finished',
   },

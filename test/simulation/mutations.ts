@@ -35,6 +35,9 @@ export const noWaitForFollowUps: Mutation = {
 /** What is for a missing topic is taken to be kept. */
 export const holdsNothing: Mutation = { planner: (store) => ({ ...store, hold: async () => {} }) }
 
+/** What follows an outcome, and whose topic is missing, is taken to be kept. */
+export const holdsNoFollowUps: Mutation = { ledger: (ledger) => ({ ...ledger, hold: async () => {} }) }
+
 /** A delivery that cannot be put off is left as it is, and its record is done. */
 export const givesNothingUp: Mutation = { ledger: (ledger) => ({ ...ledger, giveUp: async () => false }) }
 

@@ -1,7 +1,7 @@
+import { kinds } from '../../core/catalog/kinds.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import type { Idempotency } from '../../core/providers/provider.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
 import type { Behaviour } from './vendor.ts'
 import type { World } from './world.ts'
 
@@ -19,8 +19,8 @@ export interface Scenario {
   requests: { at: number; to: string; expiresAfter?: number }[]
   /** Records that nobody can read, beside the requests: on the topic of requests, and on the channel's. */
   poison?: boolean
-  /** Milliseconds after which the channel's topic is made; it is there from the start when absent. */
-  topicAfter?: number
+  /** Of the channel's topics those that are made only after so many milliseconds. */
+  late?: { after: number; topics: readonly ('main' | 'retries' | 'deadLetters')[] }
   vendor: Behaviour
   /** Whoever sends to this recipient dies of it, in the middle of the call. */
   deadly?: string

@@ -193,7 +193,21 @@ export const scenarios: Scenario[] = [
     ],
     ends: { [ada]: 'expired', [bob]: 'sent' },
   },
-  { ...base, name: 'the topic is missing for a while', topicAfter: 3_000 },
+  { ...base, name: 'the topic is missing for a while', late: { after: 3_000, topics: ['main'] } },
+  {
+    ...base,
+    name: 'the retry topics are missing for a while',
+    vendor: after(1, fails('not_sent')),
+    late: { after: 3_000, topics: ['retries'] },
+  },
+  {
+    ...base,
+    name: 'the dead letters have no topic for a while',
+    vendor: () => fails('poison'),
+    poison: true,
+    late: { after: 3_000, topics: ['deadLetters'] },
+    ends: { '*': 'dead_lettered' },
+  },
   {
     ...base,
     name: 'too large for its retry topic',

@@ -101,10 +101,9 @@ export class World {
     })
     this.topics = channelTopics(prefix, channel.metadata, '', channel.spec.delivery.retryTiers)
     const own = channelTopicSpecs(prefix, channel, 1)
-    const late = (name: string) => scenario.topicAfter !== undefined && name === this.topics.main
-    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...own.filter(({ name }) => !late(name))])
-    if (scenario.topicAfter !== undefined)
-      this.time.after(scenario.topicAfter, () => this.cluster.log.create(own))
+    const late = new Set(scenario.late?.topics.flatMap((which) => this.#namesOf(which)))
+    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...own.filter(({ name }) => !late.has(name))])
+    if (scenario.late) this.time.after(scenario.late.after, () => this.cluster.log.create(own))
   }
 
   /** Starts the processes, and what the scenario says will happen. */
@@ -186,6 +185,11 @@ export class World {
   /** Whether a process is frozen, dead or still starting. */
   get disturbed(): boolean {
     return [...this.#lives.values()].some(({ process, running }) => process.state !== 'running' || !running)
+  }
+
+  #namesOf(which: 'main' | 'retries' | 'deadLetters'): string[] {
+    const { main, retries, deadLetters } = this.topics
+    return { main: [main], retries: retries.map(({ topic }) => topic), deadLetters: [deadLetters] }[which]
   }
 
   /** Ends the process that calls for a delivery, if that is one to die of. */

@@ -7,8 +7,9 @@ import type { Logger } from '../../core/observability/logger.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { parseDuration } from '../../core/resources/duration.ts'
 import type { TemplateThreads } from '../../core/template/threads/template-threads.ts'
+import { countAcknowledged } from '../acknowledged.ts'
 import type { Running } from '../running.ts'
-import { Source, type Work as Handle } from '../source.ts'
+import { type Work as Handle, Source } from '../source.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
 import { createDeliver } from './attempt/deliver.ts'
 import { createFollowUps } from './attempt/follow-ups.ts'
@@ -28,6 +29,7 @@ import type { DeliveryMetrics } from './metrics.ts'
 import { type OpenedProvider, weakestIdempotency } from './providers.ts'
 import { FormerTiers } from './retries/former-tiers.ts'
 import { RetrySource } from './retries/retry-source.ts'
+import { RetryTiers } from './retries/retry-tiers.ts'
 import { inDeliverySpan } from './trace-delivery.ts'
 
 export interface DeliveryWorkerOptions {
@@ -90,8 +92,9 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   })
 
   const giveUp = new AbortController()
+  const producer = countAcknowledged(broker.producer)
   const events = createEventPublisher({
-    producer: broker.producer,
+    producer,
     prefix,
     clock,
     logger,
@@ -101,7 +104,14 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   const deliver = createDeliver({
     ledger,
     tell: createTell(events),
-    followUps: createFollowUps({ producer: broker.producer, topics, tiers, clock }),
+    followUps: createFollowUps({
+      producer,
+      hold: (record) => ledger.hold(record),
+      topics,
+      tiers,
+      clock,
+      logger,
+    }),
     send: createSend({
       enterAfter: pressure.enterAfter,
       clock,
@@ -206,12 +216,16 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     })
     return retrySource
   }
-  const retries =
-    topics.retries.length === 0 ? undefined : openRetries(topics.retries.map(({ topic }) => topic))
+  const retries = new RetryTiers({
+    topics: topics.retries.map(({ topic }) => topic),
+    open: openRetries,
+    clock,
+    logger,
+  })
   const formerTiers = new FormerTiers({ admin: broker.admin, topics, open: openRetries, clock, logger })
 
   async function stop(): Promise<void> {
-    retries?.forget()
+    retries.forget()
     formerTiers.forget()
     const callOff = clock.after(drainPatience, () => giveUp.abort())
     const drained = dispatcher.drain()
@@ -220,14 +234,14 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     await events.idle()
     callOff()
     pressure.stop()
-    await Promise.all([source.stop(), retries?.stop(), formerTiers.stop()])
+    await Promise.all([source.stop(), retries.stop(), formerTiers.stop()])
     await Promise.all(providers.map(({ provider }) => provider.close()))
     metrics.slots.remove(labels)
     metrics.limits.observers.delete(observe)
     metrics.slotsBusy.remove(labels)
   }
 
-  const starts = await Promise.allSettled([source.start(), retries?.start()])
+  const starts = await Promise.allSettled([source.start(), retries.start()])
   const refused = starts.find((start) => start.status === 'rejected')
   if (refused !== undefined) {
     // The other consumer may have started: left alone, it would go on in its group with nobody to stop it.
@@ -236,8 +250,8 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
   }
   formerTiers.start()
   return {
-    ready: () => source.healthy && (retries?.healthy ?? true),
-    failed: retries === undefined ? source.failed : Promise.race([source.failed, retries.failed]),
+    ready: () => source.healthy && retries.healthy,
+    failed: Promise.race([source.failed, retries.failed]),
     stop,
     providerHealth: pressure.health,
     throughput: () => throughput.sample(),

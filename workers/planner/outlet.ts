@@ -1,8 +1,10 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
-import type { DeliveryRecord } from '../../core/store/held-records.ts'
+import { neverWritten } from '../../core/store/held-records.ts'
+import type { CountingProducer } from '../acknowledged.ts'
+import { ClosedTopics } from '../closed-topics.ts'
 import { produceEach, type Refused } from '../produce-each.ts'
-import type { CountingProducer } from './acknowledged.ts'
+import type { DeliveryRecord } from './plan-batch.ts'
 import type { PlannerStore } from './store.ts'
 
 /** Where the records of planned deliveries go. */
@@ -22,28 +24,21 @@ export interface OutletOptions {
 }
 
 /**
- * Milliseconds for which a topic that refused is not asked again. A broker takes about a second to say no, and one without a leader
- * costs all the patience of the producer, 5 s; everything planned together waits for that.
- */
-const closedFor = { no_topic: 10_000, away: 30_000 }
-
-/**
  * A topic that is missing, not ours to write, or without a leader stops no other: what is for it waits in the store, and the sweeper writes it
  * later. Only when nothing else is acknowledged either, the cluster is away, and everything waits where it is.
  */
 export function createOutlet({ producer, store, clock, logger }: OutletOptions): Outlet {
-  const closedUntil = new Map<string, number>()
+  const closed = new ClosedTopics({ clock, logger })
 
   async function writeChunk(records: readonly DeliveryRecord[], isClusterThere: () => boolean) {
-    const now = clock.monotonic()
-    const { closed = [], open = [] } = Object.groupBy(records, ({ topic }) =>
-      (closedUntil.get(topic) ?? -Infinity) > now ? 'closed' : 'open',
+    const { waiting = [], open = [] } = Object.groupBy(records, ({ topic }) =>
+      closed.has(topic) ? 'waiting' : 'open',
     )
     const refused = await produceEach(producer, open)
     const away = refused.find(({ refusal }) => refusal === 'away')
     if (away !== undefined && !isClusterThere()) throw away.error
-    const held = [...closed, ...closeTopics(refused)]
-    if (held.length > 0) await store.hold(held)
+    const held = [...waiting, ...closeTopics(refused)]
+    if (held.length > 0) await store.hold(held.map((record) => ({ ...record, state: neverWritten })))
     const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large')
     if (tooLarge.length === 0) return
     logger.warn({ deliveries: tooLarge.length }, 'Deliveries are too large for their topic')
@@ -52,16 +47,11 @@ export function createOutlet({ producer, store, clock, logger }: OutletOptions):
 
   /** Remembers the topics that did not take these records, and answers what may be written to them later. */
   function closeTopics(refused: readonly Refused<DeliveryRecord>[]): DeliveryRecord[] {
-    const closing = new Set<string>()
     const held: DeliveryRecord[] = []
     for (const { record, refusal, error } of refused) {
       if (refusal === 'too_large') continue
       held.push(record)
-      const { topic } = record
-      if (closing.has(topic)) continue
-      closing.add(topic)
-      closedUntil.set(topic, clock.monotonic() + closedFor[refusal])
-      logger.error({ err: error, topic }, 'A topic takes no deliveries: they wait in the store until it does')
+      closed.add(record.topic, refusal, error)
     }
     return held
   }

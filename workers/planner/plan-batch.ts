@@ -1,4 +1,4 @@
-import type { ConsumedRecord } from '../../core/broker/broker.ts'
+import type { ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { EventPublisher } from '../../core/events/publisher.ts'
@@ -6,7 +6,6 @@ import { encodeDelivery, header, type RequestEnvelope } from '../../core/notific
 import { formatNotificationId, type InstallKeys, recordKey } from '../../core/notification/ids.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { failureName } from '../../core/observability/tracing.ts'
-import type { DeliveryRecord } from '../../core/store/held-records.ts'
 import { changesOf } from './changes.ts'
 import { expand } from './expand.ts'
 import type { Outlet } from './outlet.ts'
@@ -29,6 +28,12 @@ export interface PlanBatchOptions {
 export interface PlannableRequest {
   record: ConsumedRecord
   request: RequestEnvelope
+}
+
+/** The record of a planned delivery. */
+export interface DeliveryRecord extends RecordToProduce {
+  headers: Readonly<Record<string, string>>
+  delivery: string
 }
 
 /** Records and bytes that are written at once. */
@@ -90,12 +95,12 @@ function* chunksOf(
   let chunk: DeliveryRecord[] = []
   let bytes = 0
   for (const planned of accepted) {
-    for (const { id, expiresAt, result } of planned.deliveries) {
+    for (const { id, result } of planned.deliveries) {
       if (result.kind !== 'send') continue
       const { topic, envelope } = result
       const { value, headers } = encodeDelivery(envelope, planTrace.headersOf(planned, topic))
       const key = recordKey(keys, envelope.tenant, envelope.recipient)
-      chunk.push({ topic, key, value, headers, delivery: id, expiresAt: expiresAt! })
+      chunk.push({ topic, key, value, headers, delivery: id })
       bytes += value.length
       if (chunk.length < maxChunk.records && bytes < maxChunk.bytes) continue
       yield chunk

@@ -4,7 +4,7 @@ import { BrokerError } from '../../core/broker/broker.ts'
 import { encodeRequest, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import type { DeliveryRecord } from '../../core/store/held-records.ts'
+import { neverWritten, type RecordToHold } from '../../core/store/held-records.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
 import { staticCatalog } from '../../test/harness/fakes/static-catalog.ts'
@@ -23,7 +23,7 @@ async function world({
   isBehind?: () => boolean
 } = {}) {
   const { broker, consumers, produced, committed, refusals, attempts } = scriptedBroker()
-  const held: DeliveryRecord[] = []
+  const held: RecordToHold[] = []
   const tooLarge: string[] = []
   const clock = manualClock()
   const recorded: PlannedRequest[] = []
@@ -199,7 +199,7 @@ it('G5: stops for no topic that is missing, however much is for it, and keeps th
   await pass(8_000)
   expect(topics()).toEqual(['p.shop.sms'])
   expect(held).toHaveLength(2_500)
-  expect(held[0]).toMatchObject({ topic: 'p.shop.new', expiresAt: '2026-01-04T00:00:00.000Z' })
+  expect(held[0]).toMatchObject({ topic: 'p.shop.new', state: neverWritten })
   expect(committed.at(-1)).toMatchObject({ offset: 2_501 })
   refusals.clear()
   await pass(10_000)

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { applyCancellations } from '../../core/store/cancellations.ts'
-import { type DeliveryRecord, failTooLarge, holdRecords } from '../../core/store/held-records.ts'
+import { failTooLarge, holdRecords, type RecordToHold } from '../../core/store/held-records.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUsers } from '../../core/store/users.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -13,7 +13,7 @@ export interface PlannerStore {
   /** Records requests and their deliveries; answers those to be sent. See {@link recordRequests}. */
   record(planned: readonly PlannedRequest[]): Promise<PlannedRequest[]>
   /** Keeps records that their topic does not take yet. See {@link holdRecords}. */
-  hold(records: readonly DeliveryRecord[]): Promise<void>
+  hold(records: readonly RecordToHold[]): Promise<void>
   /** Ends recorded deliveries that their topic refuses for their size. */
   failTooLarge(deliveries: readonly string[]): Promise<void>
 }

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { sql, type Updateable } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { BrokerError, type Producer } from '../../core/broker/broker.ts'
 import { systemClock } from '../../core/clock.ts'
+import { header } from '../../core/notification/envelope.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
-import { failTooLarge, holdRecords, openHeldStore } from '../../core/store/held-records.ts'
+import { failTooLarge, holdRecords, neverWritten } from '../../core/store/held-records.ts'
+import { openHeldStore } from '../../core/store/held-store.ts'
+import type { Database } from '../../core/store/schema.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
@@ -19,7 +23,8 @@ beforeAll(async () => {
 afterAll(() => database.close())
 beforeEach(async () => {
   scripted = scriptedBroker()
-  for (const table of ['deliveries', 'held_records'] as const) await database.db.deleteFrom(table).execute()
+  for (const table of ['deliveries', 'held_records', 'untold_changes'] as const)
+    await database.db.deleteFrom(table).execute()
 })
 
 async function hold(topic: string, count = 1, expires = Date.now() + day): Promise<string[]> {
@@ -50,7 +55,7 @@ async function hold(topic: string, count = 1, expires = Date.now() + day): Promi
       value: Buffer.from([0, 255, 1]),
       headers: { ce_id: delivery },
       delivery,
-      expiresAt: new Date(expires).toISOString(),
+      state: neverWritten,
     })),
   )
   return deliveries
@@ -170,4 +175,115 @@ it('touches no delivery that a worker has claimed: its record was written before
   await failTooLarge(database.db, [id!])
   await release()
   expect(await rowOf(id!)).toEqual({ status: 'sending', reason: null })
+})
+
+/** A delivery that has failed so often, whose next record, to this topic, is kept. */
+async function holdNext(topic: string, status: 'retrying' | 'dead_lettered', attempt = 1): Promise<string> {
+  const [id] = await hold('p.shop.texts')
+  const dueAt = status === 'retrying' ? new Date() : null
+  await set(id!, {
+    status,
+    attempt,
+    reason: status === 'retrying' ? 'provider_auth' : 'poison',
+    due_at: dueAt,
+  })
+  await holdRecords(database.db, [nextOf(id!, topic, status, attempt)])
+  return id!
+}
+const nextOf = (id: string, topic: string, status: 'retrying' | 'dead_lettered', attempt = 1) => ({
+  topic,
+  key: 'k',
+  value: Buffer.from('x'),
+  headers: { ce_id: id, [header.reason]: status === 'retrying' ? 'provider_auth' : 'poison' },
+  delivery: id,
+  state: { status, attempt, replayEpoch: 0 },
+})
+const set = (id: string, change: Updateable<Database['deliveries']>) =>
+  database.db.updateTable('deliveries').set(change).where('id', '=', id).execute()
+const heldOf = (id: string) =>
+  database.db
+    .selectFrom('held_records')
+    .select(['topic', 'status'])
+    .where('delivery_id', '=', id)
+    .executeTakeFirst()
+const [retries, letters] = ['p.shop.texts.retry.30s', 'p.shop.texts.dlq']
+
+it('writes retries and dead letters too: one record of a delivery, the last, and its reason is what it was', async () => {
+  const retry = await holdNext(retries, 'retrying')
+  const letter = await holdNext(letters, 'dead_lettered')
+  expect(await rowOf(retry)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
+  expect(await rowOf(letter)).toEqual({ status: 'dead_lettered', reason: 'poison' })
+  expect(await release()).toEqual(new Map())
+  expect(scripted.produced.map(({ topic, headers }) => [topic, headers!['ce_id']])).toEqual([
+    [letters, letter],
+    [retries, retry],
+  ])
+  expect(await rowOf(retry)).toEqual({ status: 'retrying', reason: 'provider_auth' })
+  expect(await rowOf(letter)).toEqual({ status: 'dead_lettered', reason: 'poison' })
+})
+
+it('keeps no record for what its delivery is no more, in whatever order they come', async () => {
+  const retry = await holdNext(retries, 'retrying', 2)
+  await holdRecords(database.db, [{ ...nextOf(retry, 'p.shop.texts', 'retrying'), state: neverWritten }])
+  await holdRecords(database.db, [nextOf(retry, letters, 'dead_lettered', 2)])
+  expect(await heldOf(retry)).toEqual({ topic: retries, status: 'retrying' })
+  await set(retry, { status: 'cancelled' })
+  scripted.refusals.set(retries, new BrokerError('unknown_topic', 'no such topic'))
+  expect(await release()).toEqual(new Map())
+  expect(await heldOf(retry)).toBeUndefined()
+})
+
+it('does not strike off what took the place of the record that it wrote', async () => {
+  const [id] = await hold('a')
+  const held = openHeldStore(database.db)
+  // A worker that takes the record, fails, and finds its retry topic missing before the sweeper is done.
+  const quick = {
+    ...held,
+    async strikeOff(records: Parameters<typeof held.strikeOff>[0]) {
+      await set(id!, { status: 'retrying', attempt: 1 })
+      await holdRecords(database.db, [nextOf(id!, retries, 'retrying')])
+      await held.strikeOff(records)
+    },
+  }
+  scripted.refusals.set(retries, new BrokerError('unknown_topic', 'no such topic'))
+  await release(quick)
+  expect(await heldOf(id!)).toEqual({ topic: retries, status: 'retrying' })
+  expect(await rowOf(id!)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
+})
+
+it('makes a dead letter of a retry that its topic refuses for its size, tells of it, and drops the payload where that is too large as well', async () => {
+  const id = await holdNext(retries, 'retrying')
+  const tooLarge = new BrokerError('record_too_large', 'too large')
+  scripted.refusals.set(retries, tooLarge)
+  scripted.refusals.set(letters, ([record]) => (record!.value === null ? undefined : tooLarge))
+  await release()
+  expect(await rowOf(id)).toEqual({ status: 'dead_lettered', reason: 'too_large' })
+  await release()
+  expect(scripted.produced).toMatchObject([
+    {
+      topic: letters,
+      value: null,
+      headers: { ce_id: id, [header.reason]: 'too_large', [header.payload]: 'dropped' },
+    },
+  ])
+  expect(await heldOf(id)).toBeUndefined()
+  const untold = await database.db
+    .selectFrom('untold_changes')
+    .selectAll()
+    .where('delivery_id', '=', id)
+    .execute()
+  expect(untold).toMatchObject([{ status: 'dead_lettered', reason: 'too_large', attempt: 1 }])
+})
+
+it('keeps what nobody can read, whatever is in it, for as long as a topic would', async () => {
+  const id = randomUUID()
+  const headers = { ce_id: 'NUL \0', '\0': 'x' }
+  await holdRecords(database.db, [
+    { topic: letters, key: 'NUL \0', value: null, headers, delivery: id, state: null },
+  ])
+  scripted.refusals.set(letters, new BrokerError('unknown_topic', 'no such topic'))
+  expect([...(await release()).keys()]).toEqual([letters])
+  await sql`UPDATE held_records SET held_at = held_at - interval '169 hours'`.execute(database.db)
+  expect(await release()).toEqual(new Map())
+  expect(await heldOf(id)).toBeUndefined()
 })

@@ -1,6 +1,7 @@
 import type { Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { DeliveryRecord, HeldStore } from '../../core/store/held-records.ts'
+import type { HeldRecord, HeldStore } from '../../core/store/held-store.ts'
+import { produceDeadLetter } from '../dead-letter.ts'
 import { produceEach } from '../produce-each.ts'
 
 export interface HeldReleaseOptions {
@@ -65,7 +66,7 @@ export class HeldRelease {
 
   /** Writes the first record of each topic, and answers the topics that took it: one that refuses is to cost one answer. */
   async #ask(held: HeldStore, topics: readonly string[]): Promise<string[]> {
-    const first: DeliveryRecord[] = []
+    const first: HeldRecord[] = []
     for (const topic of topics) first.push(...(await held.read(topic, 1)))
     await this.#write(held, first)
     return topics.filter((topic) => !this.#closed.has(topic))
@@ -81,16 +82,23 @@ export class HeldRelease {
   }
 
   /** Those of a topic that does not take them stay. */
-  async #write(held: HeldStore, records: readonly DeliveryRecord[]): Promise<void> {
+  async #write(held: HeldStore, records: readonly HeldRecord[]): Promise<void> {
     const refused = await produceEach(this.#options.producer, records)
     const closed = refused.filter(({ refusal }) => refusal !== 'too_large')
     for (const { topic } of records) this.#closed.delete(topic)
     for (const { record } of closed) this.#closed.add(record.topic)
-    const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large')
+    const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large').map(({ record }) => record)
     // Before they are struck off: a crash in between must leave none that waits without a record.
-    if (tooLarge.length > 0) await held.failTooLarge(tooLarge.map(({ record }) => record.delivery))
+    if (tooLarge.length > 0) await this.#endTooLarge(held, tooLarge)
     const done = records.filter(({ topic }) => !this.#closed.has(topic))
-    if (done.length > 0) await held.strikeOff(done.map(({ delivery }) => delivery))
+    if (done.length > 0) await held.strikeOff(done)
+  }
+
+  async #endTooLarge(held: HeldStore, records: readonly HeldRecord[]): Promise<void> {
+    for (const { topic, key, value, headers, state } of records)
+      if ((state?.status ?? 'dead_lettered') === 'dead_lettered')
+        await produceDeadLetter(this.#options.producer, { topic, key, value, headers })
+    await held.failTooLarge(records)
   }
 }
 

@@ -1,13 +1,13 @@
 import { type Kysely, sql } from 'kysely'
 import { sleep, type Timers } from '../../core/clock.ts'
-import { openHeldStore } from '../../core/store/held-records.ts'
+import { openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
 import type { SweeperMetrics } from './metrics.ts'
 import { type Note, sweepOverdue } from './overdue.ts'
 import { HeldRelease } from './release.ts'
-import { tellUntold, type TellOptions } from './tell.ts'
 import { StrandedWalk, type StrandedWalkOptions } from './stranded.ts'
+import { type TellOptions, tellUntold } from './tell.ts'
 
 export interface SweeperOptions extends Omit<StrandedWalkOptions, 'patience'>, Omit<TellOptions, 'clock'> {
   db: Kysely<Database>

@@ -6,6 +6,7 @@ import { type DeliveryEnvelope, encodeDelivery } from '../../../core/notificatio
 import { channelTopics } from '../../../core/notification/topics.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../../core/providers/provider.ts'
+import type { RecordToHold } from '../../../core/store/held-records.ts'
 import { createDeliver } from '../../../workers/delivery/attempt/deliver.ts'
 import { createFollowUps } from '../../../workers/delivery/attempt/follow-ups.ts'
 import type { Rendered } from '../../../workers/delivery/attempt/render.ts'
@@ -15,7 +16,7 @@ import { readWork } from '../../../workers/delivery/attempt/work.ts'
 import { Admission } from '../../../workers/delivery/back-pressure/admission.ts'
 import { type DestinationPass, Destinations } from '../../../workers/delivery/back-pressure/destinations.ts'
 import { Lane } from '../../../workers/delivery/back-pressure/lane.ts'
-import type { ClaimResult, Finished, FinishEntry } from '../../../workers/delivery/ledger/ledger.ts'
+import type { ClaimResult, FinishEntry, Finished } from '../../../workers/delivery/ledger/ledger.ts'
 import { createDeliveryMetrics } from '../../../workers/delivery/metrics.ts'
 
 /** What the clock of {@link scriptedDelivery} says: one second after {@link envelope} was accepted. */
@@ -79,6 +80,10 @@ export interface Script {
   finished?: Finished
   /** Whether a delivery that is given up still waits for its retry. */
   givenUp?: boolean
+  /** Is told of each record that is to be kept, before it is. */
+  hold?: (record: RecordToHold) => Promise<void>
+  /** How many other writes the brokers have acknowledged. */
+  acknowledged?: () => number
   produce?: (records: readonly RecordToProduce[]) => Promise<void>
   publish?: () => Promise<void>
 }
@@ -93,6 +98,7 @@ export function scriptedDelivery({
   const restored: string[] = []
   const givenUp: string[] = []
   const produced: RecordToProduce[] = []
+  const held: RecordToHold[] = []
   const sends: string[] = []
   const told: StatusChange[] = []
   let elapsed = 0
@@ -100,6 +106,11 @@ export function scriptedDelivery({
   const clock = { ...systemClock, now: () => now + waited, monotonic: () => elapsed }
   const channel = { namespace: 'shop', channel: 'email' }
   const metrics = createDeliveryMetrics(new Registry())
+  const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
+  const hold = async (record: RecordToHold) => {
+    await script.hold?.(record)
+    held.push(record)
+  }
   const idempotency = script.idempotency ?? 'none'
   const providers = outcomes.map((outcome, index) => ({
     name: `provider-${index}`,
@@ -129,6 +140,7 @@ export function scriptedDelivery({
         givenUp.push(id)
         return script.givenUp ?? true
       },
+      hold,
       restore: async ({ id }) => void restored.push(id),
     },
     followUps: createFollowUps({
@@ -138,10 +150,13 @@ export function scriptedDelivery({
           produced.push(...records)
           return []
         },
+        acknowledged: () => script.acknowledged?.() ?? 0,
       },
+      hold,
       topics,
       tiers,
       clock,
+      logger,
     }),
     admitRecipient: async () => script.admitted ?? true,
     tell: createTell({
@@ -164,7 +179,7 @@ export function scriptedDelivery({
     idempotency,
     leaseMilliseconds: 25_000,
     clock,
-    logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
+    logger,
     metrics,
     channel,
   })
@@ -178,7 +193,7 @@ export function scriptedDelivery({
     }
     return deliver(work, { enter, free: () => permit.release() }, false).finally(() => permit.release())
   }
-  return { run, admission, finished, givenUp, restored, produced, sends, told }
+  return { run, admission, finished, givenUp, held, restored, produced, sends, told }
 }
 
 /** An outcome of this class, with a code and a detail. */

@@ -36,7 +36,7 @@ export async function startScriptedWorker({ channel, catalog, ledger, send, maxC
     broker,
     catalog,
     templates: renderOnLoop(),
-    ledger: { ...ledger, giveUp: async () => true, restore: async () => {} },
+    ledger: { ...ledger, giveUp: async () => true, hold: async () => {}, restore: async () => {} },
     providers: [
       {
         name: 'primary',

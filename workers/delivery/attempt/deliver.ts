@@ -131,7 +131,7 @@ export function createDeliver(options: DeliverOptions) {
     if (!(await ledger.giveUp(ref))) return
     metrics.deliveries.inc({ ...channel, provider: '', outcome: 'dead_letter' })
     await tell(envelope, { ...ref, status: 'dead_lettered', reason })
-    await followUps.deadLetter(record, reason)
+    await followUps.deadLetter(record, reason, ref)
   }
 
   /** Whether the template of a delivery may still come: our catalog may be behind that of the API which named the revision. */

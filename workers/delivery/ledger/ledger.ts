@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
 import type { FailureClass } from '../../../core/notification/failure.ts'
 import type { DeliveryStatus, Reason } from '../../../core/notification/status.ts'
+import type { RecordToHold } from '../../../core/store/held-records.ts'
 import type { Database } from '../../../core/store/schema.ts'
 
 /**
@@ -18,6 +19,8 @@ export interface Ledger {
    * when it no longer waits for that attempt.
    */
   giveUp(ref: AttemptRef): Promise<boolean>
+  /** Keeps a retry or a dead letter that its topic does not take until it does. Does nothing when the delivery is no longer what the record says. */
+  hold(record: RecordToHold): Promise<void>
   /** Writes the row of a delivery that has a record and no row: the store lost it, as a failover may. */
   restore(envelope: DeliveryEnvelope): Promise<void>
 }

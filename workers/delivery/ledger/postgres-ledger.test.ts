@@ -30,6 +30,10 @@ async function start(): Promise<LedgerBench> {
         .orderBy('attempt')
         .orderBy('claim')
         .execute(),
+    async heldOf(id) {
+      const held = db.selectFrom('held_records').select('value').where('delivery_id', '=', id)
+      return (await held.executeTakeFirst())?.value?.toString()
+    },
     close,
   }
 }

@@ -3,6 +3,7 @@ import { type Clock, systemClock, type Timers } from '../../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
 import { createPace } from '../../../core/pace.ts'
 import { createBatcher } from '../../../core/store/batcher.ts'
+import { holdRecords, type RecordToHold } from '../../../core/store/held-records.ts'
 import { type Database, unknownBody } from '../../../core/store/schema.ts'
 import { isStoreUnavailable } from '../../../core/store/store.ts'
 import { claimBatch } from './claim.ts'
@@ -49,6 +50,15 @@ export function openLedger({ db, workerId, metrics, clock = systemClock }: Ledge
       pace: createPace(outcomeInterval, clock),
       flush: isolating((items: FinishEntry[]) =>
         measured('finish', items.length, () => finishBatch(db, workerId, items)),
+      ),
+    }),
+    hold: createBatcher({
+      maxItems: maxBatch,
+      flush: isolating((items: RecordToHold[]) =>
+        measured('hold', items.length, async () => {
+          await holdRecords(db, items)
+          return items.map(() => undefined)
+        }),
       ),
     }),
     giveUp: (ref) => giveUp(db, ref),

@@ -23,6 +23,21 @@ describe('DueQueue', () => {
     expect(released).toEqual(['overdue', 'soon', 'later'])
   })
 
+  it('lets nothing wait for what came before it and is due later', () => {
+    const released: string[] = []
+    const queue = new DueQueue(clock)
+    queue.add(1_000_000 + 300, () => released.push('third'))
+    queue.add(1_000_000 + 100, () => released.push('first'))
+    queue.add(1_000_000 + 200, () => released.push('second'))
+    queue.add(1_000_000 - 1, () => released.push('overdue'))
+    expect(released).toEqual(['overdue'])
+    vi.advanceTimersByTime(100)
+    expect(released).toEqual(['overdue', 'first'])
+    vi.advanceTimersByTime(200)
+    expect(released).toEqual(['overdue', 'first', 'second', 'third'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('notices a clock that jumps ahead', () => {
     const released: string[] = []
     const queue = new DueQueue(clock)

@@ -10,7 +10,7 @@ const longestTimer = 60_000
 
 /**
  * Holds the records of one retry partition until they are due. Every record of a retry topic waits equally long, so the head is the next
- * due and one timer is enough.
+ * due; one that was kept while the topic was missing comes late, and waits for none of the others.
  */
 export class DueQueue {
   readonly #clock: Clock & Timers
@@ -25,8 +25,11 @@ export class DueQueue {
   /** @param due milliseconds since the epoch */
   add(due: number, release: () => void): void {
     if (this.#closed) return
-    this.#entries.push({ due, release })
-    if (this.#entries.length === 1) this.#next()
+    const before = this.#entries.findLastIndex((entry) => entry.due <= due)
+    this.#entries.splice(before + 1, 0, { due, release })
+    if (before >= 0) return
+    this.#callOff()
+    this.#next()
   }
 
   /** Forgets what waits, and takes nothing more. */

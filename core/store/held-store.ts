@@ -1,0 +1,161 @@
+import { type Kysely, sql } from 'kysely'
+import { header } from '../notification/envelope.ts'
+import { deadLettersOfRetry } from '../notification/topics.ts'
+import { failTooLarge, type HeldState, holdRecords, type RecordToHold } from './held-records.ts'
+import type { Database } from './schema.ts'
+
+export interface HeldRecord extends RecordToHold {
+  /** Rises in the order in which they came. */
+  sequence: number
+}
+
+/** Records that wait for their topic, as whoever writes them sees them. */
+export interface HeldStore {
+  /** Topics for which records wait, each with the time at which its oldest began to. */
+  topics(): Promise<{ topic: string; since: Date }[]>
+  /** The records that have waited longest for a topic, in order. */
+  read(topic: string, limit: number): Promise<HeldRecord[]>
+  /** Forgets records that are written now. */
+  strikeOff(records: readonly HeldRecord[]): Promise<void>
+  /** Ends deliveries whose first attempt, or the next, their topic refuses for its size; the latter as dead letters, which wait in their turn. */
+  failTooLarge(records: readonly HeldRecord[]): Promise<void>
+  /**
+   * Looks at some records in the order of their deliveries' ids, from beyond `after` or from the beginning, and forgets those that are of no use
+   * any more. Answers the id that it came to; `undefined` at the end.
+   */
+  dropEnded(after: string | undefined): Promise<string | undefined>
+}
+
+export function openHeldStore(db: Kysely<Database>): HeldStore {
+  return {
+    topics: () => heldTopics(db),
+    read: (topic, limit) => readHeld(db, topic, limit),
+    strikeOff: (records) => strikeOffHeld(db, records),
+    failTooLarge: (records) => failHeldTooLarge(db, records),
+    dropEnded: (after) => dropEnded(db, after),
+  }
+}
+
+/** Records looked at in one statement. */
+const pageSize = 2_000
+const nil = '00000000-0000-0000-0000-000000000000'
+/** A dead letter that waits longer than a channel's topics keep theirs by default is forgotten: its topic may be gone with its channel. */
+const deadLetterPatience = '168 hours'
+
+async function failHeldTooLarge(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    const of = (status: HeldState['status']) => records.filter(({ state }) => state?.status === status)
+    await failTooLarge(
+      transaction,
+      of('queued').map(({ delivery }) => delivery),
+    )
+    const letters = of('retrying').map((record) => ({
+      ...record,
+      topic: deadLettersOfRetry(record.topic),
+      headers: { ...record.headers, [header.reason]: 'too_large' },
+      state: { ...record.state!, status: 'dead_lettered' as const },
+    }))
+    await giveUp(transaction, letters)
+    await holdRecords(transaction, letters)
+  })
+}
+
+/** The database notes no such change by itself: elsewhere the worker that makes it tells of it. */
+async function giveUp(db: Kysely<Database>, letters: readonly RecordToHold[]): Promise<void> {
+  await sql`
+    WITH input AS (
+      SELECT * FROM unnest(
+        ${letters.map(({ delivery }) => delivery)}::uuid[],
+        ${letters.map(({ state }) => state?.replayEpoch)}::int[],
+        ${letters.map(({ state }) => state?.attempt)}::int[]
+      ) AS t (id, replay_epoch, attempt)
+    ), locked AS (
+      SELECT d.id FROM deliveries d JOIN input USING (id, replay_epoch, attempt)
+      WHERE d.status = 'retrying' ORDER BY d.id FOR UPDATE OF d
+    ), ended AS (
+      UPDATE deliveries d SET
+        status = 'dead_lettered', reason = 'too_large', due_at = NULL, updated_at = clock_timestamp()
+      FROM locked WHERE d.id = locked.id
+      RETURNING d.id, d.replay_epoch, d.attempt, d.status, d.reason
+    )
+    INSERT INTO untold_changes (delivery_id, replay_epoch, attempt, status, reason)
+    SELECT * FROM ended ON CONFLICT DO NOTHING`.execute(db)
+}
+
+/** Costs a look at the index per topic. */
+async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since: Date }[]> {
+  const { rows } = await sql<{ topic: string; since: Date }>`
+    WITH RECURSIVE topics AS (
+      (SELECT topic FROM held_records ORDER BY topic LIMIT 1)
+      UNION ALL
+      SELECT (SELECT h.topic FROM held_records h WHERE h.topic > t.topic ORDER BY h.topic LIMIT 1)
+      FROM topics t WHERE t.topic IS NOT NULL
+    )
+    SELECT t.topic, oldest.held_at AS since FROM topics t
+    CROSS JOIN LATERAL (SELECT held_at FROM held_records h WHERE h.topic = t.topic ORDER BY sequence LIMIT 1) oldest
+    WHERE t.topic IS NOT NULL`.execute(db)
+  return rows
+}
+
+async function readHeld(db: Kysely<Database>, topic: string, limit: number): Promise<HeldRecord[]> {
+  const rows = await db
+    .selectFrom('held_records')
+    .selectAll()
+    .where('topic', '=', topic)
+    .orderBy('sequence')
+    .limit(limit)
+    .execute()
+  return rows.map(({ delivery_id, sequence, key, value, headers, status, replay_epoch, attempt }) => ({
+    topic,
+    key,
+    value,
+    headers,
+    delivery: delivery_id,
+    state: status && { status, replayEpoch: replay_epoch, attempt },
+    sequence,
+  }))
+}
+
+/** A record that has taken the place of one of these meanwhile stays. The reason that a delivery had before it waited is in its record. */
+async function strikeOffHeld(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
+  await sql`
+    WITH struck AS (
+      DELETE FROM held_records h USING unnest(
+        ${records.map(({ delivery }) => delivery)}::uuid[],
+        ${records.map(({ sequence }) => sequence)}::bigint[]
+      ) AS t (id, sequence)
+      WHERE h.delivery_id = t.id AND h.sequence = t.sequence RETURNING h.*
+    ), locked AS (
+      SELECT d.id, s.headers FROM (SELECT * FROM struck ORDER BY delivery_id) s
+      CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE id = s.delivery_id AND status = s.status AND replay_epoch = s.replay_epoch AND attempt = s.attempt
+        FOR UPDATE
+      ) d
+      WHERE s.status <> 'dead_lettered'
+    )
+    UPDATE deliveries d SET
+      reason = nullif(l.headers ->> ${header.reason}, 'topic_unavailable'), updated_at = clock_timestamp()
+    FROM locked l WHERE d.id = l.id`.execute(db)
+}
+
+async function dropEnded(db: Kysely<Database>, after = nil): Promise<string | undefined> {
+  const { rows } = await sql<{ visited: number; last: string | null }>`
+    WITH page AS (
+      SELECT delivery_id FROM held_records WHERE delivery_id > ${after}::uuid ORDER BY delivery_id LIMIT ${pageSize}
+    ), dropped AS (
+      DELETE FROM held_records h USING page p WHERE h.delivery_id = p.delivery_id AND (
+        h.status IS NOT NULL AND NOT EXISTS (
+          SELECT FROM deliveries d WHERE d.id = h.delivery_id
+            AND d.status = h.status AND d.replay_epoch = h.replay_epoch AND d.attempt = h.attempt
+        )
+        OR coalesce(h.status, 'dead_lettered') = 'dead_lettered'
+          AND h.held_at < clock_timestamp() - ${deadLetterPatience}::interval
+      )
+    )
+    SELECT count(*) AS visited, (array_agg(delivery_id ORDER BY delivery_id DESC))[1] AS last FROM page`.execute(
+    db,
+  )
+  const { visited, last } = rows[0]!
+  return visited < pageSize ? undefined : last!
+}
