@@ -29,8 +29,8 @@ it('makes a folder, and those above it, for its owner alone, and leaves nothing 
 })
 
 it.each([
-  ['a file', () => void writeFileSync(join(folder, 'x'), ''), 'x', 'EEXIST'],
-  ['below a file', () => void writeFileSync(join(folder, 'x'), ''), 'x/y', 'ENOTDIR'],
+  ['a file', () => writeFileSync(join(folder, 'x'), ''), 'x', 'EEXIST'],
+  ['below a file', () => writeFileSync(join(folder, 'x'), ''), 'x/y', 'ENOTDIR'],
   ['a link that leads nowhere', () => symlinkSync('/nowhere/at/all', join(folder, 'x')), 'x', 'ENOENT'],
   ['too long a name', () => {}, 'x'.repeat(300), 'ENAMETOOLONG'],
 ])('refuses %s with one line that names the setting', (_, prepare, name, code) => {
