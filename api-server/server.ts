@@ -13,7 +13,7 @@ import { createCheckData } from './accept/check-data.ts'
 import { poolRandomBytes } from './accept/random-pool.ts'
 import { createSend } from './accept/send.ts'
 import { answerUnreadable } from './http/client-error.ts'
-import { answerErrors, answerFrameworkError } from './http/errors.ts'
+import { answerErrors, answerFrameworkError } from './http/error-handler.ts'
 import { setHeaders } from './http/headers.ts'
 import { checkHost } from './http/host-check.ts'
 import { readJsonBodies } from './http/json-body.ts'
@@ -24,10 +24,10 @@ import { observeRequests, routeOf } from './observability/observe.ts'
 import { traceRequests } from './observability/trace-requests.ts'
 import { serveDocumentation } from './openapi/documentation.ts'
 import { cancelNotification } from './routes/cancel-notification.ts'
-import { seedApiV1 } from './routes/compatibility/api-v1.ts'
-import { seedNotify } from './routes/compatibility/notify.ts'
-import { seedSendNotification } from './routes/compatibility/send-notification.ts'
-import { seedUserNotifications } from './routes/compatibility/user-notifications.ts'
+import { postApiV1Notifications } from './routes/compatibility/api-v1.ts'
+import { postNotify } from './routes/compatibility/notify.ts'
+import { postSendNotification } from './routes/compatibility/send-notification.ts'
+import { getUserNotifications } from './routes/compatibility/user-notifications.ts'
 import { deadLetters } from './routes/dead-letters.ts'
 import { getInbox } from './routes/get-inbox.ts'
 import { getNotification } from './routes/get-notification.ts'
@@ -117,10 +117,10 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   replays(app, { db, keys, catalog })
   users(app, { db, clock })
   getInbox(app, { db })
-  seedSendNotification(app, { send, catalog, keys })
-  seedNotify(app, { send, catalog })
-  seedUserNotifications(app, { db })
-  seedApiV1(app, { send, catalog, keys })
+  postSendNotification(app, { send, catalog, keys })
+  postNotify(app, { send, catalog })
+  getUserNotifications(app, { db })
+  postApiV1Notifications(app, { send, catalog, keys })
   health(app, { catalog, isReady })
   metrics(app, { registry })
   return app

@@ -4,7 +4,7 @@ import { type FieldError, fieldError } from '../http/problem.ts'
 import type { CheckData } from './check-data.ts'
 import { chooseChannels, reaches } from './choose-channels.ts'
 import type { SendRequest } from './send-request.ts'
-import { findWords } from './words.ts'
+import { resolveContent } from './resolve-content.ts'
 
 export interface AcceptContext {
   catalog: Catalog
@@ -38,18 +38,18 @@ export async function accept(
 ): Promise<Acceptance> {
   if (!catalog.synced()) return { kind: 'not_ready' }
   const expiry = readExpiry(request.expires_at, now)
-  const words = await findWords(request, catalog, checkData, tenant)
-  if ('kind' in words) return words
-  if (Array.isArray(words)) return { kind: 'invalid', errors: [...expiry.errors, ...words] }
-  const { channels, errors: channelErrors } = chooseChannels(request, words, catalog, tenant)
+  const resolved = await resolveContent(request, catalog, checkData, tenant)
+  if ('kind' in resolved) return resolved
+  if (Array.isArray(resolved)) return { kind: 'invalid', errors: [...expiry.errors, ...resolved] }
+  const { channels, errors: channelErrors } = chooseChannels(request, resolved, catalog, tenant)
   const unreached = channelErrors.length > 0 ? [] : findUnreached(request, channels)
-  const errors = [...expiry.errors, ...words.errors, ...channelErrors, ...unreached]
+  const errors = [...expiry.errors, ...resolved.errors, ...channelErrors, ...unreached]
   if (errors.length > 0) return { kind: 'invalid', errors }
   const used = channels.filter(({ type }) => request.to.some((recipient) => reaches(type, recipient)))
   return {
     kind: 'accepted',
     settled: {
-      ...words.settled,
+      ...resolved.settled,
       channels: used.map(({ name }) => name),
       ...(expiry.at !== undefined && { expires_at: expiry.at }),
     },

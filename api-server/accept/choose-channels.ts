@@ -3,7 +3,7 @@ import { channelTypeOf, type Recipient } from '../../core/notification/recipient
 import { type ChannelType, channelTypes } from '../../core/resources/channel-type.ts'
 import { type FieldError, fieldError } from '../http/problem.ts'
 import type { SendRequest } from './send-request.ts'
-import type { Words } from './words.ts'
+import type { ResolvedContent } from './resolve-content.ts'
 
 export interface ChosenChannel {
   name: string
@@ -18,13 +18,13 @@ export interface ChosenChannels {
 /** The channels that a request names, or else those that follow from what it says and to whom. */
 export function chooseChannels(
   request: SendRequest,
-  words: Words,
+  resolved: ResolvedContent,
   catalog: Catalog,
   tenant: string,
 ): ChosenChannels {
   return request.channels === undefined
-    ? byDefault(request, words, catalog, tenant)
-    : byName(request.channels, words, catalog, tenant)
+    ? byDefault(request, resolved, catalog, tenant)
+    : byName(request.channels, resolved, catalog, tenant)
 }
 
 /** Whether a channel of this type can reach the recipient: any can reach a user, only its own kind an address. */
@@ -55,7 +55,12 @@ export function channelNameFor(catalog: Catalog, tenant: string, type: ChannelTy
   return channel.kind === 'one' ? channel.name : type
 }
 
-function byName(names: readonly string[], words: Words, catalog: Catalog, tenant: string): ChosenChannels {
+function byName(
+  names: readonly string[],
+  resolved: ResolvedContent,
+  catalog: Catalog,
+  tenant: string,
+): ChosenChannels {
   const chosen: ChosenChannels = { channels: [], errors: [] }
   for (const [index, name] of names.entries()) {
     const type = catalog.channel(tenant, name)?.resource.spec.type
@@ -63,7 +68,7 @@ function byName(names: readonly string[], words: Words, catalog: Catalog, tenant
       chosen.errors.push(fieldError(`/channels/${index}`, 'unknown_channel', 'there is no such channel'))
       continue
     }
-    const missing = words.missing(type)
+    const missing = resolved.missing(type)
     if (missing.length > 0) chosen.errors.push(...missing)
     else chosen.channels.push({ name, type })
   }
@@ -72,7 +77,7 @@ function byName(names: readonly string[], words: Words, catalog: Catalog, tenant
 
 function byDefault(
   { to, content }: SendRequest,
-  words: Words,
+  resolved: ResolvedContent,
   catalog: Catalog,
   tenant: string,
 ): ChosenChannels {
@@ -84,7 +89,7 @@ function byDefault(
   const channels = catalog.channels(tenant)
   for (const type of channelTypes) {
     if (!to.some((recipient) => reaches(type, recipient))) continue
-    const missing = words.missing(type)
+    const missing = resolved.missing(type)
     // A template need not speak on every channel; one's own words must fit where they are sent.
     if (missing.length > 0) {
       if (content !== undefined) chosen.errors.push(...missing)

@@ -10,4 +10,4 @@ const id = {
 
 export const userParams = { type: 'object', properties: { id }, required: ['id'] }
 /** The same under the name that the older route has for it. */
-export const seedUserParams = { type: 'object', properties: { user_id: id }, required: ['user_id'] }
+export const userIdParams = { type: 'object', properties: { user_id: id }, required: ['user_id'] }

@@ -36,12 +36,12 @@ const body = z
 const accepted = z.object({ notification_id: z.string(), id: z.string(), status: z.literal('accepted') })
 const { id } = acceptedExample
 
-export function seedApiV1(
+export function postApiV1Notifications(
   app: FastifyInstance,
   { send, catalog, keys }: { send: Send; catalog: Catalog; keys: InstallKeys },
 ): void {
   const schema = {
-    operationId: 'seedApiV1',
+    operationId: 'postApiV1Notifications',
     summary: 'Send a template to a user',
     tags: ['compatibility'],
     headers: idempotencyHeaders,

@@ -32,9 +32,9 @@ type Notify = z.infer<typeof body>
 const answers = z.union([z.object({ status: z.string() }), z.object({ error: z.string() })])
 const queued = { status: 'Notification queued.' }
 
-export function seedNotify(app: FastifyInstance, { send, catalog }: { send: Send; catalog: Catalog }): void {
+export function postNotify(app: FastifyInstance, { send, catalog }: { send: Send; catalog: Catalog }): void {
   const schema = {
-    operationId: 'seedNotify',
+    operationId: 'postNotify',
     summary: 'Send to one person by mail, SMS or in-app',
     description: 'A missing address is answered with 200 and `error`, as clients of this route expect.',
     tags: ['compatibility'],

@@ -35,12 +35,12 @@ const body = z
 const queued = z.object({ status: z.literal('queued'), id: z.string(), message: z.string() })
 const message = 'Notification queued.'
 
-export function seedSendNotification(
+export function postSendNotification(
   app: FastifyInstance,
   { send, catalog, keys }: { send: Send; catalog: Catalog; keys: InstallKeys },
 ): void {
   const schema = {
-    operationId: 'seedSendNotification',
+    operationId: 'postSendNotification',
     summary: 'Send to one address',
     tags: ['compatibility'],
     headers: idempotencyHeaders,

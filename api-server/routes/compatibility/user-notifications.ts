@@ -5,7 +5,7 @@ import { listInbox } from '../../../core/store/inbox.ts'
 import type { Database } from '../../../core/store/schema.ts'
 import { tenantOf } from '../../http/tenant.ts'
 import { answer, problems } from '../../openapi/documentation.ts'
-import { seedUserParams } from '../user-params.ts'
+import { userIdParams } from '../user-params.ts'
 
 /** The route has no pages: what is older than this many messages is found at /v1/users/{id}/inbox. */
 const maxMessages = 200
@@ -23,13 +23,13 @@ const example = {
   ],
 }
 
-export function seedUserNotifications(app: FastifyInstance, { db }: { db: Kysely<Database> }): void {
+export function getUserNotifications(app: FastifyInstance, { db }: { db: Kysely<Database> }): void {
   const schema = {
-    operationId: 'seedUserNotifications',
+    operationId: 'getUserNotifications',
     summary: 'Read the in-app messages of a user',
     description: `The last ${maxMessages}, oldest first.`,
     tags: ['compatibility'],
-    params: seedUserParams,
+    params: userIdParams,
     response: { 200: answer('The messages.', messages, example), ...problems(422, 503) },
   }
   app.get<{ Params: { user_id: string } }>('/notifications/:user_id', { schema }, async (request, reply) => {

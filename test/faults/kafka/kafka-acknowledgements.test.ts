@@ -1,44 +1,28 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Broker, Producer } from '../../../core/broker/broker.ts'
-import { openKafkaBroker } from '../../../core/broker/kafka.ts'
-import { Wire } from '../../../core/broker/kafka/wire/wire.ts'
-import { createLogger } from '../../../core/observability/logger.ts'
-import { type KafkaCluster, type KafkaNode, startKafka } from '../../harness/kafka/kafka.ts'
+import { describe, expect, it, vi } from 'vitest'
+import type { Producer } from '../../../core/broker/broker.ts'
+import type { KafkaNode } from '../../harness/kafka/kafka.ts'
 import { describePart } from '../../harness/parts/describe-part.ts'
 import { openNaiveProducer } from './naive-kafka-producer.ts'
+import { useThreeBrokers } from './three-brokers.ts'
 
-const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const partitions = 6
 let topics = 0
 
 describePart('kafka', (path) => {
   describe.skipIf(path.includes(':'))('G1: what Kafka acknowledged', { timeout: 300_000 }, () => {
-    let cluster: KafkaCluster
-    let broker: Broker
-    let wire: Wire
-    beforeAll(async () => {
-      cluster = await startKafka({ jars: path, nodes: 3, proxied: true })
-      const client = { bootstrapServers: cluster.bootstrapServers, clientId: 'test' }
-      broker = openKafkaBroker({ ...client, logger })
-      wire = new Wire(client)
-    }, 180_000)
-    afterAll(async () => {
-      await broker?.close()
-      await wire?.close()
-      await cluster?.stop()
-    }, 120_000)
+    const kafka = useThreeBrokers({ jars: path, proxied: true })
 
     async function newTopic(): Promise<string> {
       const name = `acknowledged-${++topics}`
-      await broker.admin.createTopics([
+      await kafka.broker.admin.createTopics([
         { name, partitions, replicas: 3, config: { 'min.insync.replicas': '2' } },
       ])
       return name
     }
 
     async function leaderOf(topic: string, partition: number): Promise<KafkaNode> {
-      const leader = (await wire.locate([topic])).get(topic)?.partitions[partition]?.leader
-      const node = cluster.nodes.find(({ id }) => id === leader)
+      const leader = (await kafka.wire.locate([topic])).get(topic)?.partitions[partition]?.leader
+      const node = kafka.cluster.nodes.find(({ id }) => id === leader)
       if (!node) throw new Error('no leader')
       return node
     }
@@ -46,7 +30,7 @@ describePart('kafka', (path) => {
     /** Values that are not in the log. */
     async function missing(topic: string, values: readonly string[]): Promise<string[]> {
       const found = new Set<string>()
-      const follower = await broker.follow(topic, ({ value }) => found.add(String(value)))
+      const follower = await kafka.broker.follow(topic, ({ value }) => found.add(String(value)))
       await follower.close()
       return values.filter((value) => !found.has(value))
     }
@@ -102,21 +86,21 @@ describePart('kafka', (path) => {
     }
 
     it('is in the log although answers were lost', async () => {
-      expect(await loseAnswers(broker.producer)).toEqual([])
+      expect(await loseAnswers(kafka.broker.producer)).toEqual([])
     })
 
     it('is in the log although leaders changed', async () => {
-      expect(await changeLeaders(broker.producer)).toEqual([])
+      expect(await changeLeaders(kafka.broker.producer)).toEqual([])
     })
 
     it('would be lost by a naive producer when answers are lost', async () => {
-      const naive = await openNaiveProducer(cluster.bootstrapServers, partitions)
+      const naive = await openNaiveProducer(kafka.cluster.bootstrapServers, partitions)
       expect(await loseAnswers(naive.producer)).not.toEqual([])
       await naive.close()
     })
 
     it('would be lost by a naive producer when leaders change', async () => {
-      const naive = await openNaiveProducer(cluster.bootstrapServers, partitions)
+      const naive = await openNaiveProducer(kafka.cluster.bootstrapServers, partitions)
       expect(await changeLeaders(naive.producer)).not.toEqual([])
       await naive.close()
     })

@@ -1,43 +1,25 @@
 import { Kafka, logLevel } from 'kafkajs'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Broker } from '../../../core/broker/broker.ts'
-import { openKafkaBroker } from '../../../core/broker/kafka.ts'
-import { Wire } from '../../../core/broker/kafka/wire/wire.ts'
-import { createLogger } from '../../../core/observability/logger.ts'
-import { type KafkaCluster, startKafka } from '../../harness/kafka/kafka.ts'
+import { describe, expect, it, vi } from 'vitest'
 import { describePart } from '../../harness/parts/describe-part.ts'
+import { useThreeBrokers } from './three-brokers.ts'
 
-const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const partitions = 6
 const leaderChanges = 12
 
 describePart('kafka', (path) => {
   describe.skipIf(path.includes(':'))('G1 G5: three brokers of Kafka', { timeout: 300_000 }, () => {
-    let cluster: KafkaCluster
-    let broker: Broker
-    let wire: Wire
-    beforeAll(async () => {
-      cluster = await startKafka({ jars: path, nodes: 3, settings: restless })
-      const client = { bootstrapServers: cluster.bootstrapServers, clientId: 'test' }
-      broker = openKafkaBroker({ ...client, logger })
-      wire = new Wire(client)
-    }, 180_000)
-    afterAll(async () => {
-      await broker?.close()
-      await wire?.close()
-      await cluster?.stop()
-    }, 120_000)
+    const kafka = useThreeBrokers({ jars: path, settings: restless })
 
     async function leaders(topic: string): Promise<number[]> {
-      return (await wire.locate([topic])).get(topic)!.partitions.map(({ leader }) => leader)
+      return (await kafka.wire.locate([topic])).get(topic)!.partitions.map(({ leader }) => leader)
     }
 
     it(`lose no acknowledged record in ${leaderChanges} changes of leaders under load`, async () => {
       const topic = 'wandering'
       const config = { 'min.insync.replicas': '2' }
-      await broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
+      await kafka.broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
       const consumed = new Set<string>()
-      const consumer = broker.consumer({
+      const consumer = kafka.broker.consumer({
         group: 'wandering',
         topics: [topic],
         handlers: {
@@ -53,7 +35,7 @@ describePart('kafka', (path) => {
       const load = Array.from({ length: 16 }, async (_, producer) => {
         for (let count = 0; !stop; count++) {
           const value = `${producer}-${count}`
-          const outcome = broker.producer.produce([{ topic, key: value, value: Buffer.from(value) }])
+          const outcome = kafka.broker.producer.produce([{ topic, key: value, value: Buffer.from(value) }])
           await outcome.then(
             () => acknowledged.push(value),
             () => {},
@@ -61,10 +43,10 @@ describePart('kafka', (path) => {
         }
       })
 
-      const kafka = new Kafka({ brokers: cluster.bootstrapServers, logLevel: logLevel.NOTHING })
-      const admin = kafka.admin()
+      const client = new Kafka({ brokers: kafka.cluster.bootstrapServers, logLevel: logLevel.NOTHING })
+      const admin = client.admin()
       await admin.connect()
-      const nodes = cluster.nodes.map(({ id }) => id)
+      const nodes = kafka.cluster.nodes.map(({ id }) => id)
       for (let change = 0; change < leaderChanges; change++) {
         const before = await leaders(topic)
         const partitionAssignment = before.map((leader, partition) => {
@@ -82,7 +64,7 @@ describePart('kafka', (path) => {
       await admin.disconnect()
 
       const found = new Set<string>()
-      const follower = await broker.follow(topic, ({ value }) => found.add(String(value)))
+      const follower = await kafka.broker.follow(topic, ({ value }) => found.add(String(value)))
       await follower.close()
       expect(acknowledged.length).toBeGreaterThan(500)
       expect(acknowledged.filter((value) => !found.has(value))).toEqual([])
@@ -93,9 +75,9 @@ describePart('kafka', (path) => {
     it('take records again soon after one of them hangs', async () => {
       const topic = 'three-copies'
       const config = { 'min.insync.replicas': '2' }
-      await broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
+      await kafka.broker.admin.createTopics([{ name: topic, partitions, replicas: 3, config }])
       const produce = () =>
-        broker.producer.produce(
+        kafka.broker.producer.produce(
           Array.from({ length: partitions }, (_, partition) => ({
             topic,
             partition,
@@ -104,7 +86,7 @@ describePart('kafka', (path) => {
           })),
         )
       await produce()
-      const hanging = cluster.nodes[0]!
+      const hanging = kafka.cluster.nodes[0]!
 
       hanging.hang()
       try {
@@ -116,15 +98,15 @@ describePart('kafka', (path) => {
 
     it('take records for the partitions of two while the third is dead', async () => {
       const topic = 'single-copies'
-      await broker.admin.createTopics([
+      await kafka.broker.admin.createTopics([
         { name: topic, partitions, replicas: 1, config: { 'min.insync.replicas': '1' } },
       ])
-      const dying = cluster.nodes[2]!
+      const dying = kafka.cluster.nodes[2]!
       const owners = await leaders(topic)
       const dead = owners.indexOf(dying.id)
       const alive = owners.flatMap((leader, partition) => (leader === dying.id ? [] : [partition]))
       const produce = (partition: number) =>
-        broker.producer.produce([{ topic, partition, key: null, value: Buffer.from('x') }])
+        kafka.broker.producer.produce([{ topic, partition, key: null, value: Buffer.from('x') }])
       for (const partition of owners.keys()) await produce(partition)
 
       await dying.kill()

@@ -10,7 +10,7 @@ import type { CheckData } from './check-data.ts'
 import type { SendRequest } from './send-request.ts'
 
 /** What a notification says, by a template or in the request's own words. */
-export interface Words {
+export interface ResolvedContent {
   /** Goes into the envelope as it is. */
   settled: Pick<RequestEnvelope, 'template' | 'content' | 'data' | 'category'>
   /** What is missing for a channel of this type; empty where something can be said on it. */
@@ -18,13 +18,13 @@ export interface Words {
   errors: FieldError[]
 }
 
-/** Finds the words of a request; a list of errors when there are none. */
-export async function findWords(
+/** Finds what a request says; a list of errors where that is nothing, or not clear. */
+export async function resolveContent(
   request: SendRequest,
   catalog: Catalog,
   checkData: CheckData,
   tenant: string,
-): Promise<Words | FieldError[] | Busy> {
+): Promise<ResolvedContent | FieldError[] | Busy> {
   const { template, content } = request
   if (template !== undefined && content !== undefined)
     return [fieldError('/content', 'conflict', 'template and content exclude each other')]
@@ -37,7 +37,7 @@ export async function findWords(
   return 'kind' in data ? data : fromTemplate(request, template, entry, data)
 }
 
-function fromContent(request: SendRequest, content: NonNullable<SendRequest['content']>): Words {
+function fromContent(request: SendRequest, content: NonNullable<SendRequest['content']>): ResolvedContent {
   return {
     settled: { content, data: {}, ...(request.category !== undefined && { category: request.category }) },
     missing: (type) =>
@@ -56,7 +56,7 @@ function fromTemplate(
   { id, locale }: NonNullable<SendRequest['template']>,
   { revision, resource }: CatalogEntry<NotificationTemplate>,
   data: ValidatedData,
-): Words {
+): ResolvedContent {
   const { content, category } = resource.spec
   const kind = request.category ?? category
   return {
