@@ -18,8 +18,10 @@ interface RequestDefinition {
 }
 
 export interface Connection {
+  connect(): Promise<unknown>
   send: (protocol: Protocol) => Promise<unknown>
-  readonly socket: Socket | null
+  disconnect: () => Promise<unknown>
+  socket: Socket | null
 }
 
 export interface BrokerConnection {
@@ -128,9 +130,12 @@ export const { errorCodes } = require('kafkajs/src/protocol/error.js') as { erro
 export const requestQueueFile = require.resolve('kafkajs/src/network/requestQueue/index.js')
 export const RequestQueue = require(requestQueueFile) as { prototype: RequestQueue }
 
-/** Corrected by `silent-connections.ts`; held against its source likewise. */
+/** Corrected by `silent-connections.ts` and `ended-sockets.ts`; held against its source likewise. */
 export const connectionFile = require.resolve('kafkajs/src/network/connection.js')
-export const Connection = require(connectionFile) as { prototype: Connection }
+export const Connection = require(connectionFile) as {
+  new (options: object): Connection
+  prototype: Connection
+}
 
 export const Cluster = require('kafkajs/src/cluster/index.js') as new (options: ClusterOptions) => Cluster
 export const Batch = require('kafkajs/src/consumer/batch.js') as new (

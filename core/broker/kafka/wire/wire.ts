@@ -9,6 +9,7 @@ import {
   LEVELS,
   type SASLOptions,
 } from '../kafkajs.ts'
+import { releaseEndedSockets } from './ended-sockets.ts'
 import { failOn } from './kafka-error.ts'
 import { Metadata, type TopicPlace } from './metadata.ts'
 import { type Api, type Channel, send } from './request.ts'
@@ -42,6 +43,7 @@ export class Wire {
   constructor({ bootstrapServers, clientId, tls, sasl }: WireOptions) {
     stopTimerLoop()
     endSilentConnections()
+    releaseEndedSockets()
     const createSocket = createSocketFactory()
     this.#cluster = new Cluster({
       brokers: bootstrapServers,
