@@ -44,6 +44,17 @@ describe('Circuit', () => {
     expect(circuit.enter()).toBeDefined()
   })
 
+  it('G3: costs as many attempts as it takes to open, and no more, whatever is in flight when an outage is met at the start', () => {
+    const { clock, circuit } = world()
+    const blames: string[] = []
+    for (const round of [100, 1, 1]) {
+      const tickets = Array.from({ length: round }, () => circuit.enter()!)
+      blames.push(...tickets.map((ticket) => circuit.settle(ticket, failed('not_sent')).blame))
+      clock.advance(8_000)
+    }
+    expect(blames.filter((blame) => blame === 'delivery')).toHaveLength(5)
+  })
+
   it('opens when half of a full sample failed, and forgets what is older than its window', () => {
     const { clock, circuit, call } = world()
     for (let count = 0; count < 9; count++) [failed('not_sent'), sent].forEach(call)
