@@ -22,6 +22,7 @@ export interface Partition extends TopicPartition {
   held: boolean
 }
 
+/** A partition at the beginning of its assignment: nothing read, nothing committed. */
 export function newPartition(place: TopicPartition): Partition {
   return { ...place, tracker: new Tracker(), committed: undefined, paused: false, held: false }
 }

@@ -21,6 +21,7 @@ export function present<T extends object>(fields: T): Partial<Present<T>> {
   return Object.fromEntries(entries) as Partial<Present<T>>
 }
 
+/** The answer to a request that was accepted: before its deliveries are planned, and to a repeat of it. */
 export function presentAccepted(id: string, request: RecordedRequest): AcceptedNotification {
   const { template, channels, acceptedAt } = request
   return {
@@ -32,6 +33,7 @@ export function presentAccepted(id: string, request: RecordedRequest): AcceptedN
   }
 }
 
+/** A recorded notification with its deliveries and what happened to each. */
 export function presentNotification(
   keys: InstallKeys,
   { notification, deliveries }: NotificationHistory,
@@ -113,10 +115,12 @@ function timelineOf(delivery: DeliveryHistory, acceptedAt: Date): Event[] {
   return events.toSorted((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0))
 }
 
+/** A user as the API shows it. */
 export function presentUser(id: string, { profile, createdAt, updatedAt }: StoredUser): UserResource {
   return { id, ...profile, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() }
 }
 
+/** A page of a user's inbox. */
 export function presentInbox({ messages, next }: InboxPage): InboxPageResource {
   return {
     data: messages.map((message) => ({

@@ -118,6 +118,7 @@ function presentDeadLetter(keys: InstallKeys, { delivery, ...letter }: DeadLette
   }
 }
 
+/** A page of dead letters. */
 export function presentDeadLetters(keys: InstallKeys, { deadLetters, next }: DeadLetterPage) {
   return {
     data: deadLetters.map((letter) => presentDeadLetter(keys, letter)),
@@ -125,6 +126,7 @@ export function presentDeadLetters(keys: InstallKeys, { deadLetters, next }: Dea
   }
 }
 
+/** What a replay would do: counts, and a few examples. */
 export function presentDryRun(
   keys: InstallKeys,
   counts: readonly DeadLetterCount[],
@@ -140,6 +142,7 @@ export function presentDryRun(
   }
 }
 
+/** A replay and its progress. What is unreadable was not among the matched, so it does not lessen what remains. */
 export function presentReplay(keys: InstallKeys, replay: Replay): ReplayResource {
   const { max_records: limit, matched, replayed, skipped: reasons } = replay
   const { unreadable = 0, ...counted } = reasons
@@ -163,6 +166,7 @@ export function presentReplay(keys: InstallKeys, replay: Replay): ReplayResource
   }
 }
 
+/** A page of replays. */
 export function presentReplays(keys: InstallKeys, { replays, next }: ReplayPage) {
   return {
     data: replays.map((replay) => presentReplay(keys, replay)),

@@ -30,6 +30,7 @@ export const deadLetterExample: DeadLetterResource = {
   expires_at: '2026-12-03T09:00:00.000Z',
 }
 
+/** `GET /v1/dead-letters`. */
 export function deadLetters(
   app: FastifyInstance,
   { db, keys }: { db: Kysely<Database>; keys: InstallKeys },

@@ -23,6 +23,7 @@ const example = {
   next_cursor: 'YmVmb3JlOjQy',
 }
 
+/** `GET /v1/users/{id}/inbox`. */
 export function getInbox(app: FastifyInstance, { db }: { db: Kysely<Database> }): void {
   const schema = {
     operationId: 'getInbox',

@@ -55,6 +55,7 @@ export const notificationParams = {
   required: ['id'],
 }
 
+/** `GET /v1/notifications/{id}`: also of one that is accepted and not yet recorded, which its id proves. */
 export function getNotification(
   app: FastifyInstance,
   { db, keys }: { db: Kysely<Database>; keys: InstallKeys },

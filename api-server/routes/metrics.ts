@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 
+/** `GET /metrics`. */
 export function metrics(app: FastifyInstance, { registry }: { registry: Registry }): void {
   const schema = {
     operationId: 'metrics',

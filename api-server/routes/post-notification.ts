@@ -19,6 +19,7 @@ export const acceptedExample = {
   created_at: '2026-11-30T09:00:00.000Z',
 }
 
+/** `POST /v1/notifications`. */
 export function postNotification(
   app: FastifyInstance,
   { send, keys }: { send: Send; keys: InstallKeys },

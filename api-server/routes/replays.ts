@@ -57,6 +57,7 @@ const example: ReplayResource = {
   updated_at: '2026-11-30T13:05:13.600Z',
 }
 
+/** The routes below `/v1/replays`. */
 export function replays(
   app: FastifyInstance,
   { db, keys, catalog }: { db: Kysely<Database>; keys: InstallKeys; catalog: Catalog },

@@ -30,6 +30,7 @@ const example = {
   updated_at: '2026-11-30T09:00:00.000Z',
 }
 
+/** `PUT` and `GET /v1/users/{id}`. */
 export function users(app: FastifyInstance, { db, clock }: { db: Kysely<Database>; clock: Clock }): void {
   const put = {
     operationId: 'putUser',

@@ -13,6 +13,7 @@ const page = `<!doctype html>
 </ul>
 `
 
+/** A page at `/` for who opens the API in a browser. */
 export function welcome(app: FastifyInstance): void {
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/html; charset=utf-8').send(page),

@@ -47,6 +47,7 @@ export type OwnershipRecord =
 const installKey = 'install'
 const topicKey = 'topic/'
 
+/** The record that says whose a prefix is. */
 export function installRecord(prefix: string, value: Install): RecordToProduce {
   return record(prefix, installKey, value)
 }
@@ -56,6 +57,7 @@ export function markRecord(prefix: string, topic: string, value: TopicMark | und
   return record(prefix, topicKey + topic, value ?? null)
 }
 
+/** The mark of a topic that is about to be created, with what it is created as. */
 export function creatingMark(
   { channel, deletionPolicy }: Pick<TopicMark, 'channel' | 'deletionPolicy'>,
   { partitions, replicas, config }: TopicSpec,
@@ -63,6 +65,7 @@ export function creatingMark(
   return { state: 'creating', channel, deletionPolicy, as: { partitions, replicas, config } }
 }
 
+/** What a record of the ownership topic says; `unreadable` when it is none of ours. */
 export function readOwnershipRecord({ key, value, headers }: ConsumedRecord): OwnershipRecord {
   if (key === null || headers[header.version] !== String(envelopeVersion)) return { kind: 'unreadable' }
   const content = value === null ? undefined : parseJson(value)

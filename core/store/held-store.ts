@@ -26,6 +26,7 @@ export interface HeldStore {
   dropEnded(after: string | undefined): Promise<string | undefined>
 }
 
+/** The records that are held in PostgreSQL. */
 export function openHeldStore(db: Kysely<Database>): HeldStore {
   return {
     topics: () => heldTopics(db),

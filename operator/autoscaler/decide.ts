@@ -44,6 +44,7 @@ const stabilization = 300_000
 /** Milliseconds between two steps down. Each costs the group a rebalance. */
 const downPause = 60_000
 
+/** What the autoscaler knows of a channel that it has just begun to scale. @param now milliseconds */
 export function initialState(now: number): ScalingState {
   return {
     startedAt: now,

@@ -24,6 +24,7 @@ export function childName({ namespace, name }: ObjectName): string {
   return `nch-${`${namespace}-${name}`.slice(0, 50).replace(/-+$/, '')}-${hash}`
 }
 
+/** The labels of everything that is made for a channel: its selector, and whose it is in the words of Kubernetes. */
 export function childLabels({ namespace, name }: ObjectName): Record<string, string> {
   return {
     ...selectorLabels({ namespace, name }),

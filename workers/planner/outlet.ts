@@ -1,11 +1,17 @@
+import type { RecordToProduce } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { neverWritten } from '../../core/store/held-records.ts'
 import type { CountingProducer } from '../acknowledged.ts'
 import { ClosedTopics } from '../closed-topics.ts'
 import { produceEach, type Refused } from '../produce-each.ts'
-import type { DeliveryRecord } from './plan-batch.ts'
 import type { PlannerStore } from './store.ts'
+
+/** The record of a planned delivery, and the id of that. */
+export interface DeliveryRecord extends RecordToProduce {
+  headers: Readonly<Record<string, string>>
+  delivery: string
+}
 
 /** Where the records of planned deliveries go. */
 export interface Outlet {

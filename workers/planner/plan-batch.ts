@@ -1,4 +1,4 @@
-import type { ConsumedRecord, RecordToProduce } from '../../core/broker/broker.ts'
+import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { EventPublisher } from '../../core/events/publisher.ts'
@@ -8,7 +8,7 @@ import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { failureName } from '../../core/observability/tracing.ts'
 import { changesOf } from './changes.ts'
 import { expand } from './expand.ts'
-import type { Outlet } from './outlet.ts'
+import type { DeliveryRecord, Outlet } from './outlet.ts'
 import type { PlannedRequest } from './record.ts'
 import type { PlannerStore } from './store.ts'
 import { type PlanTrace, startPlanTrace } from './trace-plan.ts'
@@ -28,12 +28,6 @@ export interface PlanBatchOptions {
 export interface PlannableRequest {
   record: ConsumedRecord
   request: RequestEnvelope
-}
-
-/** The record of a planned delivery. */
-export interface DeliveryRecord extends RecordToProduce {
-  headers: Readonly<Record<string, string>>
-  delivery: string
 }
 
 /** Records and bytes that are written at once. */

@@ -18,6 +18,7 @@ export interface PlannerStore {
   failTooLarge(deliveries: readonly string[]): Promise<void>
 }
 
+/** The planner's store in PostgreSQL. */
 export function openPlannerStore(db: Kysely<Database>): PlannerStore {
   return {
     users: (tenant, ids) => getUsers(db, tenant, ids),

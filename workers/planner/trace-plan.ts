@@ -14,6 +14,7 @@ export interface PlanTrace {
   end(failure?: string): void
 }
 
+/** Begins a span for each request of a batch, a child of who sent it. */
 export function startPlanTrace(
   prefix: string,
   batch: readonly { record: ConsumedRecord; request: RequestEnvelope }[],

@@ -68,6 +68,7 @@ export function createFailureWatch({ look, clock }: FailureWatchOptions) {
   }
 }
 
+/** How deliveries stand: their status, and how often they were replayed. */
 export async function readStandings(db: Kysely<Database>, ids: string[]): Promise<Standing[]> {
   const rows = await db
     .selectFrom('deliveries')

@@ -47,6 +47,7 @@ export function withoutDropped(positions: ReplayPositions, present: ReplayPositi
   )
 }
 
+/** Whether all that was asked for has been read. */
 export function isRead(positions: ReplayPositions): boolean {
   return Object.values(positions).every(({ next, end }) => next >= end)
 }
@@ -57,6 +58,7 @@ export function unreadTopics(positions: ReplayPositions): string[] {
   return [...new Set(unread.map(([name]) => topicOf(name)))]
 }
 
+/** The positions on some of the topics. */
 export function ofTopics(positions: ReplayPositions, has: (topic: string) => boolean): ReplayPositions {
   return Object.fromEntries(Object.entries(positions).filter(([name]) => has(topicOf(name))))
 }

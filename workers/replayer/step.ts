@@ -50,6 +50,7 @@ async function write(producer: Producer, records: readonly RecordToProduce[]): P
   return refused.length
 }
 
+/** The sum of two counts, reason by reason. */
 export function addSkipped(before: SkippedCounts, more: SkippedCounts): SkippedCounts {
   const result = { ...before }
   for (const [reason, count] of Object.entries(more) as [SkipReason, number][])

@@ -36,6 +36,7 @@ const body = z
 const accepted = z.object({ notification_id: z.string(), id: z.string(), status: z.literal('accepted') })
 const { id } = acceptedExample
 
+/** `POST /api/v1/notifications`, for older clients: a template to a user. */
 export function postApiV1Notifications(
   app: FastifyInstance,
   { send, catalog, keys }: { send: Send; catalog: Catalog; keys: InstallKeys },

@@ -32,6 +32,7 @@ type Notify = z.infer<typeof body>
 const answers = z.union([z.object({ status: z.string() }), z.object({ error: z.string() })])
 const queued = { status: 'Notification queued.' }
 
+/** `POST /notify`, for older clients: to one person by mail, SMS or in-app. */
 export function postNotify(app: FastifyInstance, { send, catalog }: { send: Send; catalog: Catalog }): void {
   const schema = {
     operationId: 'postNotify',

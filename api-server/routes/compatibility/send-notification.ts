@@ -35,6 +35,7 @@ const body = z
 const queued = z.object({ status: z.literal('queued'), id: z.string(), message: z.string() })
 const message = 'Notification queued.'
 
+/** `POST /send-notification`, for older clients: to one address. */
 export function postSendNotification(
   app: FastifyInstance,
   { send, catalog, keys }: { send: Send; catalog: Catalog; keys: InstallKeys },

@@ -23,6 +23,7 @@ const example = {
   ],
 }
 
+/** `GET /notifications/{user_id}`, for older clients: the in-app messages of a user. */
 export function getUserNotifications(app: FastifyInstance, { db }: { db: Kysely<Database> }): void {
   const schema = {
     operationId: 'getUserNotifications',

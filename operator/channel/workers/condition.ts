@@ -8,6 +8,7 @@ export interface WorkerCounts {
   ready: number
 }
 
+/** How many workers are asked for and how many are ready; none of either without a Deployment. */
 export function workerCounts(deployment: DeploymentObject | undefined): WorkerCounts {
   return { desired: deployment?.spec.replicas ?? 0, ready: deployment?.status?.readyReplicas ?? 0 }
 }

@@ -55,6 +55,7 @@ export const hasSameSpec = (object: KubernetesObject, previous: KubernetesObject
 /** `namespace/name`: what a queue holds. */
 export const keyOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`
 
+/** The name that `keyOf` made a key of. */
 export function parseKey(key: string): ObjectName {
   const slash = key.indexOf('/')
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }

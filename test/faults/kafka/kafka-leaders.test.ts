@@ -48,6 +48,7 @@ describePart('kafka', (path) => {
       await admin.connect()
       const nodes = kafka.cluster.nodes.map(({ id }) => id)
       for (let change = 0; change < leaderChanges; change++) {
+        const acknowledgedBefore = acknowledged.length
         const before = await leaders(topic)
         const partitionAssignment = before.map((leader, partition) => {
           const next = nodes[(nodes.indexOf(leader) + 1) % nodes.length]!
@@ -57,6 +58,8 @@ describePart('kafka', (path) => {
         await vi.waitFor(async () => {
           const after = await leaders(topic)
           expect(after.every((leader, index) => leader >= 0 && leader !== before[index])).toBe(true)
+          // However slow the machine is, every change has its share of the load.
+          expect(acknowledged.length - acknowledgedBefore).toBeGreaterThan(load.length)
         }, 120_000)
       }
       stop = true
@@ -66,7 +69,6 @@ describePart('kafka', (path) => {
       const found = new Set<string>()
       const follower = await kafka.broker.follow(topic, ({ value }) => found.add(String(value)))
       await follower.close()
-      expect(acknowledged.length).toBeGreaterThan(500)
       expect(acknowledged.filter((value) => !found.has(value))).toEqual([])
       await vi.waitFor(() => expect(acknowledged.filter((value) => !consumed.has(value))).toEqual([]), 60_000)
       await consumer.stop()
@@ -118,7 +120,7 @@ describePart('kafka', (path) => {
       await failed
       expect(failure).toMatchObject({ code: 'unavailable' })
       // One that is held up by the dead broker gets through once or twice while the other record loses patience.
-      expect(meanwhile).toBeGreaterThan(50)
+      expect(meanwhile).toBeGreaterThan(10)
       await dying.start()
       await vi.waitFor(() => produce(dead), 60_000)
     })

@@ -49,6 +49,7 @@ interface FollowUp extends RecordToProduce {
   headers: Readonly<Record<string, string>>
 }
 
+/** The follow-ups of one channel. What its topics refuse is held, and a topic that refuses is not asked again for a while. */
 export function createFollowUps({
   producer,
   hold,

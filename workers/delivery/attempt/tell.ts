@@ -14,6 +14,7 @@ interface NewStatus {
 /** Tells of a status. Resolves when it is told: what it is about counts as finished only then. */
 export type Tell = (envelope: DeliveryEnvelope, change: NewStatus) => Promise<void>
 
+/** Tells of statuses through a publisher of events; those of which there is no event are left out. */
 export function createTell(events: Pick<EventPublisher, 'publish'>): Tell {
   return async (envelope, { status, reason, attempt, replayEpoch }) => {
     if (!isEventStatus(status)) return

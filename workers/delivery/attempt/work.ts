@@ -13,6 +13,7 @@ export type Work =
   | { kind: 'poison'; record: ConsumedRecord; detail: string }
   | { kind: 'unknown_version'; version: string }
 
+/** Reads a record of a main or retry topic. Never throws: what cannot be read is poison. */
 export function readWork(record: ConsumedRecord): Work {
   const decoded = decodeDelivery(record.value, record.headers)
   if (decoded.kind === 'unknown_version') return decoded

@@ -52,6 +52,7 @@ export interface BackPressure {
 
 const stateNumbers: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2 }
 
+/** Limits, circuits and destinations of one channel, put together from its spec. */
 export function createBackPressure(options: BackPressureOptions): BackPressure {
   const { channel, providers, shared, clock, logger, metrics } = options
   const { namespace, name } = channel.metadata
