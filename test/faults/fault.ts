@@ -107,7 +107,7 @@ export function judge(
 ): string[] {
   const result = balanceOf(world, load, ledger)
   const unsent = ledger.filter(({ status }) => status !== 'sent')
-  const disordered = outOfOrder(load.accepted.values(), world.sink.firstSeen, ledger)
+  const disordered = outOfOrder(load.accepted.values(), world.sink.seen, ledger)
   return [
     ...(isClean(result) ? [] : [describeBalance(result)]),
     ...unsent.map(({ id, status, reason }) => `${id} ended as ${status} (${reason ?? 'no reason'})`),

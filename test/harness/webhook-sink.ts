@@ -21,8 +21,8 @@ export interface WebhookSink {
   url: string
   /** What it took, in order: the provider's log. A message it never answered counts, because it may have been acted upon. */
   receipts: Receipt[]
-  /** Deliveries that came in whole, in the order of their first time, whether it took them or not. */
-  firstSeen: Set<string>
+  /** Deliveries that came in whole, in order and as often as they came, whether it took them or not. */
+  seen: string[]
   /** How many it refused. */
   refused(): number
   /** Requests that have arrived and are not answered yet: deliveries that are claimed and not finished. */
@@ -40,7 +40,7 @@ export interface WebhookSink {
 /** A provider on loopback that logs every message before it answers, as a real one does. */
 export async function startWebhookSink(): Promise<WebhookSink> {
   const receipts: Receipt[] = []
-  const firstSeen = new Set<string>()
+  const seen: string[] = []
   let refused = 0
   let inFlight = 0
   let manner: (arrival: Arrival) => Answer = () => ({})
@@ -58,7 +58,7 @@ export async function startWebhookSink(): Promise<WebhookSink> {
   async function take(arrival: Arrival, response: ServerResponse): Promise<void> {
     const delivery = String(arrival.headers['webhook-id'])
     const { after = 0, status, headers } = manner(arrival)
-    firstSeen.add(delivery)
+    seen.push(delivery)
     if (status !== undefined && status >= 300) refused++
     else receipts.push({ delivery, to: arrival.to })
     inFlight++
@@ -78,7 +78,7 @@ export async function startWebhookSink(): Promise<WebhookSink> {
   const sink: WebhookSink = {
     url: '',
     receipts,
-    firstSeen,
+    seen,
     refused: () => refused,
     inFlight: () => inFlight,
     behave: (next) => (manner = next),

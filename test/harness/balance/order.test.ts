@@ -26,4 +26,12 @@ describe('G6: the order of first attempts to a recipient', () => {
     const postponed = [delivery('a', outcome), delivery('b', 'sent')]
     expect(outOfOrder([accepted('a', 'b')], ['b', 'a'], postponed)).toEqual([])
   })
+
+  it('knows no place for one whose first attempt was cut off on its way, and one for it if it came', () => {
+    const cutOff = delivery('a', 'maybe_sent')
+    const again = { attempt: 2, outcome: 'sent', finished_at: '2026-01-01T00:00:01Z' }
+    const retried = [{ ...cutOff, attempts: [...cutOff.attempts, again] }, delivery('b', 'sent')]
+    expect(outOfOrder([accepted('a', 'b')], ['b', 'a'], retried)).toEqual([])
+    expect(outOfOrder([accepted('a', 'b')], ['b', 'a', 'a'], retried)).toEqual(['b'])
+  })
 })
