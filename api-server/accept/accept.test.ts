@@ -98,6 +98,19 @@ describe('accept', () => {
     expect(accepted).toMatchObject({ settled: { expires_at: '2026-06-01T00:00:01.000Z' } })
   })
 
+  it('names the channel or template that was probably meant', async () => {
+    const misspelt = await judge({ to: [mail], channels: ['emial', 'fax'], ...welcome })
+    expect(misspelt).toMatchObject({
+      errors: [
+        { detail: 'there is no such channel; did you mean "email"?' },
+        { detail: 'there is no such channel' },
+      ],
+    })
+    expect(await judge({ to: [mail], template: { id: 'wellcome' } })).toMatchObject({
+      errors: [{ detail: 'there is no such template; did you mean "welcome"?' }],
+    })
+  })
+
   it.each<[string, SendRequest, [pointer: string, code: string][]]>([
     ['neither template nor content', { to: [mail] }, [['/template', 'required']]],
     ['both', { to: [mail], ...welcome, content: { text: 'Hi' } }, [['/content', 'conflict']]],

@@ -1,9 +1,10 @@
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import { channelTypeOf, type Recipient } from '../../core/notification/recipient.ts'
 import { type ChannelType, channelTypes } from '../../core/resources/channel-type.ts'
+import { suggestion } from '../../core/resources/problem.ts'
 import { type FieldError, fieldError } from '../http/problem.ts'
-import type { SendRequest } from './send-request.ts'
 import type { ResolvedContent } from './resolve-content.ts'
+import type { SendRequest } from './send-request.ts'
 
 export interface ChosenChannel {
   name: string
@@ -65,7 +66,9 @@ function byName(
   for (const [index, name] of names.entries()) {
     const type = catalog.channel(tenant, name)?.resource.spec.type
     if (type === undefined) {
-      chosen.errors.push(fieldError(`/channels/${index}`, 'unknown_channel', 'there is no such channel'))
+      const known = catalog.channels(tenant).map(({ resource }) => resource.metadata.name)
+      const detail = `there is no such channel${suggestion(name, known)}`
+      chosen.errors.push(fieldError(`/channels/${index}`, 'unknown_channel', detail))
       continue
     }
     const missing = resolved.missing(type)

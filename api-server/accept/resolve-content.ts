@@ -1,8 +1,9 @@
 import type { Catalog, CatalogEntry } from '../../core/catalog/catalog.ts'
 import type { RequestEnvelope } from '../../core/notification/envelope.ts'
 import type { ChannelType } from '../../core/resources/channel-type.ts'
-import type { NotificationTemplate } from '../../core/resources/template.ts'
+import { suggestion } from '../../core/resources/problem.ts'
 import type { ValidatedData } from '../../core/resources/template/variables.ts'
+import type { NotificationTemplate } from '../../core/resources/template.ts'
 import { missingContent } from '../../core/template/content.ts'
 import type { Busy } from '../../core/template/threads/template-threads.ts'
 import { type FieldError, fieldError } from '../http/problem.ts'
@@ -31,8 +32,11 @@ export async function resolveContent(
   if (content !== undefined) return fromContent(request, content)
   if (template === undefined) return [fieldError('/template', 'required', 'template or content is required')]
   const entry = catalog.template(tenant, template.id)
-  if (entry === undefined)
-    return [fieldError('/template/id', 'unknown_template', 'there is no such template')]
+  if (entry === undefined) {
+    const known = catalog.templates(tenant).map(({ resource }) => resource.metadata.name)
+    const detail = `there is no such template${suggestion(template.id, known)}`
+    return [fieldError('/template/id', 'unknown_template', detail)]
+  }
   const data = await checkData(entry, request.data ?? {})
   return 'kind' in data ? data : fromTemplate(request, template, entry, data)
 }
