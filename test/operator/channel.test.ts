@@ -274,7 +274,7 @@ describeOperatorCluster((cluster) => {
     it('takes up what happened while it was dead', async () => {
       await cluster.apply(channel({ name: 'before-death' }))
       await cluster.condition('nch/before-death', 'Ready', 'True')
-      await operator.kill()
+      await cluster.killLeader(operator)
       await kubectl('delete', 'nch', 'before-death', '-n', 'shop')
       await cluster.apply(channel({ name: 'after-death' }))
       operator = cluster.startOperator()

@@ -201,7 +201,7 @@ describeOperatorCluster((cluster) => {
         const unsubscribe = ownership.onChange(() => {
           if (marksOf(name).length === 0) return
           unsubscribe()
-          operator.kill().then(killed.resolve, killed.reject)
+          cluster.killLeader(operator).then(killed.resolve, killed.reject)
         })
         await cluster.apply(channel(name))
         await killed.promise

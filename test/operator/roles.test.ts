@@ -59,6 +59,16 @@ describePart('crds', (crds) => {
           await cluster.condition(`nch/${name}`, 'ScalingActive', 'True')
         // There is no KEDA that would look at it.
         await cluster.condition('nch/keda', 'ScalingActive', 'Unknown')
+        // Numbers alone may be written half a minute after the conditions.
+        const counted = async (name: string) => {
+          const { status } = (await cluster.get<{ status: { lag?: number; deadLetters?: number } }>(
+            'nch',
+            name,
+          ))!
+          return status.lag === 0 && status.deadLetters === 0
+        }
+        for (const name of ['plain', 'asleep', 'keda'])
+          await until(() => counted(name), `the numbers of ${name} are told`)
       }
       const reconciled = async () => {
         const text = await (await fetch(`${operator.health()}/metrics`)).text()

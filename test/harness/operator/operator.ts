@@ -5,7 +5,12 @@ import type { Broker } from '../../../core/broker/broker.ts'
 import { openKafkaBroker } from '../../../core/broker/kafka.ts'
 import { type OpenCatalog, openCatalog } from '../../../core/catalog/reader.ts'
 import { catalogTopic } from '../../../core/notification/topics.ts'
+import * as operatorKinds from '../../../operator/kinds.ts'
+import { leaseName } from '../../../operator/release/names.ts'
 import type { Api } from '../../../operator/runtime/api/api.ts'
+import { isNotFound } from '../../../operator/runtime/api/api-error.ts'
+import type { ResourceKind } from '../../../operator/runtime/api/resource-kind.ts'
+import { leases } from '../../../operator/runtime/leader.ts'
 import { until } from '../balance/load.ts'
 import { type KafkaCluster, startKafka } from '../kafka/kafka.ts'
 import { kafkaLogin, kafkaSecurity } from '../kafka/kafka-login.ts'
@@ -35,11 +40,16 @@ export interface OperatorCluster {
   startOperator(more?: Readonly<Record<string, string>>): RoleProcess
   /** The catalog, once an operator has made its topic; it is followed until the cluster stops. */
   openCatalog(): Promise<OpenCatalog>
+  /** Kills an operator, and ends its lease in its place: how long that lasts is not waited for. */
+  killLeader(operator: RoleProcess): Promise<void>
   /** What operators asked of the API server so far. They may no more than the release's roles allow. */
   requests(): Promise<AuditedRequest[]>
   /** Applies a manifest; throws what kubectl says when it is refused. */
   apply(manifest: string): Promise<void>
-  /** One object as the API server has it, or undefined. */
+  /**
+   * One object as the API server has it, or undefined; also where it does not know the kind.
+   * @param kind in the singular, or `nch` and `ntpl` for ours
+   */
   get<T>(kind: string, name: string, namespace?: string): Promise<T | undefined>
   /** Waits until the condition of a channel or template has a status, and what else is told of it, and answers it. */
   condition(
@@ -65,6 +75,13 @@ export interface ConditionExpectation {
   /** All of it, or what is so of it. */
   message?: string | RegExp | ((message: string) => boolean)
 }
+
+/** As kubectl calls them. */
+const kinds = new Map<string, ResourceKind>([
+  ...Object.values(operatorKinds).map((kind) => [kind.kind.toLowerCase(), kind] as const),
+  ['nch', operatorKinds.channels],
+  ['ntpl', operatorKinds.templates],
+])
 
 export const releaseNamespace = 'carillon-system'
 const logger = pino({ level: 'silent' })
@@ -127,9 +144,17 @@ export async function startOperatorCluster(
   const operators: RoleProcess[] = []
   const catalogs: OpenCatalog[] = []
 
-  const get = async <T>(kind: string, name: string, namespace = 'shop') => {
-    const text = await kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
-    return text === '' ? undefined : (JSON.parse(text) as T)
+  // Not by kubectl: what is polled would keep the processors busy with starting it.
+  const get = async <T>(word: string, name: string, namespace = 'shop') => {
+    const kind = kinds.get(word)
+    if (kind === undefined) throw new Error(`no kind is called ${word} here`)
+    return await api.get(kind, { namespace, name }).then(
+      (object) => object as unknown as T,
+      (error: unknown) => {
+        if (isNotFound(error)) return undefined
+        throw error
+      },
+    )
   }
   return {
     control,
@@ -143,6 +168,11 @@ export async function startOperatorCluster(
       const operator = startRole(['operator'], { ...settings, ...more })
       operators.push(operator)
       return operator
+    },
+    async killLeader(operator) {
+      await operator.kill()
+      const lease = { namespace: releaseNamespace, name: leaseName }
+      await api.merge(leases, lease, { spec: { holderIdentity: '' } }, { fieldManager: 'test' })
     },
     async openCatalog() {
       const topic = catalogTopic(prefix)
