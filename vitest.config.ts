@@ -10,6 +10,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '.carillon/**'],
     passWithNoTests: false,
     allowOnly: false,
+    // Most tests wait for processes that they have started: to keep a processor free for vitest itself would waste it.
+    maxWorkers: '100%',
     // Limits are there to end what hangs. They judge no speed: machines are slow, and busy with other things beside the tests.
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -14,7 +14,7 @@ import { startWebhookSink, type WebhookSink } from '../harness/webhook-sink.ts'
  * every 202 must have reached a terminal status, and client, provider and ledger must agree.
  */
 
-const rounds = 5
+const rounds = 10
 const load = 200
 const inFlightAtKill = 50
 
