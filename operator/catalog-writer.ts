@@ -11,6 +11,7 @@ import {
   syncedRecord,
 } from '../core/catalog/records.ts'
 import type { NotificationChannel } from '../core/resources/channel.ts'
+import type { ObjectName } from './runtime/api/resource-kind.ts'
 
 export interface CatalogWriterOptions {
   producer: Producer
@@ -40,7 +41,7 @@ export class CatalogWriter {
   }
 
   /** The channel of this name as it was published last, from here. */
-  channel({ namespace, name }: NotificationChannel['metadata']): NotificationChannel | undefined {
+  channel({ namespace, name }: ObjectName): NotificationChannel | undefined {
     const entry = this.#options.catalog.published().get(`NotificationChannel/${namespace}/${name}`)
     return entry?.source === source && entry.resource.kind === 'NotificationChannel'
       ? entry.resource

@@ -37,21 +37,31 @@ export function createClaims({ channels, catalog, writer, prefix }: ClaimsOption
     )
   }
 
-  return {
-    parse,
+  function refusalOf(channel: NotificationChannel, object: ChannelObject): ConditionText | undefined {
+    const source = writer.foreignSource(keyOf(channel))
+    if (source !== undefined)
+      return isFalse('OwnedElsewhere', `a channel of this name was published from ${source}`)
+    const others = channels
+      .list()
+      .filter(({ metadata }) => metadata.uid !== object.metadata.uid)
+      .flatMap(claimantOf)
+    const [wanted] = claimantOf(object) as [Claimant]
+    const collision = topicCollision(wanted, [...foreign(), ...others], prefix)
+    return collision === undefined ? undefined : isFalse('TopicConflict', collision)
+  }
 
-    /** Why a valid channel is not served all the same. */
-    refusalOf(channel: NotificationChannel, object: ChannelObject): ConditionText | undefined {
-      const source = writer.foreignSource(keyOf(channel))
-      if (source !== undefined)
-        return isFalse('OwnedElsewhere', `a channel of this name was published from ${source}`)
-      const others = channels
-        .list()
-        .filter(({ metadata }) => metadata.uid !== object.metadata.uid)
-        .flatMap(claimantOf)
-      const [wanted] = claimantOf(object) as [Claimant]
-      const collision = topicCollision(wanted, [...foreign(), ...others], prefix)
-      return collision === undefined ? undefined : isFalse('TopicConflict', collision)
+  return {
+    /** Whether a channel can be served as its spec says: it may be invalid, or want what somebody else has. */
+    judge(
+      object: ChannelObject,
+    ): { kind: 'accepted'; channel: NotificationChannel } | { kind: 'refused'; refusal: ConditionText } {
+      const parsed = parse(object)
+      if (parsed.kind === 'invalid')
+        return { kind: 'refused', refusal: isFalse('InvalidSpec', parsed.message) }
+      const refusal = refusalOf(parsed.resource, object)
+      return refusal === undefined
+        ? { kind: 'accepted', channel: parsed.resource }
+        : { kind: 'refused', refusal }
     },
 
     /** The topics that any channel of a namespace lays claim to. */

@@ -260,3 +260,43 @@ describe('whose topics are no longer its own', () => {
     expect(condition('WorkersReady')).toMatchObject({ reason: 'NotChecked' })
   })
 })
+
+describe('whose spec is no longer accepted', () => {
+  async function refused() {
+    const parts = setUp()
+    await parts.look()
+    parts.edit({ type: 'pigeon', delivery: { retryTiers: ['7s'] } })
+    return parts
+  }
+
+  it('goes on with the spec that was published before, and says so', async () => {
+    const { look, published, served, condition, status } = await refused()
+    const [before] = published
+    expect(await look()).toBe('done')
+    for (const channel of [published.at(-1), served.at(-1)]) expect(channel).toEqual(before)
+    for (const type of ['Accepted', 'Ready']) {
+      expect(condition(type)).toMatchObject({ status: 'False', reason: 'InvalidSpec' })
+      expect(condition(type)?.message).toContain('the spec that was published before serves')
+    }
+    expect(condition('WorkersReady')).toMatchObject({ reason: 'SomeWorkersReady' })
+    expect(status()).toMatchObject({ workers: { desired: 2, ready: 1 } })
+  })
+
+  it('is suspended, and woken again', async () => {
+    const { edit, look, published, served } = await refused()
+    for (const suspend of [true, false]) {
+      edit({ suspend })
+      await look()
+      for (const channel of [published.at(-1), served.at(-1)])
+        expect(channel?.spec).toMatchObject({ suspend, type: 'email' })
+    }
+  })
+
+  it('is not published when it never was', async () => {
+    const { edit, look, published, served, condition } = setUp()
+    edit({ type: 'pigeon', suspend: true })
+    await look()
+    expect([published, served]).toEqual([[], []])
+    expect(condition('Ready')?.message).not.toContain('published before')
+  })
+})

@@ -8,7 +8,8 @@ import { failureCondition } from '../failure-condition.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api/api.ts'
 import { isRefused } from '../runtime/api/api-error.ts'
-import type { ObjectName } from '../runtime/api/resource-kind.ts'
+import { nameOf, type ObjectName } from '../runtime/api/resource-kind.ts'
+import type { ConditionText } from '../runtime/conditions.ts'
 import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts'
 import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
@@ -97,15 +98,13 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     facts: ChannelFacts,
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
-    const parsed = claims.parse(object)
-    if (parsed.kind === 'invalid') {
-      findings.Accepted = isFalse('InvalidSpec', parsed.message)
+    const judged = claims.judge(object)
+    if (judged.kind === 'refused') {
+      await serveFormer(object, 'Accepted', judged.refusal, findings, facts, signal)
       return { requeueAfter: resync }
     }
-    const channel = parsed.resource
-    const refusal = claims.refusalOf(channel, object)
-    findings.Accepted = refusal ?? isTrue('Accepted', 'the spec is valid')
-    if (refusal !== undefined) return { requeueAfter: resync }
+    const { channel } = judged
+    findings.Accepted = isTrue('Accepted', 'the spec is valid')
 
     const credentials = await resolveCredentials(channel, api, signal)
     findings.CredentialsReady = credentials.condition
@@ -113,16 +112,31 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     findings.TopicsReady = topics.topicsReady
     findings.Durable = topics.durable
     if (topics.hasTopics) return await serve(object, channel, credentials, findings, facts, signal)
-    // Nobody may be told of a channel that has no topics: what was published last goes on, and can be suspended.
-    const former = writer.channel(channel.metadata)
-    if (former === undefined) return { requeueAfter: topicsPause }
-    const { suspend } = channel.spec
-    const served = { ...former, spec: { ...former.spec, suspend } }
-    const message = `${topics.topicsReady.message}; until then the spec that was published before serves, and of this one suspend`
-    findings.TopicsReady = { ...topics.topicsReady, message }
-    const held = await resolveCredentials(served, api, signal)
-    await serve(object, served, held, findings, facts, signal)
+    // Nobody may be told of a channel that has no topics.
+    await serveFormer(object, 'TopicsReady', topics.topicsReady, findings, facts, signal)
     return { requeueAfter: topicsPause }
+  }
+
+  /**
+   * Serves the spec that was published before, if one was, while this one cannot be. Of this one `suspend` counts all the same: who stops the workers must be
+   * obeyed, whatever else is wrong.
+   */
+  async function serveFormer(
+    object: ChannelObject,
+    condition: 'Accepted' | 'TopicsReady',
+    refusal: ConditionText,
+    findings: ChannelFindings,
+    facts: ChannelFacts,
+    signal: AbortSignal,
+  ): Promise<void> {
+    findings[condition] = refusal
+    const former = writer.channel(nameOf(object))
+    if (former === undefined) return
+    const served = { ...former, spec: { ...former.spec, suspend: object.spec.suspend === true } }
+    const message = `${refusal.message}; until then the spec that was published before serves, and of this one suspend`
+    findings[condition] = { ...refusal, message }
+    const credentials = await resolveCredentials(served, api, signal)
+    await serve(object, served, credentials, findings, facts, signal)
   }
 
   /** Publishes a channel and keeps its workers. */

@@ -4,6 +4,7 @@ import type { TemplateConditionType } from '../../core/resources/condition.ts'
 import type { NotificationTemplate } from '../../core/resources/template.ts'
 import type { TemplateProblem } from '../../core/template/check.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
+import { isFalse, isTrue } from '../channel/condition-texts.ts'
 import { failureCondition } from '../failure-condition.ts'
 import { createParser } from '../parser.ts'
 import type { ObjectName } from '../runtime/api/resource-kind.ts'
@@ -28,11 +29,20 @@ const told = 5
 
 const parse = createParser<NotificationTemplate>(kinds.NotificationTemplate)
 
+/** What one look at a template found. */
+interface Findings {
+  texts: Record<TemplateConditionType, ConditionText>
+  facts: TemplateFacts
+}
+
 /** Publishes a template once it is proven; a broken edit leaves the last good revision serving, and says why. */
 export function createTemplateReconciler(options: TemplateReconcilerOptions) {
   const { templates, writer, checkTemplate, statusWriter } = options
 
-  return async function reconcile(name: ObjectName, { signal }: ReconcileContext): Promise<ReconcileResult> {
+  return async function reconcile(
+    name: ObjectName,
+    { signal, logger }: ReconcileContext,
+  ): Promise<ReconcileResult> {
     const object = templates.get(name)
     if (object === undefined) {
       statusWriter.forget(name)
@@ -40,81 +50,71 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
       await writer.remove([`NotificationTemplate/${name.namespace}/${name.name}`], signal)
       return {}
     }
-    const findings: Partial<Record<TemplateConditionType, ConditionText>> = {}
-    try {
-      return await look(object, findings, signal)
-    } catch (error) {
+    const tell = async ({ texts, facts }: Findings) => {
       const telling = signalToTell(signal)
+      if (telling) await statusWriter.write(object, texts, facts, telling)
+    }
+    const proven: { Valid?: ConditionText } = {}
+    let findings: Findings
+    try {
+      findings = await look(object, proven, signal)
+    } catch (error) {
       const Ready = failureCondition(error)
-      if (telling)
-        await statusWriter.write(object, { Ready, Valid: findings.Valid ?? Ready }, kept(object), telling)
+      try {
+        await tell({ texts: { Ready, Valid: proven.Valid ?? Ready }, facts: kept(object) })
+      } catch (failure) {
+        logger.warn({ err: failure }, 'Nor can the status be written')
+        throw error
+      }
       // What Kafka refuses it refuses again: its settings, or the template, have to change first.
       if (Ready.status === 'False') return { requeueAfter: resync }
       throw error
     }
-  }
-
-  async function look(
-    object: TemplateObject,
-    findings: Partial<Record<TemplateConditionType, ConditionText>>,
-    signal: AbortSignal,
-  ): Promise<ReconcileResult> {
-    const parsed = parse(object)
-    if (parsed.kind === 'invalid') {
-      await tell(object, 'InvalidSpec', parsed.message, signal)
-      return {}
-    }
-    const problems = await checkTemplate(parsed.resource)
-    if (problems.length > 0) {
-      await tell(object, 'InvalidContent', problems.slice(0, told).map(describe).join('; '), signal)
-      return {}
-    }
-    findings.Valid = { status: 'True', reason: 'Valid', message: provenBy(parsed.resource) }
-    await serve(object, parsed.resource, findings.Valid, signal)
+    await tell(findings)
     return {}
   }
 
-  async function serve(
+  /** @param proven is given what is known of the template itself, also when the look fails after that */
+  async function look(
     object: TemplateObject,
-    template: NotificationTemplate,
-    valid: ConditionText,
+    proven: { Valid?: ConditionText },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Findings> {
+    const parsed = parse(object)
+    if (parsed.kind === 'invalid') return refused(object, 'InvalidSpec', parsed.message)
+    const template = parsed.resource
+    const problems = await checkTemplate(template)
+    if (problems.length > 0)
+      return refused(object, 'InvalidContent', problems.slice(0, told).map(describe).join('; '))
+    const Valid = isTrue('Valid', provenBy(template))
+    proven.Valid = Valid
     const source = writer.foreignSource(keyOf(template))
     if (source !== undefined) {
-      const message = `a template of this name was published from ${source}`
-      const texts = { Ready: { status: 'False', reason: 'OwnedElsewhere', message }, Valid: valid } as const
-      return statusWriter.write(object, texts, kept(object), signal)
+      const Ready = isFalse('OwnedElsewhere', `a template of this name was published from ${source}`)
+      return { texts: { Ready, Valid }, facts: kept(object) }
     }
-    const revision = await writer.publish(template, signal)
-    const { content, locales, defaultLocale } = template.spec
-    const facts: TemplateFacts = {
-      revision: `${object.metadata.generation ?? 0}-${revision.slice(0, 6)}`,
-      locales: [defaultLocale, ...Object.keys(locales).toSorted()],
-      channels: Object.keys(content).toSorted() as NonNullable<TemplateFacts['channels']>,
-    }
-    const ready: ConditionText = {
-      status: 'True',
-      reason: 'Serving',
-      message: `revision ${facts.revision} serves`,
-    }
-    await statusWriter.write(object, { Ready: ready, Valid: valid }, facts, signal)
+    const facts = factsOf(object, template, await writer.publish(template, signal))
+    return { texts: { Ready: isTrue('Serving', `revision ${facts.revision} serves`), Valid }, facts }
   }
+}
 
-  async function tell(
-    object: TemplateObject,
-    reason: string,
-    message: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const invalid: ConditionText = { status: 'False', reason, message }
-    const { revision } = object.status ?? {}
-    const rest = revision === undefined ? 'nothing serves yet' : `revision ${revision} goes on serving`
-    const texts: Record<TemplateConditionType, ConditionText> = {
-      Ready: { ...invalid, message: `${message}; ${rest}` },
-      Valid: invalid,
-    }
-    await statusWriter.write(object, texts, kept(object), signal)
+function refused(object: TemplateObject, reason: string, message: string): Findings {
+  const { revision } = object.status ?? {}
+  const rest = revision === undefined ? 'nothing serves yet' : `revision ${revision} goes on serving`
+  const texts = { Ready: isFalse(reason, `${message}; ${rest}`), Valid: isFalse(reason, message) }
+  return { texts, facts: kept(object) }
+}
+
+function factsOf(
+  { metadata }: TemplateObject,
+  { spec }: NotificationTemplate,
+  revision: string,
+): TemplateFacts {
+  const { content, locales, defaultLocale } = spec
+  return {
+    revision: `${metadata.generation ?? 0}-${revision.slice(0, 6)}`,
+    locales: [defaultLocale, ...Object.keys(locales).toSorted()],
+    channels: Object.keys(content).toSorted() as NonNullable<TemplateFacts['channels']>,
   }
 }
 

@@ -21,10 +21,10 @@ spec:
   workers: ${workers}
 ---
 `
-/** Everything that a tenant may say of the pods: none of it may look like a change when it is compared with what the API server made of it. */
+/** Everything that a tenant may say of the pods, some of it not as the API server stores it: none of it may look like a change when it is compared with what the API server made of it. */
 const spread =
   '{podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: zone, labelSelector: {matchLabels: {team: a}}}}]}}'
-const wordy = `{resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 128Mi}}, nodeSelector: {kubernetes.io/os: linux}, tolerations: [{operator: Exists}, {key: a, value: b, effect: NoSchedule}], affinity: ${spread}, priorityClassName: system-node-critical, labels: {team: a}, annotations: {note: b}}`
+const wordy = `{resources: {requests: {cpu: "0.1", memory: 1024Mi}, limits: {cpu: 1, memory: "1.5Gi"}}, nodeSelector: {kubernetes.io/os: linux}, tolerations: [{operator: Exists}, {key: a, value: b, effect: NoSchedule}, {key: "", operator: Exists, value: ""}], affinity: ${spread}, priorityClassName: system-node-critical, labels: {team: a}, annotations: {note: b}}`
 const template = `
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationTemplate

@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pino } from 'pino'
 import { systemClock as clock } from '../../core/clock.ts'
+import { deployments } from '../../operator/kinds.ts'
 import type { Api } from '../../operator/runtime/api/api.ts'
 import { isConflict, isNotFound, isRefused } from '../../operator/runtime/api/api-error.ts'
 import type { KubernetesObject, ResourceKind } from '../../operator/runtime/api/resource-kind.ts'
-import { Leader } from '../../operator/runtime/leader.ts'
+import { isApplied } from '../../operator/runtime/applied.ts'
 import { Cache } from '../../operator/runtime/watch/cache.ts'
+import { Leader } from '../../operator/runtime/leader.ts'
 import { Reflector } from '../../operator/runtime/watch/reflector.ts'
 import { describeApiServer } from '../harness/operator/describe-cluster.ts'
 
@@ -73,6 +75,35 @@ describeApiServer((cluster) => {
       await api.create(configMaps, configMap('reborn', {}))
       await expect(api.delete(configMaps, name, metadata.uid)).rejects.toSatisfy(isConflict)
     })
+  })
+
+  it('knows quantities again, however the server stores them', async () => {
+    const quantities = [
+      '0 0.0 1 01 +1 .5 5. 0.1 1.5 2.50 100m 1000m 1500m 1u 999n 0.0000000001 1.0000000001 1.500 1.500k',
+      '1e3 1E3 12e2 1e-3 15e-1 1e9 0.1e1 1e0 1E 2P 1k 1000k 1M 1024M 1.5G 3T 134217728 1048576',
+      '1024Mi 1.5Gi 0.5Gi 1000Mi 1025Ki 1024Ki 512Ki 0.5Ki 1Ki 1.5Ki 0.1Gi 0.0001Ki 2Ti 1Pi 1Ei',
+    ].flatMap((line) => line.split(' '))
+    const containers = quantities.map((memory, index) => ({
+      name: `c${index}`,
+      image: 'none',
+      resources: { requests: { memory } },
+    }))
+    const labels = { app: 'measured' }
+    const template = { metadata: { labels }, spec: { containers } }
+    const deployment = {
+      apiVersion: deployments.apiVersion,
+      kind: deployments.kind,
+      metadata: { name: 'measured', namespace: 'default' },
+      spec: { selector: { matchLabels: labels }, template },
+    }
+    const stored = await api.apply<typeof deployment>(deployments, deployment, {
+      fieldManager: 'one',
+      dryRun: true,
+    })
+    const ofOne = (of: typeof deployment, index: number) => of.spec.template.spec.containers[index]!
+    expect(
+      quantities.filter((_, index) => !isApplied(ofOne(stored, index), ofOne(deployment, index))),
+    ).toEqual([])
   })
 
   describe('the reflector', () => {
