@@ -1,19 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
-import { manager } from './channel/names.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Api } from './runtime/api/api.ts'
-import {
-  keyOf,
-  type KubernetesObject,
-  nameOf,
-  type ObjectName,
-  type ResourceKind,
-} from './runtime/api/resource-kind.ts'
+import type { Cache } from './runtime/watch/cache.ts'
+import { keyOf, type KubernetesObject, nameOf, type ResourceKind } from './runtime/api/resource-kind.ts'
 
-export interface AppliedStatusOptions<T, S> {
+export interface AppliedStatusOptions<T extends KubernetesObject, S> {
   api: Pick<Api, 'apply'>
   kind: ResourceKind
+  /** The objects of that kind: what is known of one ends with it. */
+  objects: Cache<T>
+  /** Owner of the fields that are written: each applies its part of a status without the others'. */
+  fieldManager: string
   /** What of an object's status is written here, as it was last seen. */
   part: (object: T) => S | undefined
+  clock: Clock
 }
 
 /**
@@ -22,48 +22,52 @@ export interface AppliedStatusOptions<T, S> {
  */
 export class AppliedStatus<T extends KubernetesObject, S extends object> {
   readonly #options: AppliedStatusOptions<T, S>
-  readonly #written = new Map<string, { uid: string | undefined; status: S }>()
+  readonly #written = new Map<string, { uid: string | undefined; status: S; at: number }>()
 
   constructor(options: AppliedStatusOptions<T, S>) {
     this.#options = options
+    const { objects } = options
+    objects.onChange((object) => {
+      if (!objects.has(object)) this.#written.delete(keyOf(nameOf(object)))
+    })
   }
 
   /** Answers whether anything was written. */
   async apply(object: T, status: S, signal: AbortSignal): Promise<boolean> {
-    const { api, kind, part } = this.#options
-    const written = this.#writtenTo(object) ?? status
+    const { api, kind, part, fieldManager, clock } = this.#options
+    const written = this.#writtenTo(object)?.status ?? status
     if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) return false
     const { name, namespace = '', uid } = object.metadata
     const { apiVersion, kind: kindName } = kind
     await api.apply(
       kind,
       { apiVersion, kind: kindName, metadata: { name, namespace }, status } as KubernetesObject,
-      { fieldManager: manager, subresource: 'status' },
+      { fieldManager, subresource: 'status' },
       signal,
     )
-    this.#written.set(keyOf(nameOf(object)), { uid, status })
+    this.#written.set(keyOf(nameOf(object)), { uid, status, at: clock.monotonic() })
     return true
   }
 
   /** What was said last of the object, here or by whoever led before. */
   last(object: T): S | undefined {
-    return this.#writtenTo(object) ?? this.#options.part(object)
+    return this.#writtenTo(object)?.status ?? this.#options.part(object)
+  }
+
+  /** Milliseconds since the last write to the object from here. */
+  age(object: T): number {
+    return this.#options.clock.monotonic() - (this.#writtenTo(object)?.at ?? -Infinity)
   }
 
   /** Whether somebody else wrote our part. */
   isForeign(object: T): boolean {
     const written = this.#writtenTo(object)
-    return written !== undefined && !isDeepStrictEqual(written, this.#options.part(object))
-  }
-
-  /** To be called when the object is gone. */
-  forget(name: ObjectName): void {
-    this.#written.delete(keyOf(name))
+    return written !== undefined && !isDeepStrictEqual(written.status, this.#options.part(object))
   }
 
   /** Nothing of an earlier object of the same name counts: it may be gone and made again between two looks. */
-  #writtenTo(object: T): S | undefined {
+  #writtenTo(object: T) {
     const written = this.#written.get(keyOf(nameOf(object)))
-    return written?.uid === object.metadata.uid ? written?.status : undefined
+    return written?.uid === object.metadata.uid ? written : undefined
   }
 }

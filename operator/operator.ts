@@ -149,7 +149,12 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       scaledObjects: channelController.scaledObjects,
       prefix,
       namespace: platform.namespace,
-      writeStatus: createScalingStatusWriter({ api, clock, recordEvent }),
+      writeStatus: createScalingStatusWriter({
+        api,
+        objects: channelController.channels,
+        clock,
+        recordEvent,
+      }),
       recordEvent,
       clock,
       logger,

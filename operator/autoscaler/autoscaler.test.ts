@@ -7,6 +7,7 @@ import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
 import { childName } from '../channel/names.ts'
 import type { ChannelObject } from '../channel/status.ts'
+import { ApiError } from '../runtime/api/api-error.ts'
 import { Cache } from '../runtime/watch/cache.ts'
 import { OptionalCache } from '../runtime/watch/optional-cache.ts'
 import { Autoscaler } from './autoscaler.ts'
@@ -21,8 +22,8 @@ const channel = (name: string, mode = 'Native'): NotificationChannel =>
   })
 const metadata = (name: string, namespace: string) => ({ name, namespace, uid: name, resourceVersion: '1' })
 
-/** An autoscaler that sees an empty Kafka and the channels that it is given, each with one worker that did 25 deliveries a second. */
-function setUp(names: readonly string[]) {
+/** An autoscaler that sees the channels that it is given, each with one worker that did 25 deliveries a second and so much lag on each partition. */
+function setUp(names: readonly string[], { lag = 0, api = {} }: { lag?: number; api?: object } = {}) {
   const clock = manualClock()
   const registry = new Registry()
   const served = { channels: names.map((name) => channel(name)) }
@@ -37,24 +38,30 @@ function setUp(names: readonly string[]) {
       spec: { replicas: 1, selector: {}, template: {} },
     })
   }
+  const told: string[] = []
   const autoscaler = new Autoscaler({
-    api: {} as never,
+    api: api as never,
     admin: {
       lag: async (subscriptions) =>
         subscriptions.flatMap(({ group, topics }) =>
-          topics.map((topic) => ({ group, topic, partition: 0, beginning: 0, end: 0, committed: 0, lag: 0 })),
+          topics.flatMap((topic) =>
+            [0, 1, 2].map((partition) => {
+              const log = { beginning: 0, end: lag, committed: 0, lag }
+              return { group, topic, partition, ...log }
+            }),
+          ),
         ),
       offsetsAt: async () => [],
     },
     channels: () => served.channels,
     objects,
     workloads,
-    liveWorkers: { list: () => [{ capacity: 25, providers: [] } as never] },
+    liveWorkers: { list: () => [{ capacity: 25, providers: [{ name: 'a', circuit: 'closed' }] } as never] },
     podAutoscalers: new Cache(),
     scaledObjects: new OptionalCache(),
     prefix: 'p',
     namespace: 'system',
-    writeStatus: async () => {},
+    writeStatus: async (_, { scaling }) => void told.push(`${scaling.status} ${scaling.reason}`),
     recordEvent: () => {},
     clock,
     logger: pino({ level: 'silent' }),
@@ -70,7 +77,7 @@ function setUp(names: readonly string[]) {
       .map(([, gauge, name]) => `${gauge} ${name}`)
       .toSorted()
   }
-  return { served, gauges }
+  return { clock, told, served, gauges }
 }
 const both = (name: string) => [`capacity_per_replica ${name}`, `desired_replicas ${name}`]
 
@@ -82,3 +89,22 @@ it('says nothing more of a channel that is gone, or that it no longer scales', a
   served.channels = [channel('handed', 'None'), channel('kept')]
   await expect.poll(gauges, { timeout: 10_000 }).toEqual(both('kept'))
 })
+
+it('says that it may not scale, and tries again at the next look', async () => {
+  let asked = 0
+  const merge = async () => {
+    asked++
+    throw new ApiError(403, 'Forbidden', 'deployments/scale is forbidden')
+  }
+  const { clock, told } = setUp(['email'], { lag: 1_000_000, api: { merge } })
+  await expect
+    .poll(
+      () => {
+        clock.advance(5_000)
+        return asked
+      },
+      { timeout: 10_000 },
+    )
+    .toBeGreaterThanOrEqual(2)
+  await expect.poll(() => told.slice(0, 2)).toEqual(Array(2).fill('False APIServerRefused'))
+}, 30_000)

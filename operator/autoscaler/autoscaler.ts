@@ -7,21 +7,22 @@ import { parseDuration } from '../../core/resources/duration.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
 import type { ScaledObject } from '../channel/children/scaled-object.ts'
 import { childName, manager } from '../channel/names.ts'
-import type { ChannelObject } from '../channel/status.ts'
 import { type HorizontalPodAutoscaler, otherOwner } from '../channel/workers/other-owners.ts'
+import type { ChannelObject } from '../channel/status.ts'
+import { failureCondition } from '../failure-condition.ts'
 import { deployments } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
-import { keyOf, nameOf, type ObjectName, parseKey } from '../runtime/api/resource-kind.ts'
+import type { Cache } from '../runtime/watch/cache.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
-import type { Cache } from '../runtime/watch/cache.ts'
 import type { OptionalCache } from '../runtime/watch/optional-cache.ts'
+import { keyOf, nameOf, type ObjectName, parseKey } from '../runtime/api/resource-kind.ts'
 import { decide, initialState, type ScalingState } from './decide.ts'
 import { explain, scalingCondition } from './explain.ts'
 import { Inflow } from './inflow.ts'
 import type { ScalingInputs } from './inputs.ts'
-import { kedaCondition } from './keda-condition.ts'
 import type { AutoscalerMetrics } from './metrics.ts'
+import { kedaCondition } from './keda-condition.ts'
 import { type ChannelReading, readChannels } from './readings.ts'
 import type { createScalingStatusWriter } from './status.ts'
 import { readWorkers, type WorkersReading } from './workers.ts'
@@ -160,7 +161,6 @@ export class Autoscaler {
     const lag = reading && { ...reading, inflow: known.inflow.note(now, reading.end) }
     const decision = decide(known.scaling, { ...inputsOf(channel, workers), current, lag }, now)
     const { replicas, reason, state } = decision
-    this.#states.set(key, { ...known, scaling: state })
     const labels = labelsOf(channel.metadata)
     metrics.desired.set(labels, replicas)
     if (state.capacity !== undefined) metrics.capacity.set(labels, state.capacity)
@@ -168,11 +168,19 @@ export class Autoscaler {
     metrics.decisions.inc({ direction, reason })
     if (replicas !== current) {
       const target = { namespace, name: deployment.metadata.name, subresource: 'scale' }
-      await api.merge(deployments, target, { spec: { replicas } }, { fieldManager: manager }, signal)
+      try {
+        await api.merge(deployments, target, { spec: { replicas } }, { fieldManager: manager }, signal)
+      } catch (error) {
+        // Nothing has changed that would have to show its effect first: the next look decides anew.
+        this.#states.set(key, known)
+        logger.warn({ err: error, channel: key }, 'Not scaled; it is tried again')
+        return failureCondition(error)
+      }
       logger.info({ channel: key, from: current, to: replicas, reason, due: lag?.due }, 'Scaled')
       const note = `from ${current} to ${replicas} workers: ${explain(reason)}`
       recordEvent(object, { type: 'Normal', reason: 'Rescaled', action: 'Scale', note })
     }
+    this.#states.set(key, { ...known, scaling: state })
     return scalingCondition(decision)
   }
 }

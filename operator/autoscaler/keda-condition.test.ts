@@ -55,6 +55,14 @@ it.each([
     'Suspended',
   ],
   ['Kafka is away', scaledObject(ready, { type: 'Fallback', status: 'True' }), {}, 'False', 'Fallback'],
+  [
+    'no metrics reach its HorizontalPodAutoscaler',
+    scaledObject(ready, { type: 'HPAActive', status: 'False', message: 'unable to fetch metrics' }),
+    {},
+    'False',
+    'HPANotActive',
+  ],
+  ['none runs', scaledObject(ready, { type: 'HPAActive', status: 'True' }), {}, 'True', 'ScaledByKEDA'],
   ['all is well', scaledObject(ready, { type: 'Fallback', status: 'False' }), {}, 'True', 'ScaledByKEDA'],
 ] as const)('when %s', (_, live, change, status, reason) => {
   expect(kedaCondition(live, { ...running, ...change })).toMatchObject({ status, reason })

@@ -26,5 +26,9 @@ export function kedaCondition(
   if (said('Paused')?.status === 'True') return isFalse('Paused', 'somebody has paused the ScaledObject')
   if (said('Fallback')?.status === 'True')
     return isFalse('Fallback', 'KEDA cannot read the lag; the fallback holds')
+  // Ready is said of the ScaledObject alone: KEDA wakes the workers, and its HorizontalPodAutoscaler may all the same have no metrics to add any by.
+  const autoscaler = said('HPAActive')
+  if (autoscaler?.status === 'False')
+    return isFalse('HPANotActive', `KEDA says: ${autoscaler.message ?? 'HPAActive=False'}`)
   return isTrue('ScaledByKEDA', 'the ScaledObject of this channel decides')
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
+import { Cache } from '../runtime/watch/cache.ts'
 import type { ChannelObject } from '../channel/status.ts'
 import { createScalingStatusWriter } from './status.ts'
 
@@ -20,6 +21,7 @@ it('tells once that providers fail, and that they work again, before the watch b
   let writes = 0
   const write = createScalingStatusWriter({
     api: { apply: async () => void writes++ } as never,
+    objects: new Cache(),
     clock,
     recordEvent: (_, { type, reason, note }) => events.push(`${type} ${reason} ${note}`),
   })
@@ -32,4 +34,32 @@ it('tells once that providers fail, and that they work again, before the watch b
     'Normal IsTrue ProviderHealthy=True: primary',
   ])
   expect(writes).toBeGreaterThanOrEqual(3)
+})
+
+it('tells new numbers now and then, but at once that they are known, or no longer', async () => {
+  const clock = manualClock()
+  const objects = new Cache<ChannelObject>()
+  objects.put(object)
+  const lags: unknown[] = []
+  const write = createScalingStatusWriter({
+    api: {
+      apply: async (_kind: unknown, { status }: { status?: ChannelObject['status'] }) => {
+        lags.push(status?.lag)
+        const resourceVersion = String(lags.length)
+        objects.put({
+          ...object,
+          metadata: { ...object.metadata, resourceVersion },
+          ...(status && { status }),
+        })
+      },
+    } as never,
+    objects,
+    clock,
+    recordEvent: () => {},
+  })
+  for (const lag of [undefined, 1, 2, 3, undefined, 4, 5, 5, 5, 5, 5, 6]) {
+    await write(objects.list()[0]!, { ...none, scaling, provider: provider('True'), lag }, signal)
+    clock.advance(5_000)
+  }
+  expect(lags).toEqual([undefined, 1, undefined, 4, 6])
 })

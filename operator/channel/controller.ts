@@ -85,7 +85,7 @@ export function createChannelController(options: ChannelControllerOptions) {
   }
   const prefix = platform.topicPrefix
   const claims = createClaims({ ...options, channels: cache.channels, prefix })
-  const statusWriter = createStatusWriter(options)
+  const statusWriter = createStatusWriter({ ...options, objects: cache.channels })
   const secretVersions = new SecretVersions()
   const reconcile = createChannelReconciler({
     ...options,

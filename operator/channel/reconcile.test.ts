@@ -100,6 +100,7 @@ function setUp() {
     maxReplicas: 3,
     statusWriter: createStatusWriter({
       api,
+      objects: channels,
       clock,
       recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
     }),

@@ -64,7 +64,6 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
   ): Promise<ReconcileResult> {
     const object = channels.get(name)
     if (object === undefined) {
-      statusWriter.forget(name)
       secretVersions.forget({ namespace: platform.namespace, name: childName(name) })
       await options.remove(name, signal)
       return {}

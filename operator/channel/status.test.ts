@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
+import { Cache } from '../runtime/watch/cache.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 import type { ChannelFindings } from './conditions.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
@@ -29,6 +30,7 @@ async function eventsOf(...looks: ChannelFindings[]): Promise<string[]> {
   const events: string[] = []
   const writer = createStatusWriter({
     api: { apply: async () => undefined } as never,
+    objects: new Cache(),
     clock: manualClock(),
     recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
   })

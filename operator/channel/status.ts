@@ -1,13 +1,15 @@
-import type { Clock } from '../../core/clock.ts'
-import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
 import type { Condition } from '../../core/resources/condition.ts'
+import type { NotificationChannelStatus } from '../../core/resources/channel.ts'
+import type { Clock } from '../../core/clock.ts'
 import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
+import type { Cache } from '../runtime/watch/cache.ts'
 import { nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
+import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
+import { manager } from './names.ts'
 import { isHindered } from './workers/condition.ts'
 
 /** A NotificationChannel as the API server has it: its spec may yet turn out invalid. */
@@ -18,6 +20,7 @@ export interface ChannelObject extends KubernetesObject {
 
 export interface StatusWriterOptions {
   api: Pick<Api, 'apply'>
+  objects: Cache<ChannelObject>
   clock: Clock
   recordEvent: RecordEvent
 }
@@ -29,15 +32,17 @@ export type ChannelFacts = Pick<
 >
 
 /** Writes the status of channels, and tells transitions of conditions as Events. */
-export function createStatusWriter({ api, clock, recordEvent }: StatusWriterOptions) {
+export function createStatusWriter({ api, objects, clock, recordEvent }: StatusWriterOptions) {
   const applied = new AppliedStatus<ChannelObject, NotificationChannelStatus>({
     api,
     kind: channels,
+    objects,
+    fieldManager: manager,
     part: ({ status }) => status && judgedPart(status),
+    clock,
   })
   return {
     isForeign: (object: ChannelObject) => applied.isForeign(object),
-    forget: (name: ObjectName) => applied.forget(name),
     /** Writes if there is anything new to say. */
     async write(
       object: ChannelObject,

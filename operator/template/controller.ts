@@ -34,7 +34,7 @@ const workers = 2
 export function createTemplateController(options: TemplateControllerOptions) {
   const { catalog, watches, watchNamespaces, clock, logger } = options
   const cache = watches.add<TemplateObject>(templates, watchNamespaces)
-  const statusWriter = createTemplateStatusWriter(options)
+  const statusWriter = createTemplateStatusWriter({ ...options, objects: cache })
   const controller = new Controller({
     name: 'notificationtemplate',
     reconcile: createTemplateReconciler({

@@ -40,6 +40,7 @@ function setUp(failing: { publish?: Error; status?: Error }) {
           if (failing.status) throw failing.status
         },
       } as never,
+      objects: templates,
       clock: manualClock(),
       recordEvent: () => {},
     }),

@@ -45,7 +45,6 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
   ): Promise<ReconcileResult> {
     const object = templates.get(name)
     if (object === undefined) {
-      statusWriter.forget(name)
       // Its revisions stay: deliveries that wait for a retry name them.
       await writer.remove([`NotificationTemplate/${name.namespace}/${name.name}`], signal)
       return {}

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
+import { Cache } from '../runtime/watch/cache.ts'
 import { isFalse, isTrue } from '../channel/condition-texts.ts'
 import { createTemplateStatusWriter, type TemplateObject } from './status.ts'
 
@@ -22,6 +23,7 @@ function writerAndEvents() {
   }
   const writer = createTemplateStatusWriter({
     api: api as never,
+    objects: new Cache(),
     clock,
     recordEvent: ({ metadata }, { type, reason }) => events.push(`${metadata.uid} ${type} ${reason}`),
   })

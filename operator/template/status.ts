@@ -2,11 +2,13 @@ import type { Clock } from '../../core/clock.ts'
 import type { TemplateConditionType } from '../../core/resources/condition.ts'
 import type { NotificationTemplateStatus } from '../../core/resources/template.ts'
 import { AppliedStatus } from '../applied-status.ts'
+import { manager } from '../channel/names.ts'
 import { templates } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
-import type { KubernetesObject, ObjectName } from '../runtime/api/resource-kind.ts'
+import type { Cache } from '../runtime/watch/cache.ts'
 import { type ConditionText, nextConditions, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
+import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 
 /** A NotificationTemplate as the API server has it: its spec may yet turn out invalid. */
 export interface TemplateObject extends KubernetesObject {
@@ -18,20 +20,23 @@ export type TemplateFacts = Pick<NotificationTemplateStatus, 'revision' | 'local
 
 export interface TemplateStatusOptions {
   api: Pick<Api, 'apply'>
+  objects: Cache<TemplateObject>
   clock: Clock
   recordEvent: RecordEvent
 }
 
 /** Writes the status of templates, and tells when one begins or ceases to serve. */
-export function createTemplateStatusWriter({ api, clock, recordEvent }: TemplateStatusOptions) {
+export function createTemplateStatusWriter({ api, objects, clock, recordEvent }: TemplateStatusOptions) {
   const applied = new AppliedStatus<TemplateObject, NotificationTemplateStatus>({
     api,
     kind: templates,
+    objects,
+    fieldManager: manager,
     part: ({ status }) => status,
+    clock,
   })
   return {
     isForeign: (object: TemplateObject) => applied.isForeign(object),
-    forget: (name: ObjectName) => applied.forget(name),
     /** Writes if there is anything new to say. */
     async write(
       object: TemplateObject,

@@ -19,6 +19,11 @@ export function loadKubeConfig(path: string | undefined): KubeConfig {
     config.loadFromCluster()
   }
   if (config.getCurrentCluster() === null)
-    throw new StartRefused('KUBECONFIG: must be set outside a cluster: the path of a kubeconfig', 2)
+    throw new StartRefused(
+      path === undefined
+        ? 'KUBECONFIG: must be set outside a cluster: the path of a kubeconfig'
+        : 'KUBECONFIG: the current context of the file names no cluster',
+      2,
+    )
   return config
 }
