@@ -23,7 +23,14 @@ const channel = (name: string, mode = 'Native'): NotificationChannel =>
 const metadata = (name: string, namespace: string) => ({ name, namespace, uid: name, resourceVersion: '1' })
 
 /** An autoscaler that sees the channels that it is given, each with one worker that did 25 deliveries a second and so much lag on each partition. */
-function setUp(names: readonly string[], { lag = 0, api = {} }: { lag?: number; api?: object } = {}) {
+function setUp(
+  names: readonly string[],
+  {
+    lag = 0,
+    api = {},
+    beats = () => true,
+  }: { lag?: number; api?: object; beats?: () => true | undefined } = {},
+) {
   const clock = manualClock()
   const registry = new Registry()
   const served = { channels: names.map((name) => channel(name)) }
@@ -56,7 +63,9 @@ function setUp(names: readonly string[], { lag = 0, api = {} }: { lag?: number; 
     channels: () => served.channels,
     objects,
     workloads,
-    liveWorkers: { list: () => [{ capacity: 25, providers: [{ name: 'a', circuit: 'closed' }] } as never] },
+    liveWorkers: {
+      list: () => beats() && [{ capacity: 25, providers: [{ name: 'a', circuit: 'closed' }] } as never],
+    },
     podAutoscalers: new Cache(),
     scaledObjects: new OptionalCache(),
     prefix: 'p',
@@ -107,4 +116,13 @@ it('says that it may not scale, and tries again at the next look', async () => {
     )
     .toBeGreaterThanOrEqual(2)
   await expect.poll(() => told.slice(0, 2)).toEqual(Array(2).fill('False APIServerRefused'))
+}, 30_000)
+
+it('begins once it has the heartbeats, or has waited long enough', async () => {
+  let asked = 0
+  const { clock, told } = setUp(['email'], { beats: () => (++asked > 5 ? true : undefined) })
+  await expect.poll(() => (clock.advance(100), told.length), { timeout: 10_000 }).toBeGreaterThan(0)
+  expect(asked).toBeGreaterThan(5)
+  const { clock: later, told: blind } = setUp(['email'], { beats: () => undefined })
+  await expect.poll(() => (later.advance(1_000), blind.length), { timeout: 10_000 }).toBeGreaterThan(0)
 }, 30_000)

@@ -49,6 +49,9 @@ export interface AutoscalerOptions {
 
 /** Milliseconds between two looks: a sleeping channel wakes within them. */
 const interval = 5_000
+/** Milliseconds that the first look waits for the heartbeats of the workers, and between two looks for them. */
+const heartbeatsPatience = 15_000
+const heartbeatsPause = 100
 
 /** Looks at all channels every few seconds and sets the replicas of those whose mode is `Native`; of all of them it tells what it saw. */
 export class Autoscaler {
@@ -73,6 +76,7 @@ export class Autoscaler {
   async #run(): Promise<void> {
     const { clock, logger } = this.#options
     const { signal } = this.#stopping
+    await this.#awaitHeartbeats(signal)
     while (!signal.aborted) {
       try {
         await this.#look(signal)
@@ -81,6 +85,14 @@ export class Autoscaler {
       }
       await sleep(clock, interval, signal)
     }
+  }
+
+  /** What has not been read yet is not what cannot be read: of every channel that would be told, and taken back, whenever an operator begins to lead. */
+  async #awaitHeartbeats(signal: AbortSignal): Promise<void> {
+    const { clock, liveWorkers } = this.#options
+    const deadline = clock.monotonic() + heartbeatsPatience
+    while (liveWorkers.list() === undefined && clock.monotonic() < deadline && !signal.aborted)
+      await sleep(clock, heartbeatsPause, signal)
   }
 
   async #look(signal: AbortSignal): Promise<void> {
