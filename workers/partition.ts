@@ -27,6 +27,15 @@ export function newPartition(place: TopicPartition): Partition {
   return { ...place, tracker: new Tracker(), committed: undefined, paused: false, held: false }
 }
 
+/**
+ * The log is not the one that was read so far: its topic was made anew, or it was cut off when a copy that was behind took the lead. What was
+ * taken of it goes on, and no longer counts for what is committed.
+ */
+export function beginAgain(partition: Partition): void {
+  partition.tracker = new Tracker()
+  partition.committed = undefined
+}
+
 /** Pauses above the bounds and resumes below half of them, so that it does not flutter. */
 export function pauseOrResume(
   partition: Partition,

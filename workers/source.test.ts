@@ -4,7 +4,7 @@ import { BrokerError, type ConsumerHandlers } from '../core/broker/broker.ts'
 import { createLogger } from '../core/observability/logger.ts'
 import { manualClock } from '../test/harness/fakes/manual-clock.ts'
 import { scriptedBroker } from '../test/harness/fakes/scripted-broker.ts'
-import { Source } from './source.ts'
+import { Source, type Work } from './source.ts'
 import { createSourceMetrics } from './source-metrics.ts'
 
 const partition = { topic: 't', partition: 0 }
@@ -90,4 +90,49 @@ it('reads on beside one record that takes long, and not without end', async () =
   finish()
   expect(paused).toBe(false)
   await source.stop()
+})
+
+it('loses nothing of a log that begins again: it reads that from its beginning, and commits how far it is there', async () => {
+  const { broker, consumers, committed } = scriptedBroker()
+  const taken: Work[] = []
+  const offsets: number[] = []
+  const source = new Source({
+    ...options,
+    broker,
+    onRecord: ({ offset }, work) => {
+      taken.push(work)
+      offsets.push(offset)
+    },
+  })
+  await source.start()
+  const handlers = consumers.get('g')!
+  handlers.onAssigned({ epoch: 1, partitions: [partition] })
+  const read = (...some: number[]) => {
+    const records = some.map((offset) => ({ ...partition, ...empty, offset }))
+    handlers.onRecords({ ...partition, epoch: 1, records })
+  }
+  read(0, 1, 2)
+  taken[0]!.done()
+  read(0, 1)
+  expect(offsets).toEqual([0, 1, 2, 0, 1])
+  // What came before is finished too, but is no part of the new log.
+  for (const work of [taken[1]!, taken[2]!, taken[3]!]) work.done()
+  expect(taken.every((work) => !work.abandoned())).toBe(true)
+  await source.stop()
+  expect(committed).toEqual([{ ...partition, offset: 1 }])
+})
+
+it('is stopped while it waits for its group', async () => {
+  const { broker } = scriptedBroker()
+  const { promise, reject } = Promise.withResolvers<void>()
+  const waiting = {
+    start: () => promise,
+    stop: async () => reject(new BrokerError('closed', 'the consumer was stopped')),
+  }
+  const open: typeof broker.consumer = (consumer) => Object.assign(broker.consumer(consumer), waiting)
+  const source = new Source({ ...options, broker: { ...broker, consumer: open }, onRecord: () => {} })
+  const stopping = new AbortController()
+  const started = source.start(stopping.signal)
+  stopping.abort()
+  await expect(started).rejects.toMatchObject({ code: 'closed' })
 })

@@ -8,7 +8,14 @@ import {
 } from '../core/broker/broker.ts'
 import type { Clock, Timers } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
-import { type Bounds, newPartition, observePartitions, type Partition, pauseOrResume } from './partition.ts'
+import {
+  beginAgain,
+  type Bounds,
+  newPartition,
+  observePartitions,
+  type Partition,
+  pauseOrResume,
+} from './partition.ts'
 import type { SourceMetrics } from './source-metrics.ts'
 
 /** The handle of one record: whoever takes the record calls `done` once nothing more is owed for it. */
@@ -113,13 +120,21 @@ export class Source {
     return this.#failed.promise
   }
 
-  async start(): Promise<void> {
+  /**
+   * Resolves when it is in its group, which may take for ever.
+   * @param signal calls that off
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    const callOff = () => void this.#consumer.stop()
+    signal?.addEventListener('abort', callOff)
     try {
       await this.#consumer.start()
     } catch (error) {
       // Who starts again makes a new consumer; this one must not go on trying beside it.
       await this.#consumer.stop()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', callOff)
     }
     this.#commitRegularly()
   }
@@ -154,13 +169,20 @@ export class Source {
   #take(owned: Partition, record: ConsumedRecord): void {
     if (owned.held) return
     const epoch = this.#epoch
-    owned.tracker.add(record.offset, record.value?.length ?? 0)
+    const { newest } = owned.tracker
+    if (newest !== undefined && record.offset <= newest) {
+      const { topic, partition, offset } = record
+      this.#options.logger.warn({ topic, partition, offset, newest }, 'The log of a partition begins again')
+      beginAgain(owned)
+    }
+    const { tracker } = owned
+    tracker.add(record.offset, record.value?.length ?? 0)
     pauseOrResume(owned, this.#options.bounds, this.#consumer)
     this.#options.onRecord(record, {
       abandoned: () => this.#epoch !== epoch,
       done: () => {
         if (this.#epoch !== epoch) return
-        owned.tracker.done(record.offset)
+        tracker.done(record.offset)
         pauseOrResume(owned, this.#options.bounds, this.#consumer)
       },
     })

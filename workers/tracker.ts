@@ -6,14 +6,15 @@ export class Tracker {
   readonly #entries: { offset: number; bytes: number; done: boolean }[] = []
   readonly #byOffset = new Map<number, { bytes: number; done: boolean }>()
   #head = 0
+  #newest: number | undefined
   #watermark: number | undefined
   #bytes = 0
 
   /** Takes a record on. Offsets must rise. */
   add(offset: number, bytes: number): void {
-    const last = this.#entries.at(-1)
-    if (last !== undefined && offset <= last.offset)
-      throw new RangeError(`offset ${offset} after ${last.offset}`)
+    if (this.#newest !== undefined && offset <= this.#newest)
+      throw new RangeError(`offset ${offset} after ${this.#newest}`)
+    this.#newest = offset
     const entry = { offset, bytes, done: false }
     this.#entries.push(entry)
     this.#byOffset.set(offset, entry)
@@ -35,6 +36,11 @@ export class Tracker {
       this.#entries.splice(0, this.#head)
       this.#head = 0
     }
+  }
+
+  /** The offset of the record that was taken on last, or `undefined` before the first. */
+  get newest(): number | undefined {
+    return this.#newest
   }
 
   /** The position to commit, or `undefined` while the first record is unfinished. */

@@ -98,7 +98,9 @@ class FakeCluster {
   }
 
   #fetched(partition: number, position: number) {
-    const outOfRange = position < this.beginning[partition]! ? OFFSET_OUT_OF_RANGE : 0
+    const beginning = this.beginning[partition]!
+    const end = Math.max(beginning, (this.log[partition]!.at(-1) ?? -1) + 1)
+    const outOfRange = position < beginning || position > end ? OFFSET_OUT_OF_RANGE : 0
     const errorCode = this.fetchErrors[partition] ?? outOfRange
     const offsets = errorCode === 0 ? this.log[partition]!.filter((offset) => offset >= position) : []
     const messages = offsets.map((offset) => ({
@@ -236,6 +238,14 @@ describe('the consumer for Kafka', () => {
     cluster.log[0] = [8, 9]
     await start()
     expect(events).toEqual(['assigned 1', '0: 8,9 in 1'])
+  })
+
+  it('reads a log that was made anew from its beginning', async () => {
+    cluster.log[0] = [0, 1, 2]
+    await start()
+    cluster.log[0] = [0]
+    await vi.advanceTimersByTimeAsync(500)
+    expect(events).toEqual(['assigned 1', '0: 0,1,2 in 1', '0: 0 in 1'])
   })
 
   it('drops what a fetch brings for a partition that was paused meanwhile, and reads it again later', async () => {
