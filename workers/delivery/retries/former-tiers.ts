@@ -58,11 +58,13 @@ export class FormerTiers {
       const former = await this.#find()
       if (former.length > 0 && !signal.aborted) await this.#empty(former)
     }
-    const onFailure = (error: unknown) =>
+    const onFailure = (error: unknown) => {
+      if (signal.aborted) return
       logger.warn(
         { err: error, group: topics.retryGroup },
         'Retry topics of removed tiers cannot be emptied now',
       )
+    }
     // It ends with work left over only when it is stopped.
     await retry(work, { clock, pauseAfter: () => interval, onFailure }, signal).catch(() => {})
   }
@@ -82,7 +84,7 @@ export class FormerTiers {
     const source = open(former)
     this.#source = source
     try {
-      await source.start()
+      await source.start(signal)
       logger.info({ topics: former }, 'Retry topics of removed tiers are being emptied')
       const failure = source.failed.then((error) => Promise.reject(error))
       for (;;) {

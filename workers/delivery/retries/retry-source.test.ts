@@ -23,7 +23,7 @@ it('forgets at a rebalance what was not yet due: whoever reads it again holds it
     onRevoked: () => due.push('revoked'),
     onDue: ({ offset }, work) => due.push(`${offset}${work.abandoned() ? ' abandoned' : ''}`),
   })
-  await source.start()
+  await source.start(new AbortController().signal)
   const handlers = consumers.get('g')!
   const records = [0, 1].map(
     (offset): ConsumedRecord => ({

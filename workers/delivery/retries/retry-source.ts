@@ -39,8 +39,9 @@ export class RetrySource {
     return this.#source.failed
   }
 
-  start(): Promise<void> {
-    return this.#source.start()
+  /** As of {@link Source}. */
+  start(signal: AbortSignal): Promise<void> {
+    return this.#source.start(signal)
   }
 
   /** As of {@link Source}. */

@@ -66,7 +66,7 @@ export class RetryTiers {
 
   async #open(topics: readonly string[]): Promise<void> {
     const source = this.#options.open(topics)
-    await source.start()
+    await source.start(this.#stopping.signal)
     this.#sources.push(source)
     void source.failed.then(this.#failed.resolve)
   }
