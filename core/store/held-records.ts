@@ -26,7 +26,8 @@ export const neverWritten: HeldState = { status: 'queued', replayEpoch: 0, attem
  * before; one for what its delivery is no more is not kept. Safe to repeat.
  */
 export async function holdRecords(db: Kysely<Database>, records: readonly RecordToHold[]): Promise<void> {
-  const unique = [...new Map(records.map((record) => [record.delivery, record])).values()]
+  // Of one delivery there may be several, each for something else that it was: only its row says which is of use.
+  const unique = [...new Map(records.map((record) => [keyOf(record), record])).values()]
   // What nobody can read may hold what PostgreSQL has no place for in a text.
   const headersOf = ({ headers }: RecordToHold) => JSON.stringify(headers).replaceAll('\\u0000', '\\ufffd')
   await sql`
@@ -42,7 +43,7 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
         ${unique.map(headersOf)}::jsonb[]
       ) WITH ORDINALITY AS t (id, status, replay_epoch, attempt, topic, key, value, headers, n)
     ), locked AS (
-      SELECT d.id FROM (SELECT * FROM input ORDER BY id) i
+      SELECT d.id, i.n FROM (SELECT * FROM input ORDER BY id) i
       CROSS JOIN LATERAL (
         SELECT id FROM deliveries
         WHERE id = i.id AND status = i.status AND replay_epoch = i.replay_epoch AND attempt = i.attempt
@@ -52,7 +53,7 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
       INSERT INTO held_records AS h
         (delivery_id, status, replay_epoch, attempt, topic, key, value, headers, held_at)
       SELECT id, status, replay_epoch, attempt, topic, key, value, headers, clock_timestamp()
-      FROM input WHERE status IS NULL OR id IN (SELECT id FROM locked) ORDER BY n
+      FROM input WHERE status IS NULL OR n IN (SELECT n FROM locked) ORDER BY n
       ON CONFLICT (delivery_id) DO UPDATE SET
         sequence = DEFAULT, status = excluded.status, replay_epoch = excluded.replay_epoch,
         attempt = excluded.attempt, topic = excluded.topic, key = excluded.key, value = excluded.value,
@@ -62,6 +63,10 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
     )
     UPDATE deliveries d SET reason = 'topic_unavailable', updated_at = clock_timestamp()
     FROM locked l WHERE d.id = l.id AND d.status <> 'dead_lettered'`.execute(db)
+}
+
+function keyOf({ delivery, state }: RecordToHold): string {
+  return [delivery, state?.status, state?.replayEpoch, state?.attempt].join('/')
 }
 
 /** Ends deliveries whose first record their topic refuses for its size. */

@@ -207,7 +207,8 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       for (const attempt of [1, 2]) {
         await ledger.claim({ ...ref(id, attempt), ...lease })
         await ledger.finish(finishEntry(id, { attempt, status: 'retrying', dueAt: new Date() }))
-        await Promise.all([ledger.hold(next(attempt)), ledger.hold(next(attempt))])
+        // Also when the record of the attempt before comes late, in the same batch.
+        await Promise.all([attempt, attempt, attempt - 1].map((each) => ledger.hold(next(each))))
         expect(await bench.heldOf(id)).toEqual(String(attempt))
         const settled = { kind: 'settled', status: 'retrying', reason: 'topic_unavailable' }
         expect(await ledger.claim({ ...ref(id, attempt), ...lease })).toMatchObject(settled)
