@@ -1,8 +1,8 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import { header } from '../notification/envelope.ts'
 import { deadLettersOfRetry } from '../notification/topics.ts'
 import { failTooLarge, type HeldState, holdRecords, type RecordToHold } from './held-records.ts'
-import type { Database } from './schema.ts'
+import type { Database, HeldRecordTable } from './schema.ts'
 
 export interface HeldRecord extends RecordToHold {
   /** Rises in the order in which they came. */
@@ -13,7 +13,7 @@ export interface HeldRecord extends RecordToHold {
 export interface HeldStore {
   /** Topics for which records wait, each with the time at which its oldest began to. */
   topics(): Promise<{ topic: string; since: Date }[]>
-  /** The records that have waited longest for a topic, in order. */
+  /** The records that have waited longest for a topic, in order: so many, or fewer when these have more than 8 MiB. */
   read(topic: string, limit: number): Promise<HeldRecord[]>
   /** Forgets records that are written now. */
   strikeOff(records: readonly HeldRecord[]): Promise<void>
@@ -39,6 +39,8 @@ export function openHeldStore(db: Kysely<Database>): HeldStore {
 
 /** Records looked at in one statement. */
 const pageSize = 2_000
+/** Bytes of values that are read at once, beyond which the last one may go: what is read is in memory several times over. */
+const maxBytes = 8 * 1024 * 1024
 const nil = '00000000-0000-0000-0000-000000000000'
 /** A dead letter that waits longer than a channel's topics keep theirs by default is forgotten: its topic may be gone with its channel. */
 const deadLetterPatience = '168 hours'
@@ -99,13 +101,15 @@ async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since:
 }
 
 async function readHeld(db: Kysely<Database>, topic: string, limit: number): Promise<HeldRecord[]> {
-  const rows = await db
-    .selectFrom('held_records')
-    .selectAll()
-    .where('topic', '=', topic)
-    .orderBy('sequence')
-    .limit(limit)
-    .execute()
+  const { rows } = await sql<Selectable<HeldRecordTable>>`
+    WITH page AS (
+      SELECT delivery_id, sequence, coalesce(octet_length(value), 0) AS size
+      FROM held_records WHERE topic = ${topic} ORDER BY sequence LIMIT ${limit}
+    ), sized AS (
+      SELECT delivery_id, sum(size) OVER (ORDER BY sequence) - size AS before FROM page
+    )
+    SELECT h.* FROM sized JOIN held_records h USING (delivery_id)
+    WHERE before < ${maxBytes} ORDER BY h.sequence`.execute(db)
   return rows.map(({ delivery_id, sequence, key, value, headers, status, replay_epoch, attempt }) => ({
     topic,
     key,
@@ -119,25 +123,27 @@ async function readHeld(db: Kysely<Database>, topic: string, limit: number): Pro
 
 /** A record that has taken the place of one of these meanwhile stays. The reason that a delivery had before it waited is in its record. */
 async function strikeOffHeld(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
-  await sql`
-    WITH struck AS (
-      DELETE FROM held_records h USING unnest(
-        ${records.map(({ delivery }) => delivery)}::uuid[],
-        ${records.map(({ sequence }) => sequence)}::bigint[]
-      ) AS t (id, sequence)
-      WHERE h.delivery_id = t.id AND h.sequence = t.sequence RETURNING h.*
-    ), locked AS (
-      SELECT d.id, s.headers FROM (SELECT * FROM struck ORDER BY delivery_id) s
-      CROSS JOIN LATERAL (
-        SELECT id FROM deliveries
-        WHERE id = s.delivery_id AND status = s.status AND replay_epoch = s.replay_epoch AND attempt = s.attempt
-        FOR UPDATE
-      ) d
-      WHERE s.status <> 'dead_lettered'
+  const deliveries = records.map(({ delivery }) => delivery)
+  await db.transaction().execute(async (transaction) => {
+    // Before their records, as whoever keeps one locks them: a worker may be about to keep the next one of the same delivery.
+    await sql`SELECT FROM deliveries WHERE id = ANY(${deliveries}::uuid[]) ORDER BY id FOR UPDATE`.execute(
+      transaction,
     )
-    UPDATE deliveries d SET
-      reason = nullif(l.headers ->> ${header.reason}, 'topic_unavailable'), updated_at = clock_timestamp()
-    FROM locked l WHERE d.id = l.id`.execute(db)
+    await sql`
+      WITH struck AS (
+        DELETE FROM held_records h USING unnest(
+          ${deliveries}::uuid[], ${records.map(({ sequence }) => sequence)}::bigint[]
+        ) AS t (id, sequence)
+        WHERE h.delivery_id = t.id AND h.sequence = t.sequence RETURNING h.*
+      )
+      UPDATE deliveries d SET
+        reason = nullif(s.headers ->> ${header.reason}, 'topic_unavailable'), updated_at = clock_timestamp()
+      FROM struck s
+      WHERE d.id = s.delivery_id AND s.status <> 'dead_lettered'
+        AND (d.status, d.replay_epoch, d.attempt) = (s.status, s.replay_epoch, s.attempt)`.execute(
+      transaction,
+    )
+  })
 }
 
 async function dropEnded(db: Kysely<Database>, after = nil): Promise<string | undefined> {

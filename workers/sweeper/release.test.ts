@@ -79,6 +79,17 @@ it('writes what waits for a topic once it takes it, in order, as it would have b
   expect(await openHeldStore(database.db).topics()).toEqual([])
 })
 
+it('reads no more at once than fits into memory, however large records are', async () => {
+  const deliveries = await hold('a', 4)
+  await database.db
+    .updateTable('held_records')
+    .set({ value: Buffer.alloc(3 * 1024 * 1024) })
+    .execute()
+  expect(await openHeldStore(database.db).read('a', 500)).toHaveLength(3)
+  await release()
+  expect(written()).toEqual(deliveries)
+})
+
 it('leaves what waits for a topic that still refuses, and asks it once', async () => {
   const [waiting] = await hold('missing', 3)
   const [free] = await hold('there')
@@ -247,6 +258,25 @@ it('does not strike off what took the place of the record that it wrote', async 
   }
   scripted.refusals.set(retries, new BrokerError('unknown_topic', 'no such topic'))
   await release(quick)
+  expect(await heldOf(id!)).toEqual({ topic: retries, status: 'retrying' })
+  expect(await rowOf(id!)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
+})
+
+it('waits for a worker that is keeping the next record of a delivery, and does not make it wait in turn', async () => {
+  const [id] = await hold('a')
+  const held = openHeldStore(database.db)
+  const written = await held.read('a', 1)
+  const waiting = sql`
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+  const struck: Promise<void>[] = []
+  await database.db.transaction().execute(async (worker) => {
+    const change = { status: 'retrying', attempt: 1 } as const
+    await worker.updateTable('deliveries').set(change).where('id', '=', id!).execute()
+    struck.push(held.strikeOff(written))
+    await expect.poll(async () => (await waiting.execute(database.db)).rows).toHaveLength(1)
+    await holdRecords(worker, [nextOf(id!, retries, 'retrying')])
+  })
+  await Promise.all(struck)
   expect(await heldOf(id!)).toEqual({ topic: retries, status: 'retrying' })
   expect(await rowOf(id!)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
 })
