@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Cursor } from './cursor.ts'
 import { Fetcher } from './fetcher.ts'
 import { TopicMap } from '../topic-map.ts'
 import type { TopicPlace } from '../wire/metadata.ts'
@@ -33,6 +34,7 @@ describe('the fetcher, when somebody else has looked where the partitions are,',
   const cluster = new FakeCluster()
   let topics: TopicMap
   let fetcher: Fetcher
+  let cursors: Cursor[]
 
   beforeEach(async () => {
     vi.useFakeTimers()
@@ -41,7 +43,8 @@ describe('the fetcher, when somebody else has looked where the partitions are,',
     topics.add(topic)
     await topics.refresh()
     fetcher = new Fetcher({ wire: cluster.wire, topics, onRead() {}, onFailure() {} })
-    fetcher.read([0, 1].map((partition) => ({ topic, partition, position: 0, paused: false })))
+    cursors = [0, 1].map((partition) => ({ topic, partition, position: 0, paused: false }))
+    fetcher.read(cursors)
   })
   afterEach(async () => {
     const stopped = fetcher.stop()
@@ -65,6 +68,14 @@ describe('the fetcher, when somebody else has looked where the partitions are,',
   ])('reads $what from a new leader', async ({ leaders, asked }) => {
     await move(leaders)
     expect(cluster.asked).toEqual(asked)
+  })
+
+  it('reads what has moved to a leader of which all else is paused', async () => {
+    await move([1, 2])
+    cursors[1]!.paused = true
+    await vi.advanceTimersByTimeAsync(50)
+    await move([2, 2])
+    expect(cluster.asked).toEqual({ 2: new Set([0]) })
   })
 
   it('reads on once they have a leader again', async () => {

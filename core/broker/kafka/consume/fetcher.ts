@@ -79,7 +79,9 @@ export class Fetcher {
     if (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0)) void this.#locate()
   }
 
+  /** Wakes the others too: one in which everything is paused may lead something more by now. */
   #startLoops(): void {
+    this.wake()
     for (const leader of new Set(this.#cursors.map((cursor) => this.#leader(cursor)))) {
       if (leader < 0 || this.#loops.has(leader) || this.#stopped) continue
       this.#loops.set(
@@ -205,7 +207,6 @@ export class Fetcher {
         this.#tell(error)
       }
       this.#startLoops()
-      this.wake()
       await sleep(clock, LOCATE_INTERVAL_MS, this.#stopping.signal)
     } while (!this.#stopped && this.#cursors.some((cursor) => this.#leader(cursor) < 0))
   }
