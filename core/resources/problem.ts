@@ -38,9 +38,12 @@ export function formatPath(path: readonly PropertyKey[]): string {
 
 /** `; did you mean "smtp"?` for the nearest of the known names, or nothing when none is near. */
 export function suggestion(name: string, known: readonly string[]): string {
+  const far = Math.max(1, Math.floor(name.length / 3)) + 1
   const [nearest] = known
+    // Most names of many are told apart by their lengths alone, which costs next to nothing.
+    .filter(({ length }) => Math.abs(length - name.length) < far)
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .filter(({ distance }) => distance < far)
     .toSorted((a, b) => a.distance - b.distance)
   return nearest ? `; did you mean "${nearest.candidate}"?` : ''
 }

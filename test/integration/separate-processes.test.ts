@@ -152,7 +152,7 @@ describePart('kafka', (path) => {
       sink.behave(() => ({ status: 204 }))
       await broker.close()
     }
-  }, 180_000)
+  }, 300_000)
 
   test('SIGTERM drains every process, and it exits with 0', async () => {
     sink.setLatency(() => 500)

@@ -81,7 +81,8 @@ export function createFollowUps({
     const held = ref
       ? stateOf(ref, 'dead_lettered')
       : { delivery: recordIdFor(originOf(record)), state: null }
-    await put(letter, held, (traced) => produceDeadLetter(producer, traced))
+    if (!(await put(letter, held, (traced) => produceDeadLetter(producer, traced))))
+      logger.error({ topic: letter.topic, ...held }, 'A dead letter is too large even without its payload')
   }
 
   /**
