@@ -34,7 +34,7 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
 
   /** Answers whether anything was written. */
   async apply(object: T, status: S, signal: AbortSignal): Promise<boolean> {
-    const { api, kind, part, fieldManager, clock } = this.#options
+    const { api, kind, objects, part, fieldManager, clock } = this.#options
     const written = this.#writtenTo(object)?.status ?? status
     if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) return false
     const { name, namespace = '', uid } = object.metadata
@@ -45,7 +45,8 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
       { fieldManager, subresource: 'status' },
       signal,
     )
-    this.#written.set(keyOf(nameOf(object)), { uid, status, at: clock.monotonic() })
+    // What went while this was under way is not told of again: it would be remembered for ever.
+    if (objects.has(object)) this.#written.set(keyOf(nameOf(object)), { uid, status, at: clock.monotonic() })
     return true
   }
 

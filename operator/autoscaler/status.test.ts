@@ -17,11 +17,13 @@ const none = { activeProvider: undefined, lag: undefined, deadLetters: undefined
 
 it('tells once that providers fail, and that they work again, before the watch brings any of it back', async () => {
   const clock = manualClock()
+  const objects = new Cache<ChannelObject>()
+  objects.put(object)
   const events: string[] = []
   let writes = 0
   const write = createScalingStatusWriter({
     api: { apply: async () => void writes++ } as never,
-    objects: new Cache(),
+    objects,
     clock,
     recordEvent: (_, { type, reason, note }) => events.push(`${type} ${reason} ${note}`),
   })

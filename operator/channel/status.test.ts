@@ -27,10 +27,12 @@ const crashed = isFalse('CrashLoopBackOff', 'none of 1 workers is ready: exit co
 
 /** The Events of a channel that is found so, one look after the other. */
 async function eventsOf(...looks: ChannelFindings[]): Promise<string[]> {
+  const objects = new Cache<ChannelObject>()
+  objects.put(channel)
   const events: string[] = []
   const writer = createStatusWriter({
     api: { apply: async () => undefined } as never,
-    objects: new Cache(),
+    objects,
     clock: manualClock(),
     recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
   })

@@ -16,6 +16,8 @@ const waits = { ...serves, Ready: isFalse('NotPublished', 'Kafka is away') }
 
 function writerAndEvents() {
   const clock = manualClock()
+  const objects = new Cache<TemplateObject>()
+  objects.put(object('a'))
   const written: { conditions?: { type: string; lastTransitionTime: string }[] }[] = []
   const events: string[] = []
   const api = {
@@ -23,7 +25,7 @@ function writerAndEvents() {
   }
   const writer = createTemplateStatusWriter({
     api: api as never,
-    objects: new Cache(),
+    objects,
     clock,
     recordEvent: ({ metadata }, { type, reason }) => events.push(`${metadata.uid} ${type} ${reason}`),
   })
