@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, it, onTestFinished } from 'vitest'
@@ -22,14 +23,14 @@ const channel = (name: string, mode = 'Native'): NotificationChannel =>
   })
 const metadata = (name: string, namespace: string) => ({ name, namespace, uid: name, resourceVersion: '1' })
 
-/** An autoscaler that sees the channels that it is given, each with one worker that did 25 deliveries a second and so much lag on each partition. */
+/** An autoscaler that sees the channels that it is given, each with one worker that did 25 deliveries a second and so much lag on each partition; undefined while that cannot be read. */
 function setUp(
   names: readonly string[],
   {
-    lag = 0,
+    lag = () => 0,
     api = {},
     beats = () => true,
-  }: { lag?: number; api?: object; beats?: () => true | undefined } = {},
+  }: { lag?: () => number | undefined; api?: object; beats?: () => true | undefined } = {},
 ) {
   const clock = manualClock()
   const registry = new Registry()
@@ -52,9 +53,10 @@ function setUp(
       lag: async (subscriptions) =>
         subscriptions.flatMap(({ group, topics }) =>
           topics.flatMap((topic) =>
-            [0, 1, 2].map((partition) => {
-              const log = { beginning: 0, end: lag, committed: 0, lag }
-              return { group, topic, partition, ...log }
+            [0, 1, 2].flatMap((partition) => {
+              const each = lag()
+              const log = each !== undefined && { beginning: 0, end: each, committed: 0, lag: each }
+              return log ? [{ group, topic, partition, ...log }] : []
             }),
           ),
         ),
@@ -105,17 +107,16 @@ it('says that it may not scale, and tries again at the next look', async () => {
     asked++
     throw new ApiError(403, 'Forbidden', 'deployments/scale is forbidden')
   }
-  const { clock, told } = setUp(['email'], { lag: 1_000_000, api: { merge } })
-  await expect
-    .poll(
-      () => {
-        clock.advance(5_000)
-        return asked
-      },
-      { timeout: 10_000 },
-    )
-    .toBeGreaterThanOrEqual(2)
+  let lag: number | undefined = 1_000_000
+  const { clock, told } = setUp(['email'], { lag: () => lag, api: { merge } })
+  const look = () => (clock.advance(5_000), asked)
+  await expect.poll(look, { timeout: 10_000 }).toBeGreaterThanOrEqual(2)
   await expect.poll(() => told.slice(0, 2)).toEqual(Array(2).fill('False APIServerRefused'))
+  // Longer than `fallback.after`: the lag has been read all the same.
+  for (const end = clock.now() + 300_000; clock.now() < end; await turn()) clock.advance(5_000)
+  lag = undefined
+  const next = () => (clock.advance(5_000), told.at(-1))
+  await expect.poll(next, { timeout: 10_000 }).toBe('False LagUnreadable')
 }, 30_000)
 
 it('begins once it has the heartbeats, or has waited long enough', async () => {

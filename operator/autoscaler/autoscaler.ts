@@ -183,8 +183,10 @@ export class Autoscaler {
       try {
         await api.merge(deployments, target, { spec: { replicas } }, { fieldManager: manager }, signal)
       } catch (error) {
-        // Nothing has changed that would have to show its effect first: the next look decides anew.
-        this.#states.set(key, known)
+        if (signal.aborted) throw error
+        // Nothing has changed that would have to show its effect first: the next look decides anew, by all that was seen.
+        const { lastUpAt, lastDownAt } = known.scaling
+        this.#states.set(key, { ...known, scaling: { ...state, lastUpAt, lastDownAt } })
         logger.warn({ err: error, channel: key }, 'Not scaled; it is tried again')
         return failureCondition(error)
       }
