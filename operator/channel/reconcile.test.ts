@@ -12,6 +12,7 @@ import { SecretVersions } from '../secret-versions.ts'
 import { createClaims } from './claims.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
+import type { WorkersKept } from './workers/condition.ts'
 
 const away = new BrokerError('unavailable', 'no broker answers')
 const conflict = new ApiError(409, 'Conflict', 'the object has been modified')
@@ -44,6 +45,7 @@ function setUp() {
   const events: string[] = []
   /** What workers were made for. */
   const served: NotificationChannel[] = []
+  const workers: WorkersKept = { waitsFor: undefined, scalingRefusal: undefined }
   const api = {
     get: async () => {
       fail('secrets')
@@ -93,7 +95,7 @@ function setUp() {
     ensureWorkers: async (channel) => {
       fail('workers')
       served.push(channel)
-      return { waitsFor: undefined, scalingRefusal: undefined }
+      return workers
     },
     remove: async () => {},
     platform: { topicPrefix: 'p', namespace: 'system' } as never,
@@ -106,12 +108,17 @@ function setUp() {
     }),
     secretVersions: new SecretVersions(),
   })
+  /** When it is to be looked at again after each look that did not fail. */
+  const again: (number | undefined)[] = []
   const look = (signal = new AbortController().signal) =>
     reconcile(
       { namespace: 'shop', name: 'email' },
       { logger: pino({}, { write: (line: string) => void logged.push(line) }), signal },
     ).then(
-      () => 'done',
+      ({ requeueAfter }) => {
+        again.push(requeueAfter)
+        return 'done'
+      },
       (error: unknown) => error,
     )
   const condition = (type: string) =>
@@ -121,7 +128,8 @@ function setUp() {
     object.metadata.generation! += 1
   }
   const status = () => channels.list()[0]!.status
-  return { clock, failing, look, edit, condition, status, published, topics, marks, served, events, logged }
+  const parts = { clock, failing, workers, topics, marks }
+  return { ...parts, look, again, edit, condition, status, published, served, events, logged }
 }
 
 it.each<[Step, unknown, string, string, string]>([
@@ -281,6 +289,15 @@ describe('whose spec is no longer accepted', () => {
     }
     expect(condition('WorkersReady')).toMatchObject({ reason: 'SomeWorkersReady' })
     expect(status()).toMatchObject({ workers: { desired: 2, ready: 1 } })
+  })
+
+  it('has its turn in an upgrade no later than others', async () => {
+    const { look, again, workers, condition } = await refused()
+    await look()
+    workers.waitsFor = ['shop/sms']
+    await look()
+    expect(condition('WorkersReady')).toMatchObject({ reason: 'UpgradeWaits' })
+    expect(again.slice(-2)).toEqual([120_000, 5_000])
   })
 
   it('is suspended, and woken again', async () => {

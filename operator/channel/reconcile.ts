@@ -72,7 +72,8 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     const facts: ChannelFacts = {}
     const tell = async () => {
       const telling = signalToTell(signal)
-      if (telling) await statusWriter.write(object, findings, { ...kept(object), ...facts }, telling)
+      if (telling)
+        await statusWriter.write(object, findings, { ...kept(statusWriter.last(object)), ...facts }, telling)
     }
     let result: ReconcileResult
     try {
@@ -99,8 +100,8 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
   ): Promise<ReconcileResult> {
     const judged = claims.judge(object)
     if (judged.kind === 'refused') {
-      await serveFormer(object, 'Accepted', judged.refusal, findings, facts, signal)
-      return { requeueAfter: resync }
+      const former = await serveFormer(object, 'Accepted', judged.refusal, findings, facts, signal)
+      return { requeueAfter: resync, ...former }
     }
     const { channel } = judged
     findings.Accepted = isTrue('Accepted', 'the spec is valid')
@@ -112,8 +113,8 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     findings.Durable = topics.durable
     if (topics.hasTopics) return await serve(object, channel, credentials, findings, facts, signal)
     // Nobody may be told of a channel that has no topics.
-    await serveFormer(object, 'TopicsReady', topics.topicsReady, findings, facts, signal)
-    return { requeueAfter: topicsPause }
+    const former = await serveFormer(object, 'TopicsReady', topics.topicsReady, findings, facts, signal)
+    return { requeueAfter: Math.min(topicsPause, former.requeueAfter ?? topicsPause) }
   }
 
   /**
@@ -127,15 +128,15 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     findings: ChannelFindings,
     facts: ChannelFacts,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<ReconcileResult> {
     findings[condition] = refusal
     const former = writer.channel(nameOf(object))
-    if (former === undefined) return
+    if (former === undefined) return {}
     const served = { ...former, spec: { ...former.spec, suspend: object.spec.suspend === true } }
     const message = `${refusal.message}; until then the spec that was published before serves, and of this one suspend`
     findings[condition] = { ...refusal, message }
     const credentials = await resolveCredentials(served, api, signal)
-    await serve(object, served, credentials, findings, facts, signal)
+    return await serve(object, served, credentials, findings, facts, signal)
   }
 
   /** Publishes a channel and keeps its workers. */
@@ -193,8 +194,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
 }
 
 /** What a look that ended early leaves as it was. */
-function kept({ status }: ChannelObject): ChannelFacts {
-  const { topics, consumerGroup, workers, revision } = status ?? {}
+function kept({ topics, consumerGroup, workers, revision }: ChannelFacts = {}): ChannelFacts {
   return {
     ...(topics && { topics }),
     ...(consumerGroup && { consumerGroup }),

@@ -43,6 +43,8 @@ export function createStatusWriter({ api, objects, clock, recordEvent }: StatusW
   })
   return {
     isForeign: (object: ChannelObject) => applied.isForeign(object),
+    /** What was said last of the channel. */
+    last: (object: ChannelObject) => applied.last(object),
     /** Writes if there is anything new to say. */
     async write(
       object: ChannelObject,

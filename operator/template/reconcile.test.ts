@@ -14,13 +14,15 @@ const conflict = new ApiError(409, 'Conflict', 'the object has been modified')
 /** A valid template, and what of the world around it fails at present. */
 function setUp(failing: { publish?: Error; status?: Error }) {
   const templates = new Cache<TemplateObject>()
-  templates.put({
+  const template: TemplateObject = {
     apiVersion: 'carillon.dev/v1alpha1',
     kind: 'NotificationTemplate',
     metadata: { name: 'hello', namespace: 'shop', uid: 'a', generation: 1 },
     spec: { content: { sms: { text: 'hello' } } },
-  })
+  }
+  templates.put(template)
   const told: string[] = []
+  const statuses: TemplateObject['status'][] = []
   const logged: string[] = []
   const reconcile = createTemplateReconciler({
     templates,
@@ -35,6 +37,7 @@ function setUp(failing: { publish?: Error; status?: Error }) {
     statusWriter: createTemplateStatusWriter({
       api: {
         apply: async (_kind: unknown, { status }: { status?: TemplateObject['status'] }) => {
+          statuses.push(status)
           for (const { type, status: is, reason } of status?.conditions ?? [])
             told.push(`${type}=${is} ${reason}`)
           if (failing.status) throw failing.status
@@ -50,7 +53,13 @@ function setUp(failing: { publish?: Error; status?: Error }) {
     reconcile({ namespace: 'shop', name: 'hello' }, { logger, signal: new AbortController().signal }).catch(
       (error: unknown) => error,
     )
-  return { look, told, logged }
+  const edit = (spec: object) =>
+    templates.put({
+      ...template,
+      metadata: { ...template.metadata, generation: 2, resourceVersion: '2' },
+      spec: { ...spec },
+    })
+  return { look, edit, told, statuses, logged }
 }
 
 it('says of what fails that it does, and what is known of the template all the same', async () => {
@@ -75,4 +84,19 @@ it('says of a status that cannot be written nothing but that', async () => {
   const { look, told } = setUp({ status: conflict })
   expect(await look()).toBe(conflict)
   expect(told).toEqual(['Ready=True Serving', 'Valid=True Valid'])
+})
+
+it('knows what goes on serving before the watch has brought that back', async () => {
+  const { look, edit, statuses } = setUp({})
+  await look()
+  edit({ content: 'none' })
+  await look()
+  const [served, refused] = statuses
+  expect(served).toMatchObject({ revision: '1-abcdef' })
+  expect(refused).toEqual({ ...served, observedGeneration: 2, conditions: refused?.conditions })
+  expect(refused?.conditions).toMatchObject([
+    { type: 'Ready', status: 'False', reason: 'InvalidSpec' },
+    { type: 'Valid', status: 'False', reason: 'InvalidSpec' },
+  ])
+  expect(refused?.conditions?.[0]?.message).toMatch(/; revision 1-abcdef goes on serving$/)
 })

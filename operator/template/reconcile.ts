@@ -60,7 +60,7 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
     } catch (error) {
       const Ready = failureCondition(error)
       try {
-        await tell({ texts: { Ready, Valid: proven.Valid ?? Ready }, facts: kept(object) })
+        await tell({ texts: { Ready, Valid: proven.Valid ?? Ready }, facts: kept(statusWriter.last(object)) })
       } catch (failure) {
         logger.warn({ err: failure }, 'Nor can the status be written')
         throw error
@@ -79,29 +79,32 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
     proven: { Valid?: ConditionText },
     signal: AbortSignal,
   ): Promise<Findings> {
+    const last = statusWriter.last(object)
     const parsed = parse(object)
-    if (parsed.kind === 'invalid') return refused(object, 'InvalidSpec', parsed.message)
+    if (parsed.kind === 'invalid') return refused(last, 'InvalidSpec', parsed.message)
     const template = parsed.resource
     const problems = await checkTemplate(template)
     if (problems.length > 0)
-      return refused(object, 'InvalidContent', problems.slice(0, told).map(describe).join('; '))
+      return refused(last, 'InvalidContent', problems.slice(0, told).map(describe).join('; '))
     const Valid = isTrue('Valid', provenBy(template))
     proven.Valid = Valid
     const source = writer.foreignSource(keyOf(template))
     if (source !== undefined) {
       const Ready = isFalse('OwnedElsewhere', `a template of this name was published from ${source}`)
-      return { texts: { Ready, Valid }, facts: kept(object) }
+      return { texts: { Ready, Valid }, facts: kept(last) }
     }
     const facts = factsOf(object, template, await writer.publish(template, signal))
     return { texts: { Ready: isTrue('Serving', `revision ${facts.revision} serves`), Valid }, facts }
   }
 }
 
-function refused(object: TemplateObject, reason: string, message: string): Findings {
-  const { revision } = object.status ?? {}
-  const rest = revision === undefined ? 'nothing serves yet' : `revision ${revision} goes on serving`
+/** @param last what was said last of the template */
+function refused(last: TemplateFacts | undefined, reason: string, message: string): Findings {
+  const facts = kept(last)
+  const rest =
+    facts.revision === undefined ? 'nothing serves yet' : `revision ${facts.revision} goes on serving`
   const texts = { Ready: isFalse(reason, `${message}; ${rest}`), Valid: isFalse(reason, message) }
-  return { texts, facts: kept(object) }
+  return { texts, facts }
 }
 
 function factsOf(
@@ -117,8 +120,7 @@ function factsOf(
   }
 }
 
-function kept({ status }: TemplateObject): TemplateFacts {
-  const { revision, locales, channels } = status ?? {}
+function kept({ revision, locales, channels }: TemplateFacts = {}): TemplateFacts {
   return { ...(revision && { revision }), ...(locales && { locales }), ...(channels && { channels }) }
 }
 

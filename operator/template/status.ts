@@ -37,6 +37,8 @@ export function createTemplateStatusWriter({ api, objects, clock, recordEvent }:
   })
   return {
     isForeign: (object: TemplateObject) => applied.isForeign(object),
+    /** What was said last of the template. */
+    last: (object: TemplateObject) => applied.last(object),
     /** Writes if there is anything new to say. */
     async write(
       object: TemplateObject,
