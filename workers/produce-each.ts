@@ -14,6 +14,18 @@ export interface Refused<R> {
   error: BrokerError
 }
 
+/** What its topic may take later. */
+export interface Postponed<R> extends Refused<R> {
+  refusal: Exclude<Refusal, 'too_large'>
+}
+
+/** Parts what its topic will never take from what it may take later. */
+export function partRefused<R>(refused: readonly Refused<R>[]): { tooLarge: R[]; later: Postponed<R>[] } {
+  const isLater = (one: Refused<R>): one is Postponed<R> => one.refusal !== 'too_large'
+  const tooLarge = refused.filter((one) => !isLater(one)).map(({ record }) => record)
+  return { tooLarge, later: refused.filter(isLater) }
+}
+
 /**
  * Produces records, each topic by itself, so that one which refuses keeps nothing from the others; answers what was refused. Rejects with a
  * BrokerError when the fault is this client's: it is closed, or too much waits in it.

@@ -13,6 +13,8 @@ export interface HeldRecord extends RecordToHold {
 export interface HeldStore {
   /** Topics for which records wait, each with the time at which its oldest began to. */
   topics(): Promise<{ topic: string; since: Date }[]>
+  /** Those of these topics for which records wait. */
+  behind(topics: readonly string[]): Promise<Set<string>>
   /** The records that have waited longest for a topic, in order: so many, or fewer when these have more than 8 MiB. */
   read(topic: string, limit: number): Promise<HeldRecord[]>
   /** Forgets records that are written now. */
@@ -30,6 +32,7 @@ export interface HeldStore {
 export function openHeldStore(db: Kysely<Database>): HeldStore {
   return {
     topics: () => heldTopics(db),
+    behind: (topics) => findBehind(db, topics),
     read: (topic, limit) => readHeld(db, topic, limit),
     strikeOff: (records) => strikeOffHeld(db, records),
     failTooLarge: (records) => failHeldTooLarge(db, records),
@@ -98,6 +101,13 @@ async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since:
     CROSS JOIN LATERAL (SELECT held_at FROM held_records h WHERE h.topic = t.topic ORDER BY sequence LIMIT 1) oldest
     WHERE t.topic IS NOT NULL`.execute(db)
   return rows
+}
+
+async function findBehind(db: Kysely<Database>, topics: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ topic: string }>`
+    SELECT t.topic FROM unnest(${topics}::text[]) AS t (topic)
+    WHERE EXISTS (SELECT FROM held_records h WHERE h.topic = t.topic)`.execute(db)
+  return new Set(rows.map(({ topic }) => topic))
 }
 
 async function readHeld(db: Kysely<Database>, topic: string, limit: number): Promise<HeldRecord[]> {

@@ -50,6 +50,7 @@ export function openMemoryLedger(
 export function openMemoryHeldStore(store: MemoryStore, call: Call): HeldStore {
   return {
     topics: () => call('held topics', () => store.heldTopics()),
+    behind: (topics) => call('held behind', () => store.heldBehind(topics)),
     read: (topic, limit) => call('read held', () => store.readHeld(topic, limit)),
     strikeOff: (records) => call('strike off held', () => store.strikeOffHeld(records)),
     failTooLarge: (records) => call('fail too large', () => store.failHeldTooLarge(records)),
@@ -63,6 +64,7 @@ export function openMemoryPlannerStore(store: MemoryStore, call: Call): PlannerS
       call('read users', () => new Map([...store.users].filter(([id]) => ids.includes(id)))),
     record: (planned) => call('record requests', () => store.record(planned)),
     hold: (records) => call('hold records', () => store.hold(records)),
+    held: openMemoryHeldStore(store, call),
     failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
   }
 }

@@ -110,6 +110,10 @@ export class MemoryStore {
     return [...topics].toSorted().map((topic) => ({ topic, since: new Date(this.#clock.now()) }))
   }
 
+  heldBehind(topics: readonly string[]): Set<string> {
+    return new Set(topics.filter((topic) => this.readHeld(topic, 1).length > 0))
+  }
+
   readHeld(topic: string, limit: number): HeldRecord[] {
     return [...this.held.values()].filter((record) => record.topic === topic).slice(0, limit)
   }

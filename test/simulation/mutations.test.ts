@@ -9,6 +9,7 @@ import {
   noLeaseCheck,
   noLedgerCheck,
   noWaitForFollowUps,
+  overtakesHeld,
 } from './mutations.ts'
 import type { Disruption } from './process.ts'
 import { scenarios } from './scenarios.ts'
@@ -73,6 +74,13 @@ const cases: Case[] = [
     scenario: 'the topic is missing for a while',
     kind: 'crash',
     breaks: 'not finished',
+  },
+  {
+    what: 'what waits for a topic is overtaken',
+    mutation: overtakesHeld,
+    scenario: 'the topic is missing for a while',
+    kind: 'crash',
+    breaks: 'out of order',
   },
   {
     what: 'a retry whose topic is missing is not kept',

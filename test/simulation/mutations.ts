@@ -35,6 +35,11 @@ export const noWaitForFollowUps: Mutation = {
 /** What is for a missing topic is taken to be kept. */
 export const holdsNothing: Mutation = { planner: (store) => ({ ...store, hold: async () => {} }) }
 
+/** Nobody looks what waits for a topic already. */
+export const overtakesHeld: Mutation = {
+  planner: (store) => ({ ...store, held: { ...store.held, behind: async () => new Set() } }),
+}
+
 /** What follows an outcome, and whose topic is missing, is taken to be kept. */
 export const holdsNoFollowUps: Mutation = { ledger: (ledger) => ({ ...ledger, hold: async () => {} }) }
 

@@ -193,7 +193,13 @@ export const scenarios: Scenario[] = [
     ],
     ends: { [ada]: 'expired', [bob]: 'sent' },
   },
-  { ...base, name: 'the topic is missing for a while', late: { after: 3_000, topics: ['main'] } },
+  {
+    ...base,
+    name: 'the topic is missing for a while',
+    // The third is taken to be for a topic that refuses, the fourth finds the third waiting.
+    requests: [{ at: 0, to: bob }, ...[1_000, 10_500, 11_500].map((at) => ({ at, to: ada }))],
+    late: { after: 3_000, topics: ['main'] },
+  },
   {
     ...base,
     name: 'the retry topics are missing for a while',

@@ -4,7 +4,8 @@ import type { Logger } from '../../core/observability/logger.ts'
 import { neverWritten } from '../../core/store/held-records.ts'
 import type { CountingProducer } from '../acknowledged.ts'
 import { ClosedTopics } from '../closed-topics.ts'
-import { produceEach, type Refused } from '../produce-each.ts'
+import { partRefused, type Postponed, produceEach } from '../produce-each.ts'
+import { writeHeld } from '../write-held.ts'
 import type { PlannerStore } from './store.ts'
 
 /** The record of a planned delivery, and the id of that. */
@@ -24,42 +25,56 @@ export interface Outlet {
 
 export interface OutletOptions {
   producer: CountingProducer
-  store: Pick<PlannerStore, 'hold' | 'failTooLarge'>
+  store: Pick<PlannerStore, 'hold' | 'held' | 'failTooLarge'>
   clock: Pick<Clock, 'monotonic'>
   logger: Logger
 }
 
+/** Records written at once of what waits for a topic, after a first one that tells whether it takes any, and writes before a batch goes on. */
+const [batchSize, maxBatches] = [500, 5]
+
 /**
- * A topic that is missing, not ours to write, or without a leader stops no other: what is for it waits in the store, and the sweeper writes it
- * later. Only when nothing else is acknowledged either, the cluster is away, and everything waits where it is.
+ * A topic that is missing, not ours to write, or without a leader stops no other: what is for it waits in the store, and so does what comes later until
+ * all that waits is written, which the sweeper does, or whoever has something for that topic. Only when nothing else is acknowledged either, the
+ * cluster is away, and everything waits where it is.
  */
 export function createOutlet({ producer, store, clock, logger }: OutletOptions): Outlet {
   const closed = new ClosedTopics({ clock, logger })
 
   async function writeChunk(records: readonly DeliveryRecord[], isClusterThere: () => boolean) {
-    const { waiting = [], open = [] } = Object.groupBy(records, ({ topic }) =>
-      closed.has(topic) ? 'waiting' : 'open',
+    const behind = await store.held.behind([...new Set(records.map(({ topic }) => topic))])
+    await Promise.all(
+      [...behind].map(async (topic) => {
+        if (await catchUp(topic, isClusterThere)) behind.delete(topic)
+      }),
     )
-    const refused = await produceEach(producer, open)
-    const away = refused.find(({ refusal }) => refusal === 'away')
-    if (away !== undefined && !isClusterThere()) throw away.error
-    const held = [...waiting, ...closeTopics(refused)]
+    const { waiting = [], open = [] } = Object.groupBy(records, ({ topic }) =>
+      closed.has(topic) || behind.has(topic) ? 'waiting' : 'open',
+    )
+    const { tooLarge, later } = partRefused(await produceEach(producer, open))
+    closeTopics(later, isClusterThere)
+    const held = [...waiting, ...later.map(({ record }) => record)]
     if (held.length > 0) await store.hold(held.map((record) => ({ ...record, state: neverWritten })))
-    const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large')
     if (tooLarge.length === 0) return
     logger.warn({ deliveries: tooLarge.length }, 'Deliveries are too large for their topic')
-    await store.failTooLarge(tooLarge.map(({ record }) => record.delivery))
+    await store.failTooLarge(tooLarge.map(({ delivery }) => delivery))
   }
 
-  /** Remembers the topics that did not take these records, and answers what may be written to them later. */
-  function closeTopics(refused: readonly Refused<DeliveryRecord>[]): DeliveryRecord[] {
-    const held: DeliveryRecord[] = []
-    for (const { record, refusal, error } of refused) {
-      if (refusal === 'too_large') continue
-      held.push(record)
-      closed.add(record.topic, refusal, error)
+  /** Writes what waits for a topic; answers whether that was all. */
+  async function catchUp(topic: string, isClusterThere: () => boolean): Promise<boolean> {
+    for (let batches = 0; batches <= maxBatches && !closed.has(topic); batches++) {
+      const records = await store.held.read(topic, batches === 0 ? 1 : batchSize)
+      if (records.length === 0) return true
+      closeTopics(await writeHeld(producer, store.held, records), isClusterThere)
     }
-    return held
+    return false
+  }
+
+  /** Remembers the topics that refused, for a while. Throws when that was the whole cluster. */
+  function closeTopics(refused: readonly Postponed<{ topic: string }>[], isClusterThere: () => boolean) {
+    const away = refused.find(({ refusal }) => refusal === 'away')
+    if (away !== undefined && !isClusterThere()) throw away.error
+    for (const { record, refusal, error } of refused) closed.add(record.topic, refusal, error)
   }
 
   return {

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { applyCancellations } from '../../core/store/cancellations.ts'
 import { failTooLarge, holdRecords, type RecordToHold } from '../../core/store/held-records.ts'
+import { type HeldStore, openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUsers } from '../../core/store/users.ts'
 import { type PlannedRequest, recordRequests } from './record.ts'
@@ -14,6 +15,8 @@ export interface PlannerStore {
   record(planned: readonly PlannedRequest[]): Promise<PlannedRequest[]>
   /** Keeps records that their topic does not take yet. See {@link holdRecords}. */
   hold(records: readonly RecordToHold[]): Promise<void>
+  /** What waits for its topic. */
+  held: HeldStore
   /** Ends recorded deliveries that their topic refuses for their size. */
   failTooLarge(deliveries: readonly string[]): Promise<void>
 }
@@ -32,6 +35,7 @@ export function openPlannerStore(db: Kysely<Database>): PlannerStore {
       return accepted.filter(({ request }) => !cancelled.has(request.id))
     },
     hold: (records) => holdRecords(db, records),
+    held: openHeldStore(db),
     failTooLarge: (deliveries) => failTooLarge(db, deliveries),
   }
 }

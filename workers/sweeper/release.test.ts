@@ -71,12 +71,14 @@ const queued = (reason: string | null) => ({ status: 'queued' as DeliveryStatus,
 
 it('writes what waits for a topic once it takes it, in order, as it would have been written', async () => {
   const deliveries = await hold('a', 700)
+  expect(await openHeldStore(database.db).behind(['a', 'b'])).toEqual(new Set(['a']))
   expect(await rowOf(deliveries[0]!)).toEqual(queued('topic_unavailable'))
   expect(await release()).toEqual(new Map())
   expect(written()).toEqual(deliveries)
   expect(scripted.produced[0]).toMatchObject({ topic: 'a', key: 'k', value: Buffer.from([0, 255, 1]) })
   expect(await rowOf(deliveries[699]!)).toEqual(queued(null))
   expect(await openHeldStore(database.db).topics()).toEqual([])
+  expect(await openHeldStore(database.db).behind(['a', 'b'])).toEqual(new Set())
 })
 
 it('reads no more at once than fits into memory, however large records are', async () => {

@@ -1,8 +1,7 @@
 import type { Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeldRecord, HeldStore } from '../../core/store/held-store.ts'
-import { produceDeadLetter } from '../dead-letter.ts'
-import { produceEach } from '../produce-each.ts'
+import { writeHeld } from '../write-held.ts'
 
 export interface HeldReleaseOptions {
   producer: Producer
@@ -81,24 +80,10 @@ export class HeldRelease {
     }
   }
 
-  /** Those of a topic that does not take them stay. */
   async #write(held: HeldStore, records: readonly HeldRecord[]): Promise<void> {
-    const refused = await produceEach(this.#options.producer, records)
-    const closed = refused.filter(({ refusal }) => refusal !== 'too_large')
+    const refused = await writeHeld(this.#options.producer, held, records)
     for (const { topic } of records) this.#closed.delete(topic)
-    for (const { record } of closed) this.#closed.add(record.topic)
-    const tooLarge = refused.filter(({ refusal }) => refusal === 'too_large').map(({ record }) => record)
-    // Before they are struck off: a crash in between must leave none that waits without a record.
-    if (tooLarge.length > 0) await this.#endTooLarge(held, tooLarge)
-    const done = records.filter(({ topic }) => !this.#closed.has(topic))
-    if (done.length > 0) await held.strikeOff(done)
-  }
-
-  async #endTooLarge(held: HeldStore, records: readonly HeldRecord[]): Promise<void> {
-    for (const { topic, key, value, headers, state } of records)
-      if ((state?.status ?? 'dead_lettered') === 'dead_lettered')
-        await produceDeadLetter(this.#options.producer, { topic, key, value, headers })
-    await held.failTooLarge(records)
+    for (const { record } of refused) this.#closed.add(record.topic)
   }
 }
 
