@@ -18,7 +18,7 @@ it('leaves no time series behind: every replay has a group of its own', async ()
     logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
     metrics: createSourceMetrics(registry),
   })
-  await reader.start()
+  await reader.start(new AbortController().signal)
   const handlers = consumers.get('p.replay.1')!
   const partition = { topic: 't.dlq', partition: 0 }
   handlers.onAssigned({ epoch: 1, partitions: [partition] })

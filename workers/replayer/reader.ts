@@ -41,7 +41,8 @@ export function createReader({ broker, group, topics, clock, logger, metrics }: 
   })
 
   return {
-    start: () => source.start(),
+    /** As of {@link Source}. */
+    start: (signal: AbortSignal) => source.start(signal),
     /** Resolves when the consumer is down for good. */
     failed: source.failed,
     /** The next records, in the order of their partition; none when nothing came in time. */

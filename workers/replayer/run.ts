@@ -109,7 +109,7 @@ export async function runReplay(
       logger,
       metrics,
     })
-    await reader.start()
+    await reader.start(signal)
     return reader
   }
 
