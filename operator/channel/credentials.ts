@@ -48,7 +48,7 @@ function credentialsCondition(
     const needed = providerByType(type)?.secrets.filter(({ required }) => required) ?? []
     const missing = needed.find(({ key }) => !secret.data?.[key])
     if (missing !== undefined) {
-      const message = `provider ${provider}: Secret ${secretRef.name} has no key ${missing.key}`
+      const message = `provider ${provider}: Secret ${secretRef.name} has no key "${missing.key}"`
       return isFalse('SecretKeyMissing', message)
     }
   }
