@@ -38,6 +38,21 @@ it('tells once that providers fail, and that they work again, before the watch b
   expect(writes).toBeGreaterThanOrEqual(3)
 })
 
+it('tells when no provider is left after one took over for another', async () => {
+  const objects = new Cache<ChannelObject>()
+  objects.put(object)
+  const events: string[] = []
+  const write = createScalingStatusWriter({
+    api: { apply: async () => undefined } as never,
+    objects,
+    clock: manualClock(),
+    recordEvent: (_, { type, reason }) => events.push(`${type} ${reason}`),
+  })
+  for (const reason of ['FailedOver', 'NoProviderAvailable', 'NoProviderAvailable'])
+    await write(object, { ...none, scaling, provider: { ...provider('False'), reason } }, signal)
+  expect(events).toEqual(['Warning FailedOver', 'Warning NoProviderAvailable'])
+})
+
 it('tells new numbers now and then, but at once that they are known, or no longer', async () => {
   const clock = manualClock()
   const objects = new Cache<ChannelObject>()

@@ -6,7 +6,13 @@ import type { ChannelObject } from '../channel/status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
-import { type ConditionText, nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
+import {
+  type ConditionText,
+  nextConditions,
+  otherReasons,
+  transitionEvent,
+  transitions,
+} from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 
 /** What the autoscaler has to say of a channel. It owns these fields; the rest of the status is the channel controller's. */
@@ -59,7 +65,7 @@ export function createScalingStatusWriter({ api, objects, clock, recordEvent }: 
     if (!hasNews && applied.age(object) < numbersInterval) return
     if (!(await applied.apply(object, status, signal))) return
     const failed = new Set(before.filter(({ status }) => status === 'False').map(({ type }) => type))
-    for (const condition of transitions(before, conditions))
+    for (const condition of [...transitions(before, conditions), ...otherReasons(before, conditions)])
       if (condition.status === 'False' || failed.has(condition.type))
         recordEvent(object, transitionEvent(condition))
   }

@@ -20,6 +20,7 @@ const fine: ChannelFindings = {
   Durable: isTrue('Durable', 'two copies'),
 }
 const noSecret = isFalse('SecretNotFound', 'there is no Secret smtp')
+const noKey = isFalse('SecretKeyMissing', 'Secret smtp has no key password')
 const noDeployment = isFalse('NoDeployment', 'not created yet')
 const notReady = isFalse('WorkersNotReady', 'none of 1 workers is ready')
 const asleep = isTrue('ScaledToZero', 'none is needed')
@@ -61,6 +62,11 @@ it.each<[string, ChannelFindings[], string[]]>([
     'a Secret that is not there, and then is',
     [{ CredentialsReady: noSecret, WorkersReady: noDeployment }, { WorkersReady: notReady }, {}],
     ['Warning CredentialsReady SecretNotFound', 'Normal Ready Ready'],
+  ],
+  [
+    'a Secret that is not there, and then lacks a key',
+    [noSecret, noKey, noKey].map((CredentialsReady) => ({ CredentialsReady, WorkersReady: noDeployment })),
+    ['Warning CredentialsReady SecretNotFound', 'Warning CredentialsReady SecretKeyMissing'],
   ],
 ])('tells of %s what there is to act on, once', async (_what, looks, events) => {
   expect(await eventsOf(...looks)).toEqual(events)

@@ -5,7 +5,7 @@ import { AppliedStatus } from '../applied-status.ts'
 import { channels } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
-import { nextConditions, transitionEvent, transitions } from '../runtime/conditions.ts'
+import { nextConditions, otherReasons, transitionEvent, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { type ChannelFindings, channelConditionTexts, isJudged } from './conditions.ts'
@@ -72,8 +72,8 @@ function judgedPart(status: NotificationChannelStatus): NotificationChannelStatu
 }
 
 /**
- * The transitions that somebody may want to act on: that all is as it should be is told once, by `Ready`, and what is not, once by the condition that
- * says it. That workers take a moment to start is no news.
+ * What somebody may want to act on: that all is as it should be is told once, by `Ready`, and what is not, once by the condition that says it, and again
+ * when it is not for another reason. That workers take a moment to start is no news; what comes in their way is told apart.
  */
 function news(before: readonly Condition[], after: readonly Condition[]): Condition[] {
   const workers = before.find(({ type }) => type === 'WorkersReady')
@@ -85,7 +85,10 @@ function news(before: readonly Condition[], after: readonly Condition[]): Condit
       !(isStarting && reason === 'WorkersNotReady'),
   )
   const causes = new Set(told.filter(({ type }) => type !== 'Ready').map(({ reason }) => reason))
-  return told.filter(({ type, reason }) => type !== 'Ready' || !causes.has(reason))
+  return [
+    ...told.filter(({ type, reason }) => type !== 'Ready' || !causes.has(reason)),
+    ...otherReasons(before, after).filter(({ type }) => type !== 'Ready' && type !== 'WorkersReady'),
+  ]
 }
 
 /** What has come in the way of the workers, where their status is the one that it was: none ran yet, or enough others do. */

@@ -36,7 +36,16 @@ export function transitions(before: readonly Condition[], after: readonly Condit
   return after.filter(({ type, status }) => earlier.get(type) !== status)
 }
 
-/** What a transition says as an Event. Pure. */
+/** The conditions that are false as before, but for another reason: what was told of the former one is no longer so. Pure. */
+export function otherReasons(before: readonly Condition[], after: readonly Condition[]): Condition[] {
+  const failed = new Map(before.map(({ type, status, reason }) => [type, status === 'False' && reason]))
+  return after.filter(({ type, status, reason }) => {
+    const earlier = failed.get(type)
+    return status === 'False' && typeof earlier === 'string' && earlier !== reason
+  })
+}
+
+/** What a condition that changed says as an Event. Pure. */
 export function transitionEvent({ type, status, reason, message }: Condition): EventText {
   return {
     type: status === 'True' ? 'Normal' : 'Warning',

@@ -47,6 +47,13 @@ it('tells a transition once, though the watch has not brought back what was writ
   ])
 })
 
+it('tells what no longer serves for another reason', async () => {
+  const { events, writer } = writerAndEvents()
+  const isInvalid = { ...serves, Ready: isFalse('InvalidContent', 'no such filter') }
+  for (const texts of [waits, waits, isInvalid, serves]) await writer.write(object('a'), texts, {}, signal)
+  expect(events).toEqual(['a Warning NotPublished', 'a Warning InvalidContent', 'a Normal Serving'])
+})
+
 it('begins anew with an object that was deleted and made again between two looks', async () => {
   const { events, writer } = writerAndEvents()
   await writer.write(object('a'), serves, {}, signal)

@@ -6,7 +6,7 @@ import { manager } from '../channel/names.ts'
 import { templates } from '../kinds.ts'
 import type { Api } from '../runtime/api/api.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
-import { type ConditionText, nextConditions, transitions } from '../runtime/conditions.ts'
+import { type ConditionText, nextConditions, otherReasons, transitions } from '../runtime/conditions.ts'
 import type { RecordEvent } from '../runtime/events.ts'
 import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 
@@ -51,7 +51,8 @@ export function createTemplateStatusWriter({ api, objects, clock, recordEvent }:
       const conditions = nextConditions(before, texts, { generation, now: clock.now() })
       const status = { observedGeneration: generation, conditions, ...facts }
       if (!(await applied.apply(object, status, signal))) return
-      for (const { type, status, reason, message } of transitions(before, conditions)) {
+      const changed = [...transitions(before, conditions), ...otherReasons(before, conditions)]
+      for (const { type, status, reason, message } of changed) {
         if (type !== 'Ready') continue
         recordEvent(object, {
           type: status === 'True' ? 'Normal' : 'Warning',
