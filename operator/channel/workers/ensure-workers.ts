@@ -2,7 +2,7 @@ import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import type { Children } from '../../children.ts'
 import type { Platform } from '../../platform.ts'
 import { isRefused } from '../../runtime/api/api-error.ts'
-import type { KubernetesObject } from '../../runtime/api/resource-kind.ts'
+import type { KubernetesObject, ObjectName } from '../../runtime/api/resource-kind.ts'
 import type { SecretVersions } from '../../secret-versions.ts'
 import { credentialsSecret, secretNames, type SecretObject } from '../children/credentials.ts'
 import { annotation, type DeploymentObject, releaseOf, workerDeployment } from '../children/deployment.ts'
@@ -48,18 +48,17 @@ export function createWorkersKeeper(options: WorkersOptions) {
     found: ReadonlyMap<string, SecretObject> | undefined,
     signal: AbortSignal,
   ): Promise<WorkersKept> {
-    const name = { namespace: platform.namespace, name: childName(channel.metadata) }
-    const live = deployments.cache.get(name)
-    if (found === undefined && live === undefined) return nothingKept
-    const copy = found && credentialsSecret(channel, found, platform.namespace)
-    const held = credentials.cache.get(name)
-    const secret = copy ? await credentials.apply(options.secretVersions.stamp(copy, held), signal) : held
-    // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
-    if (secret === undefined && secretNames(channel).length > 0) return nothingKept
-    await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
-    const wanted = withGeneration(workerDeployment(channel, platform, secret), generation)
-    const waitsFor = await roll(wanted, live, signal)
+    const live = deployments.cache.get(nameOfChildren(channel))
+    let kept: { waitsFor: UpgradeWait } | undefined
+    try {
+      kept = await ensureDeployment(channel, live, generation, found, signal)
+    } catch (error) {
+      // Who suspends the channel must be obeyed, whatever else of it is refused: that is what is told.
+      if (live !== undefined) await ensureScaledObject(channel, signal).catch(() => {})
+      throw error
+    }
     // Not before there is something to scale: KEDA would report an error.
+    if (kept === undefined) return nothingKept
     const scalingRefusal = await ensureScaledObject(channel, signal).then(
       () => undefined,
       (error: unknown) => {
@@ -67,7 +66,30 @@ export function createWorkersKeeper(options: WorkersOptions) {
         throw error
       },
     )
-    return { waitsFor, scalingRefusal }
+    return { ...kept, scalingRefusal }
+  }
+
+  function nameOfChildren({ metadata }: NotificationChannel): ObjectName {
+    return { namespace: platform.namespace, name: childName(metadata) }
+  }
+
+  /** Answers undefined where there is no Deployment, and none can be made yet. */
+  async function ensureDeployment(
+    channel: NotificationChannel,
+    live: DeploymentObject | undefined,
+    generation: number,
+    found: ReadonlyMap<string, SecretObject> | undefined,
+    signal: AbortSignal,
+  ): Promise<{ waitsFor: UpgradeWait } | undefined> {
+    if (found === undefined && live === undefined) return undefined
+    const copy = found && credentialsSecret(channel, found, platform.namespace)
+    const held = credentials.cache.get(nameOfChildren(channel))
+    const secret = copy ? await credentials.apply(options.secretVersions.stamp(copy, held), signal) : held
+    // The copy is gone and cannot be made again: running workers have read theirs, and new ones could not.
+    if (secret === undefined && secretNames(channel).length > 0) return live && { waitsFor: undefined }
+    await budgets.apply(disruptionBudget(channel, platform.namespace), signal)
+    const wanted = withGeneration(workerDeployment(channel, platform, secret), generation)
+    return { waitsFor: await roll(wanted, live, signal) }
   }
 
   async function roll(
@@ -92,13 +114,13 @@ export function createWorkersKeeper(options: WorkersOptions) {
 
   async function ensureScaledObject(channel: NotificationChannel, signal: AbortSignal): Promise<void> {
     if (!options.knowsScaledObjects()) return
-    const name = childName(channel.metadata)
+    const name = nameOfChildren(channel)
     // Two that scale the same workers work against each other: of the two, ours goes.
-    if (channel.spec.scaling.mode === 'KEDA' && options.otherOwner(name) === undefined) {
+    if (channel.spec.scaling.mode === 'KEDA' && options.otherOwner(name.name) === undefined) {
       await scaledObjects.apply(scaledObject(channel, platform), signal)
       return
     }
-    const live = scaledObjects.cache.get({ namespace: platform.namespace, name })
+    const live = scaledObjects.cache.get(name)
     // One of this name may be somebody else's, where the mode is None.
     if (live !== undefined && channelOf(live.metadata.labels) !== undefined)
       await scaledObjects.delete(live, signal)
