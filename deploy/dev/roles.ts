@@ -84,14 +84,17 @@ export async function startRoles(
     catalog,
     clock,
     logger: logger.child({ component: 'worker' }),
-    async start(channel) {
+    async start(channel, signal) {
       const workerId = `dev-${randomUUID()}`
-      const worker = await startDeliveryWorker({
-        ...forWorkers,
-        channel,
-        ledger: openLedger({ db, workerId, metrics: forWorkers.metrics.ledger }),
-        providers: openProviders(channel, forProviders),
-      })
+      const worker = await startDeliveryWorker(
+        {
+          ...forWorkers,
+          channel,
+          ledger: openLedger({ db, workerId, metrics: forWorkers.metrics.ledger }),
+          providers: openProviders(channel, forProviders),
+        },
+        signal,
+      )
       return withHeartbeats(worker, { ...forWorkers, channel, workerId })
     },
   })

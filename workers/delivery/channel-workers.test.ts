@@ -54,6 +54,30 @@ function setUp(channels: Record<string, { revision: string; suspend?: boolean }>
   return { workers, log, failing, enders, edit }
 }
 
+test('a start that waits is called off by the stop, and told to nobody', async () => {
+  const lines: string[] = []
+  const workers = new ChannelWorkers({
+    catalog: {
+      channels: () => [
+        {
+          revision: '1',
+          resource: { metadata: { namespace: 'default', name: 'sms' }, spec: {} } as NotificationChannel,
+        },
+      ],
+      onChange: () => () => {},
+    },
+    clock: systemClock,
+    logger: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }),
+    start: (_channel, signal) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('called off'))),
+      ),
+  })
+  void workers.start()
+  await workers.stop()
+  expect(lines).toEqual([])
+})
+
 test('each channel has a worker; a suspended one has none', async () => {
   const { workers, log } = setUp({ email: { revision: '1' }, sms: { revision: '1', suspend: true } })
   expect(workers.ready()).toBe(false)

@@ -6,8 +6,8 @@ import type { Running } from '../running.ts'
 
 export interface ChannelWorkersOptions {
   catalog: Pick<Catalog, 'channels' | 'onChange'>
-  /** Starts the worker of a channel. */
-  start(channel: NotificationChannel): Promise<Running>
+  /** Starts the worker of a channel, which may wait for ever; the signal calls that off. */
+  start(channel: NotificationChannel, signal: AbortSignal): Promise<Running>
   clock: Timers
   logger: Logger
 }
@@ -88,6 +88,7 @@ export class ChannelWorkers implements Running {
         await this.#step(key, wanted, running?.worker)
         failures = 0
       } catch (error) {
+        if (running === undefined && this.#stopping.signal.aborted) break
         const what = running === undefined ? 'started' : 'stopped'
         this.#options.logger.error({ err: error, channel: key }, `The worker of ${key} cannot be ${what}`)
         if (this.#stopping.signal.aborted) break
@@ -108,7 +109,7 @@ export class ChannelWorkers implements Running {
       this.#running.delete(key)
       this.#options.logger.info({ channel: key }, 'The worker has drained and stopped')
     } else if (wanted !== undefined) {
-      const worker = await this.#options.start(wanted.resource)
+      const worker = await this.#options.start(wanted.resource, this.#stopping.signal)
       void worker.failed.then(this.#failed.resolve)
       this.#running.set(key, { revision: wanted.revision, worker })
       this.#options.logger.info({ channel: key, revision: wanted.revision }, 'The worker consumes')

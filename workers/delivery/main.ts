@@ -77,14 +77,17 @@ export async function worker(settings: Settings<typeof workerSettings>): Promise
       catalog: only(catalog, settings.channel),
       clock,
       logger,
-      async start(channel) {
+      async start(channel, signal) {
         const workerId = `${hostname()}-${randomUUID()}`
-        const worker = await startDeliveryWorker({
-          ...shared,
-          channel,
-          ledger: openLedger({ db: store.db, workerId, metrics: deliveryMetrics.ledger }),
-          providers: openProviders(channel, { readSecret, clock, capture: undefined }),
-        })
+        const worker = await startDeliveryWorker(
+          {
+            ...shared,
+            channel,
+            ledger: openLedger({ db: store.db, workerId, metrics: deliveryMetrics.ledger }),
+            providers: openProviders(channel, { readSecret, clock, capture: undefined }),
+          },
+          signal,
+        )
         return withHeartbeats(worker, { ...shared, channel, workerId })
       },
     })

@@ -69,8 +69,14 @@ export interface DeliveryWorker extends Running {
   throughput(): ThroughputSample
 }
 
-/** Delivers what is on one channel's topic and on its retry topics, until it is stopped. */
-export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
+/**
+ * Delivers what is on one channel's topic and on its retry topics, until it is stopped.
+ * @param signal calls the start off, which waits for its groups
+ */
+export async function startDeliveryWorker(
+  options: DeliveryWorkerOptions,
+  signal?: AbortSignal,
+): Promise<DeliveryWorker> {
   const { channel, broker, ledger, providers, prefix, clock, logger, metrics } = options
   const { namespace, name } = channel.metadata
   const { delivery } = channel.spec
@@ -241,7 +247,10 @@ export async function startDeliveryWorker(options: DeliveryWorkerOptions): Promi
     metrics.slotsBusy.remove(labels)
   }
 
-  const starts = await Promise.allSettled([source.start(), retries.start()])
+  const callOff = () => void retries.stop()
+  signal?.addEventListener('abort', callOff)
+  const starts = await Promise.allSettled([source.start(signal), retries.start()])
+  signal?.removeEventListener('abort', callOff)
   const refused = starts.find((start) => start.status === 'rejected')
   if (refused !== undefined) {
     // The other consumer may have started: left alone, it would go on in its group with nobody to stop it.
