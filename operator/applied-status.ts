@@ -34,10 +34,14 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
 
   /** Answers whether anything was written. */
   async apply(object: T, status: S, signal: AbortSignal): Promise<boolean> {
-    const { api, kind, objects, part, fieldManager, clock } = this.#options
+    const { api, kind, part, fieldManager, clock } = this.#options
     const written = this.#writtenTo(object)?.status ?? status
-    if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) return false
-    const { name, namespace = '', uid } = object.metadata
+    if (isDeepStrictEqual(status, part(object)) && isDeepStrictEqual(status, written)) {
+      // Said by whoever led before: from now on it is known whether somebody else changes it.
+      if (this.#writtenTo(object) === undefined) this.#remember(object, status, -Infinity)
+      return false
+    }
+    const { name, namespace = '' } = object.metadata
     const { apiVersion, kind: kindName } = kind
     await api.apply(
       kind,
@@ -45,9 +49,14 @@ export class AppliedStatus<T extends KubernetesObject, S extends object> {
       { fieldManager, subresource: 'status' },
       signal,
     )
-    // What went while this was under way is not told of again: it would be remembered for ever.
-    if (objects.has(object)) this.#written.set(keyOf(nameOf(object)), { uid, status, at: clock.monotonic() })
+    this.#remember(object, status, clock.monotonic())
     return true
+  }
+
+  #remember(object: T, status: S, at: number): void {
+    // What went while it was written is not told of again: it would be remembered for ever.
+    if (!this.#options.objects.has(object)) return
+    this.#written.set(keyOf(nameOf(object)), { uid: object.metadata.uid, status, at })
   }
 
   /** What was said last of the object, here or by whoever led before. */
