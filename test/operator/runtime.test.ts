@@ -68,6 +68,11 @@ describeApiServer((cluster) => {
       expect(items).toHaveLength(names.length)
     }, 180_000)
 
+    it('lists nothing where there is nothing, also of metadata alone', async () => {
+      for (const metadataOnly of [true, false])
+        expect((await api.list(secrets, { namespace: 'empty', metadataOnly })).items).toEqual([])
+    })
+
     it('deletes the object that was meant, and not a later one of its name', async () => {
       const name = { namespace: 'default', name: 'reborn' }
       const { metadata } = await api.create(configMaps, configMap('reborn', {}))

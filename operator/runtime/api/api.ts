@@ -59,10 +59,10 @@ export class Api {
       const query = { ...selectors(options), limit: String(pageSize), ...(next && { continue: next }) }
       const page = await this.#connection.ask<{
         metadata: { resourceVersion: string; continue?: string }
-        items: T[]
+        items: T[] | null
       }>({ method: 'GET', path: collection(kind, options, query), ...accept(options, 'List') }, signal)
-      // The API server leaves kind and version out of a list's items.
-      for (const item of page.items)
+      // Of metadata alone an empty list may be null, as Go writes a slice that was never made. Items come without kind and version.
+      for (const item of page.items ?? [])
         items.push(options.metadataOnly ? item : { ...item, apiVersion: kind.apiVersion, kind: kind.kind })
       next = page.metadata.continue || undefined
       if (next === undefined) return { resourceVersion: page.metadata.resourceVersion, items }
