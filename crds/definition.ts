@@ -65,7 +65,7 @@ export const channelDefinition: KindDefinition = {
       name: 'Workers',
       type: 'integer',
       jsonPath: '.status.workers.ready',
-      description: 'Workers that run and report.',
+      description: 'Workers that are ready.',
     },
     { name: 'Lag', type: 'integer', jsonPath: '.status.lag', description: 'Records not yet finished.' },
     {

@@ -10,6 +10,7 @@ import { editorSchema } from './editor-schema.ts'
 import { eventSchema, eventsReference } from './events-reference.ts'
 import { metricsReference } from './metrics-reference.ts'
 import { referencePage } from './reference.ts'
+import { statusesReference } from './statuses-reference.ts'
 import { withDefaultsTold } from './structural.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -35,6 +36,7 @@ export function generatedFiles(): Map<string, string> {
     files.set(`docs/reference/${singular}.md`, `<!-- ${notice} -->\n\n${page}\n`)
   }
   files.set('docs/reference/metrics.md', `<!-- ${pageNotice} -->\n\n${metricsReference()}\n`)
+  files.set('docs/reference/statuses.md', `<!-- ${pageNotice} -->\n\n${statusesReference()}\n`)
   files.set('docs/reference/events.md', `<!-- ${pageNotice} -->\n\n${eventsReference()}\n`)
   files.set(
     'docs/reference/schemas/delivery-event.schema.json',

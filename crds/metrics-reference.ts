@@ -7,6 +7,8 @@ import { registerLag } from '../core/observability/lag-metrics.ts'
 import { registerLiveWorkers } from '../core/observability/live-workers-metric.ts'
 import { createLogger } from '../core/observability/logger.ts'
 import type { Database } from '../core/store/schema.ts'
+import { createAutoscalerMetrics } from '../operator/autoscaler/metrics.ts'
+import { createControllerMetrics } from '../operator/runtime/metrics.ts'
 import { createDeliveryMetrics } from '../workers/delivery/metrics.ts'
 import { createSourceMetrics } from '../workers/source-metrics.ts'
 import { createSweeperMetrics } from '../workers/sweeper/metrics.ts'
@@ -14,6 +16,9 @@ import { createSweeperMetrics } from '../workers/sweeper/metrics.ts'
 /** Which ones there are depends on the system and on Node, so that they are not listed. */
 const everywhere =
   '`carillon_build_info` says what runs. The default metrics of prom-client, with `carillon_` before their names, tell of the process and of Node: `carillon_process_resident_memory_bytes`, `carillon_process_cpu_seconds_total`, `carillon_nodejs_eventloop_lag_p99_seconds` and the others.'
+
+const operators =
+  'Of `carillon operator`, of the replica that leads. Controllers and their queues (`notificationchannel`, `notificationtemplate`, `release`) have the names that controller-runtime and client-go give them, so that dashboards made for those show ours too.'
 
 /** What collecting would read. Nothing is collected here: only the names are. */
 const unused = {
@@ -36,6 +41,10 @@ export function metricsReference(): string {
     section('Consumers', 'Of `carillon planner` and `carillon worker`.', createSourceMetrics),
     section('Workers', 'Of `carillon worker`.', createDeliveryMetrics),
     section('Sweeper', 'Of `carillon planner`, in which it runs.', createSweeperMetrics),
+    section('Operator', operators, (registry) => {
+      createControllerMetrics(registry, systemClock)
+      createAutoscalerMetrics(registry)
+    }),
   ]
   return [
     '# Metrics',

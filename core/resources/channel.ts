@@ -35,14 +35,14 @@ const status = z
     consumerGroup: z.string().max(249).optional().describe('Kafka consumer group of the workers.'),
     workers: z
       .object({
-        desired: count('Replicas wanted by the autoscaler.'),
-        ready: count('Replicas that run and report.'),
+        desired: count('Replicas that the Deployment of the workers asks for.'),
+        ready: count('Replicas that are ready.'),
       })
       .optional()
       .describe('Worker replicas.'),
     lag: count("Records on the channel's main topic that are not yet finished."),
     deadLetters: count('Records on the dead letter topic.'),
-    revision: z.string().max(63).optional().describe('Revision of the spec that the workers have loaded.'),
+    revision: z.string().max(63).optional().describe('Revision of the spec that is published to the workers.'),
   })
   .describe('What the operator observed. Written by the operator alone.')
 

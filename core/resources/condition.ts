@@ -10,9 +10,10 @@ export const channelConditions = {
     'The topics of the channel exist with the wanted partitions and settings, and are its own: made for it or adopted.',
   Durable:
     'Replication and min.insync.replicas of the topics keep an accepted message through the loss of a broker.',
-  WorkersReady: 'The wanted number of workers runs and reports.',
-  ScalingActive: 'The autoscaler sees lag and capacity and may act on them.',
-  ProviderHealthy: 'The active provider takes messages; its circuit breaker is closed.',
+  WorkersReady: 'Workers are ready, one at the least, or none is needed at present.',
+  ScalingActive: 'The autoscaler sees the lag and may act on it, or is asked not to (mode None).',
+  ProviderHealthy:
+    'The first provider takes messages: its circuit is closed. Where another one does instead, activeProvider names it.',
 } as const
 
 /** Conditions of a NotificationTemplate. `Ready` is the summary of the others. */

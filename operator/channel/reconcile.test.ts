@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { BrokerError, type TopicDescription } from '../../core/broker/broker.ts'
+import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { PrefixTaken } from '../../core/ownership/ownership.ts'
 import type { TopicMark } from '../../core/ownership/records.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
@@ -316,5 +317,24 @@ describe('whose spec is no longer accepted', () => {
     await look()
     expect([published, served]).toEqual([[], []])
     expect(condition('Ready')?.message).not.toContain('published before')
+  })
+})
+
+describe('whose messages', () => {
+  it.each<[object, string, string]>([
+    [{}, 'True', 'Durable'],
+    [{ replicas: 1 }, 'False', 'NotReplicated'],
+    [{ replicas: 2 }, 'False', 'NotReplicated'],
+    [{ config: { 'min.insync.replicas': '1' } }, 'False', 'NotReplicated'],
+    [{ config: { 'unclean.leader.election.enable': 'true' } }, 'False', 'UncleanElection'],
+  ])('may be lost with a broker or not, with the topic %j: Durable is %s', async (topic, status, reason) => {
+    const { edit, look, topics, published, condition } = setUp()
+    edit({ topic })
+    await look()
+    topics.push(...channelTopicSpecs('p', published[0]!, 3))
+    await look()
+    expect(condition('Durable')).toMatchObject({ status, reason })
+    // It is told on its own: messages are delivered all the same.
+    expect(condition('Ready')).toMatchObject({ status: 'True' })
   })
 })
