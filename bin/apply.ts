@@ -1,9 +1,7 @@
-import { relative } from 'node:path'
 import { BrokerError } from '../core/broker/broker.ts'
 import { openKafkaBroker } from '../core/broker/kafka.ts'
 import { carryOut, planApply } from '../core/catalog/apply.ts'
 import { kinds } from '../core/catalog/kinds.ts'
-import { readManifestFiles } from '../core/catalog/manifest-files.ts'
 import { readCatalog } from '../core/catalog/reader.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
 import { createLogger } from '../core/observability/logger.ts'
@@ -15,6 +13,7 @@ import type { applySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
 import { TemplateThreads } from '../core/template/threads/template-threads.ts'
+import { readManifests } from './manifests.ts'
 
 /**
  * `carillon apply`: brings topics and catalog to what a folder of manifests says, and prints a line for each resource. Throws StartRefused
@@ -22,7 +21,7 @@ import { TemplateThreads } from '../core/template/threads/template-threads.ts'
  */
 export async function apply(settings: Settings<typeof applySettings>): Promise<void> {
   const { topicPrefix: prefix, topicReplicas: replicas, dryRun } = settings
-  const files = await readFiles(settings.manifestsToApply)
+  const files = await readManifests(settings.manifestsToApply)
   const { installId } = readInstallKey(settings.installKeyFile)
   // Standard output is for the lines of the result.
   const logger = createLogger({ level: settings.logLevel, destination: process.stderr })
@@ -61,16 +60,5 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
   } finally {
     await templates.close()
     await broker.close()
-  }
-}
-
-/** Named from here, so that a problem can be clicked on. */
-async function readFiles(folder: string) {
-  try {
-    const files = await readManifestFiles(folder)
-    return files.map(({ file, text }) => ({ file: relative(process.cwd(), file), text }))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new StartRefused(`--filename: ${folder} cannot be read: ${code}`, 2, { cause: error })
   }
 }

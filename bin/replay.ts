@@ -4,6 +4,7 @@ import type { replaySettings } from '../core/settings/roles.ts'
 import type { Settings } from '../core/settings/setting.ts'
 import { StartRefused } from '../core/settings/start-refused.ts'
 import { plain } from '../deploy/dev/terminal/terminal.ts'
+import { readRecipient } from './recipient.ts'
 import { type DryRun, openReplayApi, type ReplayApi } from './replay/api.ts'
 import { followReplay, summaryOf } from './replay/follow.ts'
 
@@ -54,7 +55,7 @@ async function watch(api: ReplayApi, id: string): Promise<void> {
 function filterOf(settings: ReplaySettings): object {
   const { channels, reasons, templates, categories, notifications, deliveries, since, until } = settings
   const users = settings.users?.map((id) => ({ user_id: id })) ?? []
-  const addresses = settings.recipients?.map(readRecipient) ?? []
+  const addresses = settings.recipients?.map((text) => readRecipient(text, 'recipient')) ?? []
   const recipients = [...users, ...addresses]
   return {
     ...(channels && { channels }),
@@ -67,14 +68,6 @@ function filterOf(settings: ReplaySettings): object {
     ...(since !== undefined && { since: new Date(since).toISOString() }),
     ...(until !== undefined && { until: new Date(until).toISOString() }),
   }
-}
-
-function readRecipient(text: string): Record<string, string> {
-  const [property = '', address] = text.split(/=(.*)/s, 2)
-  if (address === undefined) {
-    throw new StartRefused('--recipient: must be KIND=ADDRESS, such as email=ops@example.com', 2)
-  }
-  return { [property]: address }
 }
 
 /** What a dry run found, for people. What others wrote loses all that a terminal would act upon. */

@@ -6,7 +6,9 @@ import {
   migrateSettings,
   operatorSettings,
   plannerSettings,
+  renderSettings,
   replaySettings,
+  sendSettings,
   workerSettings,
 } from '../core/settings/roles.ts'
 import { readSettings, type Setting } from '../core/settings/setting.ts'
@@ -70,6 +72,16 @@ export const roles: Record<string, Role> = {
     'bring topics and catalog to what a folder of manifests says',
     applySettings,
     async () => (await import('./apply.ts')).apply,
+  ),
+  send: role(
+    'send a notification through the API, and say what becomes of it',
+    sendSettings,
+    async () => (await import('./send.ts')).send,
+  ),
+  render: role(
+    'render the samples of templates, or data of yours, and prove them',
+    renderSettings,
+    async () => (await import('./render.ts')).render,
   ),
   replay: role(
     'hand dead letters to the workers once more, through the API',

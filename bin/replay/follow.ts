@@ -1,6 +1,7 @@
 import type { Clock, Timers } from '../../core/clock.ts'
 import { sleep } from '../../core/clock.ts'
-import { ApiAway, type ReplayApi, type ReplayState } from './api.ts'
+import { ApiAway } from '../api-client.ts'
+import type { ReplayApi, ReplayState } from './api.ts'
 
 export interface FollowOptions {
   api: Pick<ReplayApi, 'read'>

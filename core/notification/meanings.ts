@@ -38,7 +38,9 @@ export const reasonMeanings: Readonly<Record<Reason, Meaning>> = {
   duplicate: { reserved: 'the same recipient twice in a request is one delivery' },
   no_address: { when: '`skipped`: nothing is known of the user that a channel of this type could reach.' },
   no_provider: { reserved: 'while no provider takes messages, they wait' },
-  channel_suspended: { reserved: 'a suspended channel keeps its messages; what it keeps too long is `expired`' },
+  channel_suspended: {
+    reserved: 'a suspended channel keeps its messages; what it keeps too long is `expired`',
+  },
   channel_deleted: {
     when: '`failed`: the channel was gone when the request was planned, or has been gone for an hour.',
   },

@@ -42,7 +42,11 @@ const status = z
       .describe('Worker replicas.'),
     lag: count("Records on the channel's main topic that are not yet finished."),
     deadLetters: count('Records on the dead letter topic.'),
-    revision: z.string().max(63).optional().describe('Revision of the spec that is published to the workers.'),
+    revision: z
+      .string()
+      .max(63)
+      .optional()
+      .describe('Revision of the spec that is published to the workers.'),
   })
   .describe('What the operator observed. Written by the operator alone.')
 

@@ -1,5 +1,7 @@
 import { settings } from './known.ts'
+import { renderFlags } from './render-flags.ts'
 import { replayFlags } from './replay-flags.ts'
+import { sendFlags } from './send-flags.ts'
 
 /** Which settings each role reads. Here, and not beside its code, so that `--help` loads none of that. */
 
@@ -89,4 +91,12 @@ export const replaySettings = {
   ...replayFlags,
   dryRun: settings.dryRun,
   yes: settings.yes,
+}
+
+export const sendSettings = { api: settings.api, ...sendFlags }
+
+export const renderSettings = {
+  manifestsToRender: settings.manifestsToApply,
+  topicPrefix: settings.topicPrefix,
+  ...renderFlags,
 }

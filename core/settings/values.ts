@@ -70,6 +70,25 @@ export const pointInTime = z.string().transform((text, context): number => {
   return z.NEVER
 })
 
+/** A text in JSON that holds an object. */
+export const jsonObject = z.string().transform((text, context): Record<string, unknown> => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>
+  } catch {
+    // Told below.
+  }
+  context.addIssue({ code: 'custom', message: `must be an object in JSON, such as {"username":"Ada"}` })
+  return z.NEVER
+})
+
+/** A duration, read as milliseconds. */
+export const milliseconds = z
+  .string()
+  .regex(durationPattern, 'must be a duration such as 30s or 5m')
+  .transform(parseDuration)
+
 export const path = z.string().transform((text) => resolve(text))
 
 /** The levels of LOG_LEVEL, least urgent first. */

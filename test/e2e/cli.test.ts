@@ -1,6 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { leastEnvironment } from '../harness/process/role.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -18,12 +22,12 @@ test.each<[string[], Record<string, string>, string]>([
   [
     ['serve'],
     {},
-    'carillon: "serve": no such role; there are dev, api, planner, worker, operator, migrate, apply, replay, help, version\n',
+    'carillon: "serve": no such role; there are dev, api, planner, worker, operator, migrate, apply, send, render, replay, help, version\n',
   ],
   [
     ['constructor'],
     {},
-    'carillon: "constructor": no such role; there are dev, api, planner, worker, operator, migrate, apply, replay, help, version\n',
+    'carillon: "constructor": no such role; there are dev, api, planner, worker, operator, migrate, apply, send, render, replay, help, version\n',
   ],
   [
     ['dev', '--listen', '0.0.0.0:8080'],
@@ -66,6 +70,32 @@ test.each<[string[], Record<string, string>, string]>([
     'carillon: --since: must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago, got "yesterday"\n',
   ],
   [['replay', '--rate', '0'], {}, 'carillon: --rate: must be a whole number from 1 up, got "0"\n'],
+  [
+    ['send', '--text', 'Hi'],
+    {},
+    'carillon: --to: must be set: KIND=ADDRESS, such as email=ops@example.com\n',
+  ],
+  [['send', '--to', 'ada'], {}, 'carillon: --to: must be KIND=ADDRESS, such as email=ops@example.com\n'],
+  [
+    ['send', '--to', 'user_id=u', '--data', '[1]'],
+    {},
+    'carillon: --data: must be an object in JSON, such as {"username":"Ada"}, got "[1]"\n',
+  ],
+  [
+    ['render', '-f', 'deploy/samples', '--data', '{}'],
+    {},
+    'carillon: --data: needs --template, whose data they are\n',
+  ],
+  [
+    ['render', '-f', 'deploy/samples', '--type', 'fax'],
+    {},
+    'carillon: --type: must be of email, sms, push, slack, inapp, webhook, got "fax"\n',
+  ],
+  [
+    ['render', '-f', 'deploy/samples', '--template', 'welcome', '--data', '{}'],
+    {},
+    'carillon: --data: /username: is required\n',
+  ],
 ])('%j %j is refused with one line', (args, env, line) => {
   expect(carillon(args, env)).toEqual({ status: 2, stdout: '', stderr: line })
 })
@@ -83,4 +113,43 @@ test('help names every role, and help of a role every setting of it', () => {
 
 test('version is that of the package', () => {
   expect(carillon(['version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
+
+test('render shows the samples of a folder, in parts that may stand in what a sample expects', () => {
+  const { status, stdout, stderr } = carillon(['render', '-f', 'deploy/samples', '--template', 'welcome'])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const documents = parseAllDocuments(stdout).map((document) => document.toJS() as unknown)
+  expect(stdout).toMatch(/^# default\/welcome, sample plain, en\nemail:\n {2}subject: Welcome, Ada\n/)
+  expect(documents).toMatchObject([
+    { email: { subject: 'Welcome, Ada' }, webhook: { body: { event: 'user.welcomed', username: 'Ada' } } },
+    { email: { subject: 'Willkommen, Ada' } },
+  ])
+})
+
+test('render takes data of yours, a language, and types of channels', () => {
+  const data = ['--template', 'welcome', '--data', '{"username":"Grace"}']
+  expect(carillon(['render', '-f', 'deploy/samples', ...data, '--locale', 'de-AT', '--type', 'sms'])).toEqual(
+    {
+      status: 0,
+      stdout: '# default/welcome, de-AT\nsms:\n  text: Willkommen bei Acme, Grace. Dein Konto ist bereit.\n',
+      stderr: '',
+    },
+  )
+})
+
+test('render names the place of what is wrong, and of what is not there', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'carillon-render-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const template = readFileSync(join(root, 'deploy/samples/template-welcome.yaml'), 'utf8')
+  writeFileSync(join(folder, 'a.yaml'), template.replace('Welcome, Ada', 'Welcome, Eve'))
+  const wrong = carillon(['render', '-f', folder])
+  expect(wrong).toMatchObject({ status: 1, stdout: '' })
+  expect(wrong.stderr).toMatch(
+    /a\.yaml:\d+: spec\.samples\[0\]\.expect\.email\.subject: is not what is rendered: "Welcome, Ada"\n$/,
+  )
+  expect(carillon(['render', '-f', 'deploy/samples', '--template', 'nope'])).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'carillon: there is no template nope\n',
+  })
 })

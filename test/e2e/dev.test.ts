@@ -129,6 +129,35 @@ describe('carillon dev', { timeout: 240_000 }, () => {
       .toMatch(/^! sms is tried again http:.*\/v1\/notifications\/ntf_\w+$/m)
   })
 
+  test('carillon send says what becomes of a message, and a repeat sends nothing again', () => {
+    const send = (...args: string[]) =>
+      spawnSync(process.execPath, ['bin/carillon.ts', 'send', '--api', carillon.url, ...args], {
+        cwd: root,
+        encoding: 'utf8',
+      })
+    const welcome = ['--template', 'welcome', '--data', '{"username":"Grace"}']
+    const sent = send('--to', 'user_id=user123', '--channel', 'email,push', ...welcome, '--wait', '2m')
+    expect(sent).toMatchObject({ status: 0, stderr: '' })
+    expect(sent.stdout).toMatch(
+      /^(ntf_\w+) accepted\n {2}email to user123: sent\n {2}push to user123: simulated\n\1 completed\n$/,
+    )
+
+    const refused = send('--to', 'phone=+15550112', '--text', 'Hi', '--wait', '2m')
+    expect(refused).toMatchObject({ status: 1, stderr: '' })
+    expect(refused.stdout).toMatch(
+      /^(ntf_\w+) accepted\n {2}sms to \+1\*+12: failed \(provider_rejected: unknown_number: .*\)\n\1 failed\n$/,
+    )
+
+    const keyed = ['--to', 'user_id=user123', ...welcome, '--idempotency-key', 'grace', '--wait', '0s']
+    const first = send(...keyed)
+    expect(first.stdout).toMatch(/^ntf_\w+ accepted\n$/)
+    expect(send(...keyed).stdout).toBe(first.stdout)
+    expect(send(...keyed, '--category', 'other')).toMatchObject({
+      status: 1,
+      stderr: 'carillon: This Idempotency-Key came with another request before.\n',
+    })
+  })
+
   test('a second start on the same data is refused with one line', async () => {
     const args = [
       'bin/carillon.ts',
