@@ -5,6 +5,7 @@ import {
   deriveInstallKeys,
   formatDeliveryId,
   formatNotificationId,
+  formatReplayId,
   newNotificationId,
   notificationIdFromKey,
   parseDeliveryId,
@@ -80,5 +81,28 @@ describe('record keys', () => {
     expect(recordKey(keys, 'other', 'email:ada@example.com')).not.toBe(key)
     expect(recordKey(otherKeys, 'shop', 'email:ada@example.com')).not.toBe(key)
     expect(key).toMatch(/^[\w-]{22}$/)
+  })
+})
+
+/**
+ * What of version 1 is in logs, tables and clients out there: with another way to make them a request that is planned again would be sent again, an id of yesterday would
+ * not be known, and messages to one person would come out of order.
+ */
+describe('an install keeps', () => {
+  const id = '01890a5d-ac96-774b-bcce-b302099a8057'
+  const delivery = 'cfd773d7-35c0-846c-9208-3ca521273b71'
+  it.each([
+    ['its own id', keys.installId, '3a1215bd3d95a5df89bb6216dfc96fec'],
+    [
+      'those of notifications',
+      formatNotificationId(keys, 'shop', id),
+      'ntf_064gmqdcjsvmqf6epc10k6m0ay5bc3pvjm',
+    ],
+    ['those of deliveries', deliveryIdFor(id, 'user:u_42', 'email'), delivery],
+    ['their form in the API', formatDeliveryId(delivery), 'dlv_szbq7nsnr226s4g87jjj29sve4'],
+    ['those of replays', formatReplayId(id), 'rpl_064gmqdcjsvmqf6epc10k6m0aw'],
+    ['the keys of records', recordKey(keys, 'shop', 'user:u_42'), 'DyBaKc94neodeh8WPtCuZA'],
+  ])('%s', (_, made, golden) => {
+    expect(made).toBe(golden)
   })
 })

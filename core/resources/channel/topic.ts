@@ -52,7 +52,12 @@ export const topic = z
       .describe(
         'Partitions of the main topic, and so the most workers that can share it. Grows, never shrinks.',
       ),
-    replicas: z.int().min(1).max(10).default(3).describe('Replicas of each partition.'),
+    replicas: z
+      .int()
+      .min(1)
+      .max(10)
+      .default(3)
+      .describe('Replicas of each partition; no more than the install gives (CARILLON_TOPIC_REPLICAS).'),
     retention: duration('1h', '8760h').default('168h').describe('How long Kafka keeps a message.'),
     config: config.default({}).describe('Further settings of the topics, such as min.insync.replicas.'),
     deletionPolicy: z

@@ -2,10 +2,11 @@ import { Readable } from 'node:stream'
 import { expect, it, onTestFinished } from 'vitest'
 import { createLogger } from '../../../core/observability/logger.ts'
 import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
-import { scaledObjects } from '../../kinds.ts'
+import { channels, scaledObjects } from '../../kinds.ts'
 import { Api } from '../api/api.ts'
 import { ApiError } from '../api/api-error.ts'
 import type { Requests } from '../api/connection.ts'
+import { Cache } from './cache.ts'
 import { OptionalCache } from './optional-cache.ts'
 import { Reflector } from './reflector.ts'
 
@@ -67,4 +68,47 @@ it.each([
   const { cache, reflector } = setUp(error)
   await reflector.synced
   expect(cache).toMatchObject({ served: false, refusal })
+})
+
+it('goes on from the last bookmark when a watch ends, and lists again once that is too old', async () => {
+  const object = (name: string, resourceVersion: string) => ({
+    apiVersion: channels.apiVersion,
+    kind: channels.kind,
+    metadata: { name, namespace: 'shop', resourceVersion },
+  })
+  const expired = { code: 410, reason: 'Expired', message: 'too old resource version' }
+  const watches = [
+    [
+      { type: 'ADDED', object: object('b', '5') },
+      { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } },
+    ],
+    [{ type: 'ERROR', object: expired }],
+  ]
+  const asked: string[] = []
+  const clock = manualClock()
+  const cache = new Cache()
+  const reflector = new Reflector({
+    api: {
+      async list() {
+        asked.push('list')
+        return { items: [object('a', '1')], resourceVersion: asked.length === 1 ? '4' : '20' }
+      },
+      async watch(_kind: unknown, { resourceVersion }: { resourceVersion: string }, signal: AbortSignal) {
+        asked.push(`watch from ${resourceVersion}`)
+        const events = watches.shift()
+        return Readable.from(events ?? (async function* () {})(), { signal })
+      },
+    } as never,
+    kind: channels,
+    cache,
+    clock,
+    logger: createLogger({ level: 'ERROR', destination: { write: () => {} } }),
+  })
+  reflector.start()
+  onTestFinished(() => reflector.stop())
+  await reflector.synced
+  await expect
+    .poll(() => (clock.advance(30_000), asked.slice(0, 5)), { timeout: 10_000 })
+    .toEqual(['list', 'watch from 4', 'watch from 9', 'list', 'watch from 20'])
+  expect(cache.list().map(({ metadata }) => metadata.name)).toEqual(['a'])
 })
