@@ -3,6 +3,7 @@ import { openKafkaBroker } from '../core/broker/kafka.ts'
 import { carryOut, planApply } from '../core/catalog/apply.ts'
 import { kinds } from '../core/catalog/kinds.ts'
 import { readCatalog } from '../core/catalog/reader.ts'
+import { systemClock } from '../core/clock.ts'
 import { catalogTopic } from '../core/notification/topics.ts'
 import { createLogger } from '../core/observability/logger.ts'
 import type { NotificationTemplate } from '../core/resources/template.ts'
@@ -43,6 +44,7 @@ export async function apply(settings: Settings<typeof applySettings>): Promise<v
       checkTemplate,
       prefix,
       replicas,
+      now: systemClock.now(),
     })
     if (planned.kind === 'refused') {
       throw new StartRefused(['nothing is applied', ...planned.problems].join('\n'))

@@ -13,7 +13,8 @@ import { Ownership } from '../ownership/ownership.ts'
 import { type ApplyPlanned, carryOut, planApply } from './apply.ts'
 import { kinds } from './kinds.ts'
 import { checkTemplate } from '../template/check.ts'
-import { type Published, readRecord } from './records.ts'
+import type { Entry } from './reader.ts'
+import { readRecord } from './records.ts'
 
 const prefix = 'carillon'
 const channel = (name: string, spec = '', tiers = '5s') => ({
@@ -31,9 +32,9 @@ ${spec}`,
 /** A cluster that remembers, and a catalog that says what was published. */
 function setUp() {
   const topics = new Map<string, TopicDescription>()
-  const published = new Map<string, Published>()
+  const published = new Map<string, Entry>()
   const produced: RecordToProduce[] = []
-  const world = { catalogIsAway: false }
+  const world = { catalogIsAway: false, now: 0 }
   const followers: ((record: ConsumedRecord) => void)[] = []
   const broker = {
     admin: {
@@ -70,7 +71,7 @@ function setUp() {
           if (record.topic === ownershipTopic(prefix)) for (const follow of followers) follow(consumed)
           const read = readRecord(consumed)
           if (read.kind === 'removed') published.delete(read.key)
-          if (read.kind === 'published') published.set(read.key, read)
+          if (read.kind === 'published') published.set(read.key, { ...read, publishedAt: world.now })
         }
         return Promise.resolve([])
       },
@@ -93,6 +94,7 @@ function setUp() {
       checkTemplate: async (template) => checkTemplate(template),
       prefix,
       replicas: 1,
+      now: world.now,
     })
   const apply = async (...files: ReturnType<typeof channel>[]) => {
     const planned = await plan(...files)
@@ -259,4 +261,33 @@ test('a folder without manifests takes nothing away, and a name of another sourc
   expect(await apply(channel('sms'))).toEqual([
     'NotificationChannel shop/sms comes from kubernetes and is changed there',
   ])
+})
+
+test('former revisions of templates stay for as long as a record may name them', async () => {
+  const { world, published, apply } = setUp()
+  const template = (text: string) => ({
+    file: 'welcome.yaml',
+    text: `apiVersion: carillon.dev/v1alpha1
+kind: NotificationTemplate
+metadata: {name: welcome, namespace: shop}
+spec: {content: {sms: {text: ${text}}}}
+`,
+  })
+  const revisions = () => [...published.keys()].filter((key) => key.includes('@'))
+  const day = 86_400_000
+  await apply(channel('sms'), template('one'))
+  const [one] = revisions()
+  world.now += 100 * day
+  await apply(channel('sms'), template('two'))
+  const [, two] = revisions()
+  // A week of requests, three days of waiting, a week of dead letters.
+  world.now += 17 * day
+  await apply(channel('sms'), template('two'))
+  expect(revisions()).toEqual([one, two])
+  world.now += 1
+  await apply(channel('sms'), template('one'))
+  expect(revisions()).toEqual([one, two])
+  world.now += 18 * day
+  await apply(channel('sms'), template('one'))
+  expect(revisions()).toEqual([one])
 })

@@ -20,17 +20,21 @@ import type { NotificationChannel } from '../resources/channel.ts'
 import { formatManifestProblem } from '../resources/manifest.ts'
 import { type FolderRules, type ManifestFile, nextState } from './folder-state.ts'
 import { publishCatalog } from './publisher.ts'
-import { keyOf, type Published, type Resource, revisionOf } from './records.ts'
+import type { Entry } from './reader.ts'
+import { keyOf, removedRecord, type Resource, revisionKeyOf, revisionOf } from './records.ts'
+import { outdatedRevisions } from './revisions.ts'
 
 export interface ApplyOptions extends FolderRules {
   files: readonly ManifestFile[]
   /** What the catalog says now. */
-  published: ReadonlyMap<string, Published>
+  published: ReadonlyMap<string, Entry>
   /** What is written down of topics, by name. */
   marks: ReadonlyMap<string, TopicMark>
   admin: Pick<Admin, 'describeTopics'>
   /** Copies of the install's own topics, and the most that a channel gets. */
   replicas: number
+  /** Milliseconds since the epoch. */
+  now: number
 }
 
 export interface ApplyPlan {
@@ -41,12 +45,16 @@ export interface ApplyPlan {
   channels: { owner: Owner; specs: TopicSpec[] }[]
   /** Removed channels whose topics go with them, `namespace/name`. */
   doomed: string[]
+  /** Keys of the catalog: former revisions of templates that no record can name any more. */
+  outdated: string[]
   /** One for each resource and each topic that changes: `NotificationChannel shop/email created`. */
   lines: string[]
 }
 
 /** What is wrong, one line each. Nothing may be changed then. */
 export type ApplyPlanned = { kind: 'planned'; plan: ApplyPlan } | { kind: 'refused'; problems: string[] }
+
+const source = 'folder'
 
 /**
  * Compares manifests with the catalog and the topics, and says what it takes to bring both to what the manifests say. Changes nothing.
@@ -102,7 +110,8 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
     ),
   ]
   const installChanges = planTopics(install, found).changes
-  return { kind: 'planned', plan: { resources, installChanges, channels, doomed, lines } }
+  const outdated = outdatedOf(resources, options)
+  return { kind: 'planned', plan: { resources, installChanges, channels, doomed, outdated, lines } }
 }
 
 /**
@@ -110,7 +119,7 @@ export async function planApply(options: ApplyOptions): Promise<ApplyPlanned> {
  * a topic meanwhile; what was done stays, and applying again does the rest.
  */
 export async function carryOut(
-  { resources, installChanges, channels, doomed }: ApplyPlan,
+  { resources, installChanges, channels, doomed, outdated }: ApplyPlan,
   {
     broker,
     ownership,
@@ -125,14 +134,25 @@ export async function carryOut(
     const owned = await ensureOwnedTopics(specs, { admin, ownership, ...owner }, signal)
     if (owned.kind === 'refused') throw new BrokerError('invalid', owned.refusals.join('; '))
   }
-  await publishCatalog({ producer, topic: catalogTopic(prefix), source: 'folder', resources, published })
+  const topic = catalogTopic(prefix)
+  await publishCatalog({ producer, topic, source, resources, published })
+  if (outdated.length > 0) await producer.produce(outdated.map((key) => removedRecord(topic, key)))
   const wanted = new Set(channels.flatMap(({ specs }) => specs.map(({ name }) => name)))
   for (const channel of doomed)
     await deleteOwnedTopics(channel, { admin, ownership, taken: () => wanted }, signal)
 }
 
+/** Of a template that is gone nobody noted since when: its revisions stay. One that comes back with a former text has that revision again. */
+function outdatedOf(
+  resources: readonly Resource[],
+  { published, now }: Pick<ApplyOptions, 'published' | 'now'>,
+): string[] {
+  const wanted = new Set(resources.map((resource) => revisionKeyOf(resource, revisionOf(resource))))
+  return outdatedRevisions(published, source, new Map(), now).filter((key) => !wanted.has(key))
+}
+
 /** A name that another source has published is not the folder's to change. */
-function foreign(resources: readonly Resource[], published: ReadonlyMap<string, Published>): string[] {
+function foreign(resources: readonly Resource[], published: ApplyOptions['published']): string[] {
   return resources.flatMap((resource) => {
     const source = published.get(keyOf(resource))?.source ?? 'folder'
     return source === 'folder' ? [] : [`${titleOf(resource)} comes from ${source} and is changed there`]
@@ -147,7 +167,7 @@ function topicsOf(resource: Resource, { prefix, replicas }: Pick<ApplyOptions, '
 function doomedChannels(
   marks: ReadonlyMap<string, TopicMark>,
   resources: readonly Resource[],
-  published: ReadonlyMap<string, Published>,
+  published: ApplyOptions['published'],
 ): string[] {
   const present = new Set(
     resources.flatMap((resource) => (resource.kind === 'NotificationChannel' ? [channelOf(resource)] : [])),

@@ -1,8 +1,8 @@
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
+import { outdatedRevisions, revisions } from '../../core/catalog/revisions.ts'
 import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
-import { outdatedRevisions, revisions } from './revisions.ts'
 
 export interface CollectorOptions {
   catalog: Pick<OpenCatalog, 'published'>
@@ -11,6 +11,7 @@ export interface CollectorOptions {
   logger: Logger
 }
 
+const source = 'kubernetes'
 /** Milliseconds between two looks: revisions live for weeks. */
 const interval = 3_600_000
 
@@ -23,11 +24,11 @@ export function startCollector({ catalog, writer, clock, logger }: CollectorOpti
   function look(): void {
     callOff = clock.after(interval, look)
     const now = clock.now()
-    const gone = revisions(catalog.published()).filter(({ current }) => current === undefined)
+    const gone = revisions(catalog.published(), source).filter(({ current }) => current === undefined)
     const keys = new Set(gone.map(({ key }) => key))
     for (const key of goneSince.keys()) if (!keys.has(key)) goneSince.delete(key)
     for (const key of keys) if (!goneSince.has(key)) goneSince.set(key, now)
-    const outdated = outdatedRevisions(catalog.published(), goneSince, now)
+    const outdated = outdatedRevisions(catalog.published(), source, goneSince, now)
     if (outdated.length === 0) return
     writer.remove(outdated, stopping.signal).then(
       () => logger.info({ revisions: outdated.length }, 'Collected revisions of templates'),

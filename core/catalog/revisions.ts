@@ -1,6 +1,7 @@
-import { logRetention } from '../../core/broker/topic-specs.ts'
-import type { Entry } from '../../core/catalog/reader.ts'
-import { parseDuration } from '../../core/resources/duration.ts'
+import { logRetention } from '../broker/topic-specs.ts'
+import { parseDuration } from '../resources/duration.ts'
+import type { Entry } from './reader.ts'
+import type { Source } from './records.ts'
 
 /**
  * Keys of revisions that nothing in Kafka can name any more. A request is kept for a week, its deliveries may wait for as long as their channel lets
@@ -11,24 +12,26 @@ import { parseDuration } from '../../core/resources/duration.ts'
  */
 export function outdatedRevisions(
   published: ReadonlyMap<string, Entry>,
+  source: Source,
   goneSince: ReadonlyMap<string, number>,
   now: number,
 ): string[] {
   const grace = longestLife(published)
-  return revisions(published).flatMap(({ key, current, entry }) => {
+  return revisions(published, source).flatMap(({ key, current, entry }) => {
     if (current?.revision === entry.revision) return []
     const outSince = current?.publishedAt ?? goneSince.get(key) ?? now
     return now - outSince > grace ? [key] : []
   })
 }
 
-/** The revisions in the catalog that the cluster published, each with what serves under its template's name now. */
+/** The revisions in the catalog that a source published, each with what serves under its template's name now. */
 export function revisions(
   published: ReadonlyMap<string, Entry>,
+  source: Source,
 ): { key: string; entry: Entry; current: Entry | undefined }[] {
   return [...published].flatMap(([key, entry]) => {
     const [name, revision] = key.split('@')
-    if (revision === undefined || entry.source !== 'kubernetes') return []
+    if (revision === undefined || entry.source !== source) return []
     return [{ key, entry, current: published.get(name!) }]
   })
 }

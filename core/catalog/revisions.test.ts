@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { Entry } from '../../core/catalog/reader.ts'
-import type { Resource } from '../../core/catalog/records.ts'
+import type { Entry } from './reader.ts'
+import type { Resource } from './records.ts'
 import { outdatedRevisions } from './revisions.ts'
 
 const hour = 3_600_000
@@ -66,12 +66,15 @@ it.each<[string, [string, Entry][], string[]]>([
   ],
   ['one of a template that has just gone', [[`${key}@a`, template('a', 9_000)]], []],
 ])('%s', (_what, entries, outdated) => {
-  expect(outdatedRevisions(new Map([...channels, ...entries]), new Map(), now)).toEqual(outdated)
+  expect(outdatedRevisions(new Map([...channels, ...entries]), 'kubernetes', new Map(), now)).toEqual(
+    outdated,
+  )
 })
 
 it('counts from when a template was first seen to be gone', () => {
   const published = new Map([...channels, [`${key}@a`, template('a', 9_000)] as const])
-  const seen = (age: number) => outdatedRevisions(published, new Map([[`${key}@a`, hoursAgo(age)]]), now)
+  const seen = (age: number) =>
+    outdatedRevisions(published, 'kubernetes', new Map([[`${key}@a`, hoursAgo(age)]]), now)
   expect(seen(life - 1)).toEqual([])
   expect(seen(life + 1)).toEqual([`${key}@a`])
 })
