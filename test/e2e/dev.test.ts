@@ -139,7 +139,7 @@ describe('carillon dev', { timeout: 240_000 }, () => {
     const sent = send('--to', 'user_id=user123', '--channel', 'email,push', ...welcome, '--wait', '2m')
     expect(sent).toMatchObject({ status: 0, stderr: '' })
     expect(sent.stdout).toMatch(
-      /^(ntf_\w+) accepted\n {2}email to user123: sent\n {2}push to user123: simulated\n\1 completed\n$/,
+      /^(ntf_\w+) accepted\n {2}email to user123: sent\n {2}push to user123 de\*+23: simulated\n\1 completed\n$/,
     )
 
     const refused = send('--to', 'phone=+15550112', '--text', 'Hi', '--wait', '2m')
