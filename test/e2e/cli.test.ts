@@ -70,26 +70,11 @@ test.each<[string[], Record<string, string>, string]>([
     'carillon: --since: must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago, got "yesterday"\n',
   ],
   [['replay', '--rate', '0'], {}, 'carillon: --rate: must be a whole number from 1 up, got "0"\n'],
-  [
-    ['send', '--text', 'Hi'],
-    {},
-    'carillon: --to: must be set: KIND=ADDRESS, such as email=ops@example.com\n',
-  ],
   [['send', '--to', 'ada'], {}, 'carillon: --to: must be KIND=ADDRESS, such as email=ops@example.com\n'],
-  [
-    ['send', '--to', 'user_id=u', '--data', '[1]'],
-    {},
-    'carillon: --data: must be an object in JSON, such as {"username":"Ada"}, got "[1]"\n',
-  ],
   [
     ['render', '-f', 'deploy/samples', '--data', '{}'],
     {},
     'carillon: --data: needs --template, whose data they are\n',
-  ],
-  [
-    ['render', '-f', 'deploy/samples', '--type', 'fax'],
-    {},
-    'carillon: --type: must be of email, sms, push, slack, inapp, webhook, got "fax"\n',
   ],
   [
     ['render', '-f', 'deploy/samples', '--template', 'welcome', '--data', '{}'],
@@ -137,7 +122,7 @@ test('render takes data of yours, a language, and types of channels', () => {
   )
 })
 
-test('render names the place of what is wrong, and of what is not there', () => {
+test('render names the place of what is wrong', () => {
   const folder = mkdtempSync(join(tmpdir(), 'carillon-render-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const template = readFileSync(join(root, 'deploy/samples/template-welcome.yaml'), 'utf8')
@@ -147,9 +132,4 @@ test('render names the place of what is wrong, and of what is not there', () => 
   expect(wrong.stderr).toMatch(
     /a\.yaml:\d+: spec\.samples\[0\]\.expect\.email\.subject: is not what is rendered: "Welcome, Ada"\n$/,
   )
-  expect(carillon(['render', '-f', 'deploy/samples', '--template', 'nope'])).toEqual({
-    status: 1,
-    stdout: '',
-    stderr: 'carillon: there is no template nope\n',
-  })
 })
