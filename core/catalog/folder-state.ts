@@ -1,17 +1,18 @@
 import { channelTopicSpecs, installTopicSpecs } from '../broker/topic-specs.ts'
 import { changeProblems } from '../resources/change.ts'
-import { type Manifest, type ManifestProblem, parseManifests } from '../resources/manifest.ts'
+import {
+  type Manifest,
+  type ManifestProblem,
+  type ParsedManifests,
+  parseManifests,
+} from '../resources/manifest.ts'
 import type { NotificationTemplate } from '../resources/template.ts'
 import type { TemplateProblem } from '../template/check.ts'
 import type { kinds as allKinds } from './kinds.ts'
+import type { ManifestFile } from './manifest-files.ts'
 import { keyOf, type Resource } from './records.ts'
 
 type Kinds = typeof allKinds
-
-export interface ManifestFile {
-  file: string
-  text: string
-}
 
 /** A resource that serves, and the file that it came from. */
 export interface Served {
@@ -49,9 +50,9 @@ export async function nextState(
   const problems: ManifestProblem[] = []
   const troubled = new Set<string>()
   const found: Found[] = []
-  for (const { file, text } of files) {
-    if (isData(file, text)) continue
-    const parsed = parseManifests(text, { file, kinds: rules.kinds })
+  for (const one of files) {
+    const { file } = one
+    const parsed = readFile(one, rules)
     if (parsed.problems.length > 0) troubled.add(file)
     problems.push(...parsed.problems)
     found.push(...parsed.resources.map((manifest) => ({ ...manifest, file })))
@@ -77,6 +78,16 @@ export async function nextState(
 }
 
 type Found = Manifest<Kinds> & Served
+
+function readFile(one: ManifestFile, { kinds }: FolderRules): ParsedManifests<Kinds> {
+  const { file } = one
+  if ('text' in one)
+    return isData(file, one.text)
+      ? { resources: [], problems: [] }
+      : parseManifests(one.text, { file, kinds })
+  const problem = { file, line: one.line, column: 1, path: '', message: one.unreadable }
+  return { resources: [], problems: [problem] }
+}
 
 /** JSON that says nothing of being a manifest, such as a list of users beside the samples. */
 function isData(file: string, text: string): boolean {

@@ -99,6 +99,23 @@ it('reports a bad edit and goes on with what was good, until it is mended', asyn
   expect(contents.at(-1)?.problems).toEqual([])
 })
 
+it('says of a file why it cannot be read, goes on with what was good, and reads the others', async () => {
+  await save('a.yaml', manifest('a', 'one'))
+  await save('b.yaml', manifest('b', 'one'))
+  await mkdir(join(directory, 'folder.yaml'))
+  await open()
+  await writeFile(join(directory, 'a.yaml'), Buffer.from(manifest('a', 'Grüße'), 'latin1'))
+  await save('b.yaml', manifest('b', 'two'))
+  await symlink('nowhere.yaml', join(directory, 'c.yaml'))
+  await expect
+    .poll(() => contents.at(-1)?.problems.map(formatManifestProblem), { interval: 20 })
+    .toEqual([
+      `${join(directory, 'a.yaml')}:4: must be text in UTF-8`,
+      `${join(directory, 'c.yaml')}:1: is a link that leads nowhere`,
+    ])
+  await shows(['a: one', 'b: two'])
+})
+
 it('follows a mounted ConfigMap, whose files change by the switch of one link', async () => {
   await mkdir(join(directory, '..1'))
   await mkdir(join(directory, '..2'))

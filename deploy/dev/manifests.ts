@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { BrokerError } from '../../core/broker/broker.ts'
 import type { Broker } from '../../core/broker/broker.ts'
 import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
@@ -43,7 +42,7 @@ export async function followManifests(options: FollowManifestsOptions): Promise<
   const published = Promise.withResolvers<void>()
   const reportProblems = problemReport(terminal)
   const folder = await openFolder({
-    directory: existingFolder(options.directory),
+    directory: options.directory,
     kinds,
     checkTemplate: (template) => templates.check(template),
     prefix,
@@ -55,6 +54,10 @@ export async function followManifests(options: FollowManifestsOptions): Promise<
         .publish(wanted.map((resource) => routeMail(resource, mail)))
         .then(published.resolve, published.reject)
     },
+  }).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException
+    const refusal = `CARILLON_MANIFESTS: ${options.directory} cannot be read: ${code}`
+    throw code === undefined ? error : new StartRefused(refusal, 1, { cause: error })
   })
   started.add('folder', () => folder.close())
   await published.promise
@@ -73,11 +76,4 @@ async function createTopics(
       logger.error({ err: error, channel: name }, 'Topics not made')
     })
   }
-}
-
-function existingFolder(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-    throw new StartRefused(`CARILLON_MANIFESTS: ${path} does not exist`)
-  }
-  return path
 }
