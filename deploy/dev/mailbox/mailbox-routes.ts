@@ -47,7 +47,9 @@ export async function mailboxRoutes(app: FastifyInstance, { mailbox }: { mailbox
     },
   )
 
-  app.get<{ Querystring: { after?: string } }>(`${mailboxPath}/events`, hidden, (request, reply) => {
+  // No HEAD: it would ask for the head of what never ends.
+  const stream = { ...hidden, exposeHeadRoute: false }
+  app.get<{ Querystring: { after?: string } }>(`${mailboxPath}/events`, stream, (request, reply) => {
     reply.hijack()
     const { raw } = reply
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
@@ -69,8 +71,9 @@ export async function mailboxRoutes(app: FastifyInstance, { mailbox }: { mailbox
 }
 
 function toEvent(caught: Caught): string {
+  // All three end a line of an event stream, and so may what a message says.
   const data = renderCaught(caught)
-    .split('\n')
+    .split(/\r\n|\r|\n/)
     .map((line) => `data: ${line}\n`)
     .join('')
   return `id: ${caught.id}\nevent: caught\n${data}\n`

@@ -75,7 +75,7 @@ test('an open page is told what comes, and does not keep the server from closing
   mailbox.add({ channel: 'sms', to: '+15550100', text: 'before' })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const response = await fetch(`${url}/dev/mailbox/events?after=0`)
-  mailbox.add({ channel: 'sms', to: '+15550100', text: 'after\nwards' })
+  mailbox.add({ channel: 'sms', to: '+15550100', text: 'after\rid: 7\r\nevent: hello\nwards' })
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let stream = ''
   while (!stream.includes('wards')) stream += (await reader.read()).value
@@ -86,8 +86,14 @@ test('an open page is told what comes, and does not keep the server from closing
     'id: 2',
     'event: caught',
   ])
+  expect(stream).toContain('data: id: 7\ndata: event: hello\ndata: wards')
+  expect(stream).not.toContain('\r')
   await app.close()
   expect((await reader.read()).done).toBe(true)
+})
+
+test('nobody waits for the head of the stream that an open page reads', async () => {
+  expect((await app.inject({ method: 'HEAD', url: '/dev/mailbox/events' })).statusCode).toBe(404)
 })
 
 test.each<[string, Record<string, string>, number, object]>([
