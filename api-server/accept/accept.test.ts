@@ -179,6 +179,11 @@ describe('accept', () => {
       [['/expires_at', 'wrong_format']],
     ],
     [
+      'an expiry in the year 9999 that is a later one in Greenwich',
+      { to: [mail], ...welcome, expires_at: '9999-12-31T23:59:59-05:00' },
+      [['/expires_at', 'too_large']],
+    ],
+    [
       'several things at once',
       {
         to: [mail, phone],

@@ -56,12 +56,17 @@ export async function accept(
   }
 }
 
+/** The last time of RFC 3339, whose years have four digits: PostgreSQL reads no later one as ISO 8601 writes it. */
+const lastTime = Date.parse('9999-12-31T23:59:59.999Z')
+
 function readExpiry(text: string | undefined, now: number): { at?: string; errors: FieldError[] } {
   if (text === undefined) return { errors: [] }
   const at = Date.parse(text)
   // The grammar of RFC 3339 allows what Date does not, such as a leap second.
   if (Number.isNaN(at)) return { errors: [fieldError('/expires_at', 'wrong_format', 'is no point in time')] }
   if (at <= now) return { errors: [fieldError('/expires_at', 'in_the_past', 'is in the past')] }
+  // A time of the year 9999 west of Greenwich.
+  if (at > lastTime) return { errors: [fieldError('/expires_at', 'too_large', 'is after the year 9999')] }
   return { at: new Date(at).toISOString(), errors: [] }
 }
 
