@@ -196,6 +196,7 @@ describe('the edges', () => {
   it.each([
     ['localhost', 200],
     ['localhost:8080', 200],
+    ['LocalHost:8080', 200],
     ['carillon.localhost', 200],
     ['127.0.0.1:8080', 200],
     ['127.1.2.3', 200],

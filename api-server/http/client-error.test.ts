@@ -12,6 +12,16 @@ beforeAll(async () => {
   port = (api.app.server.address() as AddressInfo).port
 })
 
+test('a client that breaks off in the middle of a body is no fault of ours', async () => {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  const head =
+    'POST /notify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99'
+  socket.write(`${head}\r\n\r\n{"type":`, () => socket.resetAndDestroy())
+  await expect.poll(api.log, { timeout: 30_000 }).toContain('Request broken off')
+  expect(api.log()).not.toContain('"ERROR"')
+})
+
 async function send(request: string): Promise<{ head: string; body: Record<string, unknown> }> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')

@@ -14,12 +14,12 @@ const byCode: Readonly<Record<string, Problem>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     status: 415,
     code: 'unsupported_media_type',
-    detail: 'The body must be JSON, with Content-Type: application/json.',
+    detail: 'The body must be JSON, with Content-Type: application/json and no Content-Encoding.',
   },
   FST_ERR_CTP_INVALID_JSON_BODY: {
     status: 400,
     code: 'malformed_json',
-    detail: 'The body is no JSON in UTF-8.',
+    detail: 'The body is no JSON in UTF-8, or names __proto__ or the prototype of a constructor.',
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'malformed_json', detail: 'The body is empty.' },
 }
@@ -27,7 +27,8 @@ const byCode: Readonly<Record<string, Problem>> = {
 /** Answers everything that goes wrong with problem details; what is our own fault is logged and not shown. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
-    const problem = toProblem(error)
+    const problem = isBrokenOff(request) ? brokenOff : toProblem(error)
+    if (problem === brokenOff) request.log.debug('Request broken off')
     if (problem.status >= 500) request.log.error({ err: error }, 'Request failed')
     return sendProblem(reply, problem)
   })
@@ -63,6 +64,17 @@ export function answerFrameworkError(
       ? { status: 414, code: 'url_too_long', detail: 'A part of the path is longer than any id.' }
       : { status: 400, code: 'malformed_url', detail: 'The URL cannot be decoded.' }
   sendProblem(reply, problem)
+}
+
+/** Nobody reads it, but the log must not take it for a fault of ours. */
+const brokenOff: Problem = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'The connection ended before the request did.',
+}
+
+function isBrokenOff({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && !raw.complete
 }
 
 function toProblem(error: FastifyError): Problem {

@@ -22,7 +22,7 @@ export function checkHost(app: FastifyInstance): void {
 }
 
 function isLoopback(host: string): boolean {
-  const name = host.replaceAll(/[[\]]/g, '')
+  const name = host.replaceAll(/[[\]]/g, '').toLowerCase()
   const family = isIP(name)
   if (family === 0) return name === 'localhost' || name.endsWith('.localhost')
   return family === 4 ? name.startsWith('127.') : loopback.check(name, 'ipv6')

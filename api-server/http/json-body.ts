@@ -7,13 +7,16 @@ const maxDepth = 32
 
 /**
  * Reads `application/json` and nothing else, so a form on another site cannot post here without the browser asking first. Text in another
- * encoding than UTF-8 (RFC 8259, section 8.1) is refused: decoded as if it were, it would reach its reader mangled.
+ * encoding than UTF-8 (RFC 8259, section 8.1) is refused: decoded as if it were, it would reach its reader mangled. So is what is
+ * compressed (RFC 9110, section 8.4): unpacked it might be of any size.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (isUtf8(body)) void parse(request, body.toString(), done)
+    const { 'content-encoding': coding = 'identity' } = request.headers
+    if (coding.toLowerCase() !== 'identity') done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE())
+    else if (isUtf8(body)) void parse(request, body.toString(), done)
     else done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY())
   })
 }
@@ -33,14 +36,19 @@ interface Place {
 }
 
 /**
- * The first place of a JSON value that we could not keep as it is: nested too deeply, or text that PostgreSQL cannot
- * store (NUL, half a surrogate pair). Walks without recursion, since the depth is what is not yet known.
+ * The first place of a JSON value that we could not keep as it is: nested too deeply, text that PostgreSQL cannot
+ * store (NUL, half a surrogate pair), or a number such as 1e999, which is read as infinite and would be written as null. Walks
+ * without recursion, since the depth is what is not yet known.
  */
 export function findUnusable(value: unknown): FieldError | undefined {
   const waiting: Place[] = [{ value, depth: 0, key: '', parent: undefined }]
   for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
     const { value, depth } = place
     if (typeof value === 'string' && !isStorable(value)) return unusableText(place)
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      const detail = 'must be a number of at most 1.7976931348623157e308, either way'
+      return { pointer: pointerOf(place), code: 'unusable_number', detail }
+    }
     if (typeof value !== 'object' || value === null) continue
     if (depth === maxDepth) {
       const detail = `must be nested at most ${maxDepth} levels deep`
@@ -48,7 +56,7 @@ export function findUnusable(value: unknown): FieldError | undefined {
     }
     for (const [key, entry] of Object.entries(value)) {
       if (!isStorable(key)) return unusableText(place)
-      if (typeof entry === 'string' || typeof entry === 'object')
+      if (entry !== null && typeof entry !== 'boolean')
         waiting.push({ value: entry, depth: depth + 1, key, parent: place })
     }
   }

@@ -62,7 +62,10 @@ function toFieldErrors(errors: readonly ErrorObject[], part: string): FieldError
     if (places.size === maxErrors) break
   }
   return [...places].map(([path, error]) => {
-    const what = { code: codes[error.keyword] ?? 'invalid', detail: detailOf(error) }
+    const what =
+      error.propertyName === undefined
+        ? { code: codes[error.keyword] ?? 'invalid', detail: detailOf(error) }
+        : { code: 'wrong_name', detail: `its name ${detailOf(error)}` }
     switch (part) {
       case 'headers':
         return { header: path.slice(1), ...what }
@@ -75,7 +78,8 @@ function toFieldErrors(errors: readonly ErrorObject[], part: string): FieldError
   })
 }
 
-function pointerOf({ keyword, instancePath, params }: ErrorObject): string {
+function pointerOf({ keyword, instancePath, params, propertyName }: ErrorObject): string {
+  if (propertyName !== undefined) return `${instancePath}/${escapePointer(propertyName)}`
   const { missingProperty, additionalProperty } = params as Record<string, unknown>
   if (keyword === 'required') return `${instancePath}/${escapePointer(String(missingProperty))}`
   if (keyword === 'additionalProperties')
@@ -90,7 +94,6 @@ const codes: Readonly<Record<string, string>> = {
   pattern: 'wrong_format',
   format: 'wrong_format',
   enum: 'not_allowed',
-  propertyNames: 'wrong_name',
   minLength: 'too_short',
   maxLength: 'too_long',
   minItems: 'too_few',
@@ -100,6 +103,10 @@ const codes: Readonly<Record<string, string>> = {
   uniqueItems: 'not_unique',
   minimum: 'too_small',
   maximum: 'too_large',
+}
+
+const formats: Readonly<Record<string, string>> = {
+  'date-time': 'A time with its offset from UTC, as RFC 3339 has it: 2026-11-30T09:00:00Z.',
 }
 
 function detailOf({ keyword, params, parentSchema, message = 'is wrong' }: ErrorObject): string {
@@ -117,6 +124,8 @@ function detailOf({ keyword, params, parentSchema, message = 'is wrong' }: Error
         : `unknown field${suggestion(additionalProperty, Object.keys(properties ?? {}))}`
     case 'pattern':
       return description === undefined ? 'has the wrong format' : `does not fit: ${description}`
+    case 'format':
+      return `does not fit: ${formats[(params as { format: string }).format] ?? message}`
     case 'enum':
       return `must be one of ${allowedValues.join(', ')}`
     case 'minProperties':

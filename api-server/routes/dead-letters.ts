@@ -3,9 +3,11 @@ import type { Kysely } from 'kysely'
 import type { InstallKeys } from '../../core/notification/ids.ts'
 import { type Reason, reasons } from '../../core/notification/status.ts'
 import { listDeadLetters } from '../../core/store/dead-letters.ts'
+import { label } from '../../core/resources/resource.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { type PageQuery, pageParameters, readPage } from '../http/page.ts'
 import { tenantOf } from '../http/tenant.ts'
+import { jsonSchema } from '../http/validation.ts'
 import { answer, problems } from '../openapi/documentation.ts'
 import { type DeadLetterResource, deadLetterPage, presentDeadLetters } from '../replay/resources.ts'
 
@@ -44,7 +46,7 @@ export function deadLetters(
     querystring: {
       type: 'object',
       properties: {
-        channel: { type: 'string', maxLength: 63, description: 'Only those of this channel.' },
+        channel: { ...jsonSchema(label()), description: 'Only those of this channel.' },
         reason: { type: 'string', enum: reasons, description: 'Only those with this reason.' },
         ...pageParameters,
       },

@@ -116,10 +116,14 @@ describe('a refused request', () => {
     [{ ...hello, data: { username: 'a\0b' } }, '/data/username', 'unusable_text'],
     ['{"to":[{"user_id":"\\ud800"}]}', '/to/0/user_id', 'unusable_text'],
     [`{"data":{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}}`, `/data/a${'/0'.repeat(30)}`, 'too_deep'],
+    ['{"data":{"a":[1,-1e999]}}', '/data/a/1', 'unusable_number'],
     [{ ...hello, category: '' }, '/category', 'too_short'],
     [{ ...hello, expires_at: 'tomorrow' }, '/expires_at', 'wrong_format'],
     [{ ...hello, expires_at: '2020-01-01T00:00:00Z' }, '/expires_at', 'in_the_past'],
     [{ ...hello, metadata: { a: {} } }, '/metadata/a', 'wrong_type'],
+    [{ ...hello, metadata: { '': 'x' } }, '/metadata/', 'wrong_name'],
+    [{ ...hello, to: [{ email: 'a\u0001@b.c' }] }, '/to/0/email', 'wrong_format'],
+    [{ ...hello, to: [{ email: `${'x'.repeat(65)}@b.c` }] }, '/to/0/email', 'wrong_format'],
     [
       { ...hello, metadata: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, ''])) },
       '/metadata',
@@ -160,6 +164,13 @@ describe('a refused request', () => {
     ['no JSON', '{"to":', {}, 400, 'malformed_json'],
     ['a prototype', '{"to":[],"__proto__":{}}', {}, 400, 'malformed_json'],
     ['another media type', '<to/>', { 'content-type': 'application/xml' }, 415, 'unsupported_media_type'],
+    [
+      'compressed',
+      '{}',
+      { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      415,
+      'unsupported_media_type',
+    ],
     ['a form', 'to=ada', { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
     ['a large body', JSON.stringify({ data: 'x'.repeat(256 * 1024) }), {}, 413, 'payload_too_large'],
   ])('is a problem: %s', async (_, body, headers, status, code) => {

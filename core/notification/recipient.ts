@@ -11,9 +11,9 @@ export const recipientSchema = z.strictObject({
     .describe('A user of yours; the addresses come from PUT /v1/users/{id}.'),
   email: z
     .string()
-    .min(3)
     .max(320)
-    .regex(/^[^\s@<>",;:\\()[\]]+@[^\s@<>",;:\\()[\]]+$/)
+    // Nothing that no mail server takes: RFC 5321 4.5.3.1 has the lengths.
+    .regex(/^[^\s\p{Cc}@<>",;:\\()[\]]{1,64}@[^\s\p{Cc}@<>",;:\\()[\]]{1,255}$/u)
     .optional()
     .describe('An e-mail address.'),
   phone: z

@@ -128,7 +128,7 @@ function targetsOf(
   }
   const id = recipient.user_id ?? ''
   const profile = users.get(id)
-  const user = { id, ...publicProfile(profile) }
+  const user = { ...publicProfile(profile), id }
   if (type !== 'push') return [{ recipient: canonical, address: addressOf(id, profile, type), user }]
   const tokens = profile?.device_tokens ?? []
   if (tokens.length === 0) return [{ recipient: canonical, address: undefined, user }]

@@ -22,7 +22,7 @@ export const typeNames: Readonly<Record<string, ChannelType>> = {
   inapp: 'inapp',
 }
 
-/** Where the fields of our request came from: what our pointers begin with, and the pointer into the older body. */
+/** Where the fields of our request came from: the pointer to one or to what it is in, and the pointer into the older body. */
 export type Origins = Readonly<Record<string, string>>
 
 /** Which recipient an address of an older client is, by the type of its message. */
@@ -68,7 +68,7 @@ function translate(problem: Problem, origins: Origins): Problem {
   if (problem.errors === undefined) return problem
   const errors = problem.errors.map((error): FieldError => {
     const { pointer = '' } = error
-    const origin = Object.keys(origins).find((prefix) => pointer.startsWith(prefix))
+    const origin = Object.keys(origins).find((place) => `${pointer}/`.startsWith(`${place}/`))
     return origin === undefined ? error : { ...error, pointer: origins[origin]! }
   })
   return { ...problem, errors }

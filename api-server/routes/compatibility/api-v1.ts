@@ -56,16 +56,23 @@ export function postApiV1Notifications(
     const { user_id, template_id, channels, data } = request.body
     const tenant = tenantOf(request)
     const named = channels?.map((name) => toChannelName(catalog, tenant, name)) ?? []
+    const distinct = [...new Set(named)]
     const result = await sendAdapted(
       send,
       request,
       {
         to: [{ user_id }],
         template: { id: template_id },
-        ...(named.length > 0 && { channels: [...new Set(named)] }),
+        ...(distinct.length > 0 && { channels: distinct }),
         ...(data && { data }),
       },
-      { '/to': '/user_id', '/template': '/template_id' },
+      {
+        '/to': '/user_id',
+        '/template': '/template_id',
+        ...Object.fromEntries(
+          distinct.map((name, index) => [`/channels/${index}`, `/channels/${named.indexOf(name)}`]),
+        ),
+      },
     )
     if (result.kind === 'refused') return sendProblem(reply, result.problem)
     const notificationId = formatNotificationId(keys, tenant, result.id)
@@ -76,6 +83,6 @@ export function postApiV1Notifications(
 
 /** What is no name of a channel may be a type. */
 function toChannelName(catalog: Catalog, tenant: string, name: string): string {
-  const type = catalog.channel(tenant, name) === undefined ? typeNames[name] : undefined
-  return type === undefined ? name : channelNameFor(catalog, tenant, type)
+  const isName = catalog.channel(tenant, name) !== undefined || !Object.hasOwn(typeNames, name)
+  return isName ? name : channelNameFor(catalog, tenant, typeNames[name]!)
 }

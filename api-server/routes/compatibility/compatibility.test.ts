@@ -155,6 +155,8 @@ describe('POST /api/v1/notifications', () => {
     [{ ...documented, template_id: 'nope' }, '/template_id'],
     [{ ...documented, user_id: '' }, '/user_id'],
     [{ ...documented, channels: ['fax'] }, '/channels/0'],
+    [{ ...documented, channels: ['in_app', 'inapp', 'fax'] }, '/channels/2'],
+    [{ ...documented, channels: ['constructor'] }, '/channels/0'],
     [{ ...documented, data: {} }, '/data/username'],
     [{ template_id: 'welcome' }, '/user_id'],
   ])('refuses %j', async (body, pointer) => {
