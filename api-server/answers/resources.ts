@@ -113,9 +113,12 @@ export const problemDetails = z
     title: z.string(),
     status: z.int(),
     detail: z.string().describe('What is wrong this time.'),
-    instance: z.string().describe('Path of the request.'),
+    instance: z.string().optional().describe('Path of the request; absent where it could not be read.'),
     code: z.string().describe('The kind of problem, for programs.'),
-    request_id: z.string().describe('Finds the request in the log.'),
+    request_id: z
+      .string()
+      .optional()
+      .describe('Finds the request in the log; absent where there was none that could be read.'),
     errors: z
       .array(
         z.object({

@@ -113,8 +113,22 @@ describe('the OpenAPI document', () => {
       expect(statuses).toEqual(expect.arrayContaining(['500', '503']))
       if (operation.requestBody)
         expect(statuses).toEqual(expect.arrayContaining(['400', '413', '415', '422']))
+      expect(operation.responses['503']).toHaveProperty(['headers', 'Retry-After'])
     }
   })
+
+  it.each(['/v1/users/%zz', `/v1/users/${'x'.repeat(2_000)}`, 'http://example.com/v1/users/u'])(
+    'says what the server refuses before there is a route: %s',
+    async (url) => {
+      const response = await api.app.inject(url)
+      const other = document.paths['/v1/users/{id}']!['get']!.responses['default']!
+      expect(response.statusCode).toBeGreaterThanOrEqual(400)
+      expect(other.description).toContain(`${response.statusCode} \``)
+      expect(other.description).toContain(`\`${response.json<{ code: string }>().code}\``)
+      const { schema } = other.content['application/problem+json']!
+      expect(faultsOf(schema, response.json())).toBeUndefined()
+    },
+  )
 
   it.each<[string, string, string, object?]>([
     [
@@ -129,6 +143,7 @@ describe('the OpenAPI document', () => {
     ['PUT', '/v1/users/{id}', '/v1/users/u', { email: 'a@b.c' }],
     ['GET', '/v1/dead-letters', '/v1/dead-letters?limit=1'],
     ['GET', '/v1/dead-letters', '/v1/dead-letters?cursor=x'],
+    ['GET', '/v1/dead-letters', '/v1/dead-letters?channel=%00'],
     ['POST', '/v1/replays', '/v1/replays', { dry_run: true }],
     ['POST', '/v1/replays', '/v1/replays', { filter: { channels: ['email'] }, rate: 10 }],
     ['POST', '/v1/replays', '/v1/replays', { rate: 0 }],

@@ -18,7 +18,8 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
       info: {
         title: 'Carillon',
         version: '1',
-        description: 'Send notifications, and read what became of each of them.',
+        description:
+          'Send notifications, and read what became of each of them. What is refused is answered with problem details (RFC 9457): programs look at `code`, and at the `pointer` of each of the `errors`.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
@@ -71,13 +72,36 @@ const documented = {
 
 type DocumentedStatus = keyof typeof documented
 
-/** The documented problems of a route. A 500 may come from any. */
-export function problems(...statuses: DocumentedStatus[]): Record<number, object> {
-  return Object.fromEntries([...statuses, 500 as const].map((status) => [status, documentedProblem(status)]))
+/** The documented problems of a route. A 500 may come from any, and so may what is refused before there is a route. */
+export function problems(...statuses: DocumentedStatus[]): Record<string, object> {
+  const own = [...statuses, 500 as const].map((status) => [status, documentedProblem(status)] as const)
+  return { ...Object.fromEntries(own), ...otherProblems }
+}
+
+/** What the server refuses whatever the route. */
+export const otherProblems = {
+  default: describeProblem(
+    'Refused before the route was asked: 400 `malformed_request`, `malformed_url`; 408 `request_timeout`; 414 `url_too_long`; 421 `misdirected_request`; 431 `headers_too_large`.',
+    421,
+    'misdirected_request',
+    'This API answers on this machine only: localhost, 127.0.0.1 or [::1].',
+  ),
+}
+
+const retryAfter = {
+  'Retry-After': { type: 'integer', description: 'Seconds after which a repeat may succeed.' },
 }
 
 function documentedProblem(status: DocumentedStatus): object {
   const [code, detail] = documented[status]
+  const description = status === 422 ? 'Fields are wrong: `errors` names each of them.' : detail
+  return {
+    ...describeProblem(description, status, code, detail),
+    ...(status === 503 && { headers: retryAfter }),
+  }
+}
+
+function describeProblem(description: string, status: number, code: string, detail: string): object {
   const example: z.infer<typeof problemDetails> = {
     type: `https://carillon.dev/problems/${code.replaceAll('_', '-')}`,
     title: STATUS_CODES[status] ?? '',
@@ -97,7 +121,7 @@ function documentedProblem(status: DocumentedStatus): object {
     }),
   }
   const content = { 'application/problem+json': { schema: { $ref: 'Problem#' }, example } }
-  return { description: status === 422 ? 'Fields are wrong: `errors` names each of them.' : detail, content }
+  return { description, content }
 }
 
 /** The problems of every route that takes a body. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Catalog } from '../../core/catalog/catalog.ts'
-import { answer } from '../openapi/documentation.ts'
+import { answer, otherProblems } from '../openapi/documentation.ts'
 
 const ok = z.object({ status: z.literal('ok') })
 const readiness = z.object({
@@ -18,7 +18,7 @@ export function health(
   { catalog, isReady }: { catalog: Catalog; isReady: () => boolean },
 ): void {
   const tags = ['operations']
-  const live = { 200: answer('It runs.', ok, { status: 'ok' }) }
+  const live = { 200: answer('It runs.', ok, { status: 'ok' }), ...otherProblems }
   app.get(
     '/health',
     {
@@ -40,6 +40,7 @@ export function health(
       status: 'not_ready',
       checks: { catalog: false, process: true },
     }),
+    ...otherProblems,
   }
   app.get(
     '/readyz',

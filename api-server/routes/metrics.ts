@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import { problems } from '../openapi/documentation.ts'
 
 /** `GET /metrics`. */
 export function metrics(app: FastifyInstance, { registry }: { registry: Registry }): void {
@@ -17,6 +18,7 @@ export function metrics(app: FastifyInstance, { registry }: { registry: Registry
           },
         },
       },
+      ...problems(),
     },
   }
   app.get('/metrics', { schema }, async (_request, reply) =>
