@@ -36,7 +36,7 @@ import { metrics } from './routes/metrics.ts'
 import { postNotification } from './routes/post-notification.ts'
 import { replays } from './routes/replays.ts'
 import { users } from './routes/users.ts'
-import { welcome } from './routes/welcome.ts'
+import { type Link, welcome } from './routes/welcome.ts'
 
 export interface ApiOptions {
   catalog: Catalog
@@ -55,6 +55,8 @@ export interface ApiOptions {
   randomBytes: (size: number) => Buffer
   /** False while the process starts or drains: `/readyz` says so. */
   isReady: () => boolean
+  /** What else this process serves, for the page at `/`. */
+  links?: readonly Link[]
 }
 
 /** Bytes. A request must fit a Kafka record (1 MiB by default) with its headers, and each of its deliveries carries the data. */
@@ -66,7 +68,7 @@ const keepAliveTimeout = 72_000
 
 /** The HTTP API: routes, documentation, health and metrics. Does not listen; `close` lets requests in flight finish. */
 export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
-  const { catalog, broker, db, keys, prefix, clock, isReady } = options
+  const { catalog, broker, db, keys, prefix, clock, isReady, links = [] } = options
   const randomBytes = poolRandomBytes(options.randomBytes)
   const registry = options.metrics
   const logger = options.logger.child({ component: 'api' })
@@ -109,7 +111,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   validateRequests(app)
   await serveDocumentation(app)
 
-  welcome(app)
+  welcome(app, { links })
   postNotification(app, { send, keys })
   getNotification(app, { db, keys })
   cancelNotification(app, { db, keys })

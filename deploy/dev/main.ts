@@ -29,7 +29,7 @@ import { unknownMailNames } from './mail-names.ts'
 import { chooseMailServer, withMailSecret } from './mail-route.ts'
 import { startMailCatcher } from './mailbox/mail-catcher.ts'
 import { fromSandbox, Mailbox } from './mailbox/mailbox.ts'
-import { mailboxRoutes } from './mailbox/mailbox-routes.ts'
+import { mailboxPath, mailboxRoutes } from './mailbox/mailbox-routes.ts'
 import { webhookReceiver } from './mailbox/webhook-receiver.ts'
 import { followManifests } from './manifests.ts'
 import { startRoles } from './roles.ts'
@@ -173,6 +173,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
     clock,
     randomBytes,
     isReady: () => !signal.aborted && planner.ready() && workers.ready(),
+    links: [{ href: mailboxPath, text: 'The mailbox: what was sent on this machine' }],
   })
   started.add('API', () => api.close())
   await api.register(mailboxRoutes, { mailbox })
