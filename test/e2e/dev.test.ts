@@ -148,7 +148,7 @@ describe('carillon dev', { timeout: 240_000 }, () => {
       /^(ntf_\w+) accepted\n {2}sms to \+1\*+12: failed \(provider_rejected: unknown_number: .*\)\n\1 failed\n$/,
     )
 
-    const keyed = ['--to', 'user_id=user123', ...welcome, '--idempotency-key', 'grace', '--wait', '0s']
+    const keyed = ['--to', 'phone=+15550100', ...welcome, '--idempotency-key', 'grace', '--wait', '0s']
     const first = send(...keyed)
     expect(first.stdout).toMatch(/^ntf_\w+ accepted\n$/)
     expect(send(...keyed).stdout).toBe(first.stdout)
