@@ -22,10 +22,14 @@ test('a client that breaks off in the middle of a body is no fault of ours', asy
   expect(api.log()).not.toContain('"ERROR"')
 })
 
-async function send(request: string): Promise<{ head: string; body: Record<string, unknown> }> {
+async function send(
+  request: string,
+  isEnd = false,
+): Promise<{ head: string; body: Record<string, unknown> }> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
-  socket.write(request)
+  if (isEnd) socket.end(request)
+  else socket.write(request)
   const [head, body] = (await text(socket)).split('\r\n\r\n') as [string, string]
   expect(head).toMatch(/^Content-Type: application\/problem\+json/m)
   expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`)
@@ -42,5 +46,17 @@ test.each([
     const { head, body } = await send(request)
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(body).toMatchObject({ status, code, type: expect.stringContaining('/problems/') as string })
+  },
+)
+
+test.each([
+  ['Content-Length: 60', '{"to":[{"phone":"+15550100"}]'],
+  ['Transfer-Encoding: chunked', '1d\r\n{"to":[{"phone":"+15550100"}]\r\n'],
+])(
+  'a body that ends before it is whole (%s) is no JSON of its client that is wrong',
+  async (length, body) => {
+    const head = `POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
+    expect((await send(head + body, true)).body).toMatchObject({ status: 400, code: 'malformed_request' })
+    expect(api.produced).toEqual([])
   },
 )

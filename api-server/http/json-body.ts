@@ -8,16 +8,20 @@ const maxDepth = 32
 /**
  * Reads `application/json` and nothing else, so a form on another site cannot post here without the browser asking first. Text in another
  * encoding than UTF-8 (RFC 8259, section 8.1) is refused: decoded as if it were, it would reach its reader mangled. So is what is
- * compressed (RFC 9110, section 8.4): unpacked it might be of any size.
+ * compressed (RFC 9110, section 8.4): unpacked it might be of any size. Of what is no JSON the log says how long it was, next to how long its
+ * client said.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    const { 'content-encoding': coding = 'identity' } = request.headers
-    if (coding.toLowerCase() !== 'identity') done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE())
-    else if (isUtf8(body)) void parse(request, body.toString(), done)
-    else done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY())
+    const { 'content-encoding': coding = 'identity', 'content-length': declared } = request.headers
+    if (coding.toLowerCase() !== 'identity') return done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE())
+    let result: Parameters<typeof done> = [new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY(), undefined]
+    // Noted only: what is thrown by whoever it is handed to, Fastify's parser would take for a fault of the text.
+    if (isUtf8(body)) void parse(request, body.toString(), (...parsed) => (result = parsed))
+    if (result[0] !== null) request.log.info({ bytes: body.length, declared }, 'A body is no JSON in UTF-8')
+    done(...result)
   })
 }
 
