@@ -3,7 +3,7 @@ import { sleep, type Timers } from '../../core/clock.ts'
 import { openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { forgetOld } from './forget.ts'
-import type { SweeperMetrics } from './metrics.ts'
+import type { SweeperMetrics, SweepStep } from './metrics.ts'
 import { type Note, sweepOverdue } from './overdue.ts'
 import { HeldRelease } from './release.ts'
 import { StrandedWalk, type StrandedWalkOptions } from './stranded.ts'
@@ -57,7 +57,10 @@ export class Sweeper {
     await this.#working
   }
 
-  /** One round; nothing when another sweeper is at work. Rejects when the store is away: the next round goes on from there. */
+  /**
+   * One round; nothing when another sweeper is at work. A step that fails is counted, and keeps none of the others; the next round goes on where it
+   * ended. Rejects when the store is away at its beginning.
+   */
   async sweep(): Promise<void> {
     const { db, metrics, logger } = this.#options
     const done = new Map<string, number>()
@@ -69,18 +72,27 @@ export class Sweeper {
     try {
       const swept = await alone(db, async (connection) => {
         const { signal } = this.#stopping
-        await sweepOverdue(connection, note, signal)
-        await this.#release(connection, signal)
-        await this.#stranded.sweep(connection, note, signal)
-        const forgotten = await this.#forget(connection, signal)
-        count('forgotten', forgotten)
-        await tellUntold(connection, this.#options, signal)
+        await this.#step('overdue', () => sweepOverdue(connection, note, signal))
+        await this.#step('release', () => this.#release(connection, signal))
+        await this.#step('stranded', () => this.#stranded.sweep(connection, note, signal))
+        await this.#step('forget', async () => count('forgotten', await this.#forget(connection, signal)))
+        await this.#step('tell', () => tellUntold(connection, this.#options, signal))
       })
       // Whoever sweeps instead knows.
       if (!swept) metrics.heldSince.reset()
     } finally {
       if (done.size > 0) logger.info(Object.fromEntries(done), 'Swept')
     }
+  }
+
+  async #step(step: SweepStep, work: () => Promise<unknown>): Promise<void> {
+    await work().catch((error: unknown) => this.#noteFailure(step, error))
+  }
+
+  #noteFailure(step: SweepStep, error: unknown): void {
+    const { metrics, logger } = this.#options
+    metrics.failures.inc({ step })
+    logger.warn({ err: error, step }, 'A step of the sweep failed; the next round goes on')
   }
 
   async #release(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
@@ -102,14 +114,11 @@ export class Sweeper {
   }
 
   async #sweepRegularly(): Promise<void> {
-    const { clock, logger, metrics } = this.#options
+    const { clock } = this.#options
     for (;;) {
       await sleep(clock, interval, this.#stopping.signal)
       if (this.#stopping.signal.aborted) return
-      await this.sweep().catch((error: unknown) => {
-        metrics.failures.inc()
-        logger.warn({ err: error }, 'Sweep failed; the next one goes on')
-      })
+      await this.sweep().catch((error: unknown) => this.#noteFailure('begin', error))
     }
   }
 }
