@@ -1,7 +1,7 @@
 import type { BrokerError } from '../core/broker/broker.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/observability/logger.ts'
-import type { Refusal } from './produce-each.ts'
+import type { Postponed } from './produce-each.ts'
 
 export interface ClosedTopicsOptions {
   clock: Pick<Clock, 'monotonic'>
@@ -28,7 +28,7 @@ export class ClosedTopics {
   }
 
   /** Says it in the log once while the topic stays closed. */
-  add(topic: string, refusal: Exclude<Refusal, 'too_large'>, error: BrokerError): void {
+  add(topic: string, refusal: Postponed<unknown>['refusal'], error: BrokerError): void {
     const { clock, logger } = this.#options
     if (!this.has(topic))
       logger.error({ err: error, topic }, 'A topic takes no records: they wait in the store until it does')

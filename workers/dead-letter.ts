@@ -5,6 +5,8 @@ import {
   type RecordToProduce,
 } from '../core/broker/broker.ts'
 import { header } from '../core/notification/envelope.ts'
+import type { RecordVerdict } from '../core/notification/status.ts'
+import type { Logger } from '../core/observability/logger.ts'
 
 /** Longest key, and longest value of a header, that a dead letter without its payload keeps. */
 const maxKept = 256
@@ -33,6 +35,16 @@ export async function produceDeadLetter(producer: Producer, letter: RecordToProd
       { topic: letter.topic, key, value: null, headers: withoutPayload(letter.headers) },
     ])
   }
+}
+
+/** Says of a dead letter that its topic takes in no form where its record came from: nothing else is left of it there. */
+export function logLostLetter(
+  logger: Logger,
+  { topic, headers = {} }: Pick<RecordToProduce, 'topic' | 'headers'>,
+  verdict: RecordVerdict,
+): void {
+  const { ce_id: delivery, [header.origin]: origin, [header.reason]: reason } = headers
+  logger.error({ topic, verdict, delivery, origin, reason }, 'A dead letter is refused by its topic for good')
 }
 
 function withoutPayload(headers: RecordHeaders = {}): RecordHeaders {

@@ -4,9 +4,10 @@ import {
   type Producer,
   type RecordToProduce,
 } from '../core/broker/broker.ts'
+import type { RecordVerdict } from '../core/notification/status.ts'
 
 /** Why a topic does not take a record: it never will; not before somebody sees to the topic; or not now, and then it may be in the log. */
-export type Refusal = 'too_large' | 'no_topic' | 'away'
+export type Refusal = RecordVerdict | 'no_topic' | 'away'
 
 export interface Refused<R> {
   record: R
@@ -14,16 +15,24 @@ export interface Refused<R> {
   error: BrokerError
 }
 
+/** What its topic will never take. It says nothing of the topic's other records. */
+export interface Judged<R> extends Refused<R> {
+  refusal: RecordVerdict
+}
+
 /** What its topic may take later. */
 export interface Postponed<R> extends Refused<R> {
-  refusal: Exclude<Refusal, 'too_large'>
+  refusal: Exclude<Refusal, RecordVerdict>
 }
 
 /** Parts what its topic will never take from what it may take later. */
-export function partRefused<R>(refused: readonly Refused<R>[]): { tooLarge: R[]; later: Postponed<R>[] } {
-  const isLater = (one: Refused<R>): one is Postponed<R> => one.refusal !== 'too_large'
-  const tooLarge = refused.filter((one) => !isLater(one)).map(({ record }) => record)
-  return { tooLarge, later: refused.filter(isLater) }
+export function partRefused<R>(refused: readonly Refused<R>[]): {
+  judged: Judged<R>[]
+  later: Postponed<R>[]
+} {
+  const isJudged = (one: Refused<R>): one is Judged<R> => isVerdict(one.refusal)
+  const isLater = (one: Refused<R>): one is Postponed<R> => !isVerdict(one.refusal)
+  return { judged: refused.filter(isJudged), later: refused.filter(isLater) }
 }
 
 /**
@@ -52,9 +61,9 @@ async function produceGroup<R extends RecordToProduce>(
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal === undefined) throw error
-    if (refusal !== 'too_large' || group.length === 1)
+    if (!isVerdict(refusal) || group.length === 1)
       return group.map((record) => ({ record, refusal, error: error as BrokerError }))
-    // One of them is too large; which one, only asking for each tells. All at once: they keep their order, and share their requests.
+    // Said of one of them; of which one, only asking for each tells. All at once: they keep their order, and share their requests.
     const each = await Promise.all(group.map((record) => produceGroup(producer, [record])))
     return each.flat()
   }
@@ -65,8 +74,14 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return error instanceof BrokerError ? refusals[error.code] : undefined
 }
 
+/** Whether a refusal is final, and of the record alone. */
+export function isVerdict(refusal: Refusal): refusal is RecordVerdict {
+  return refusal === 'too_large' || refusal === 'invalid_record'
+}
+
 const refusals: Partial<Record<BrokerErrorCode, Refusal>> = {
   record_too_large: 'too_large',
+  invalid_record: 'invalid_record',
   unknown_topic: 'no_topic',
   unauthorized: 'no_topic',
   invalid: 'no_topic',

@@ -1,33 +1,56 @@
-import type { Producer } from '../core/broker/broker.ts'
+import type { BrokerError, Producer } from '../core/broker/broker.ts'
+import type { Logger } from '../core/observability/logger.ts'
 import type { HeldRecord, HeldStore } from '../core/store/held-store.ts'
-import { produceDeadLetter } from './dead-letter.ts'
-import { partRefused, type Postponed, produceEach } from './produce-each.ts'
+import { logLostLetter, produceDeadLetter } from './dead-letter.ts'
+import {
+  isVerdict,
+  type Judged,
+  partRefused,
+  type Postponed,
+  produceEach,
+  refusalOf,
+} from './produce-each.ts'
+
+export interface WriteHeldOptions {
+  producer: Producer
+  held: HeldStore
+  logger: Logger
+}
 
 /**
  * Writes records that waited for their topics, and strikes off those that are there now; those of a topic that refuses any of them stay. Answers what was
- * refused, but for what is too large, which ends. When the process ends in between, records are written again, and the ledger drops them.
+ * refused, but for what its topic will never take, which ends. When the process ends in between, records are written again, and the ledger drops them.
  */
 export async function writeHeld(
-  producer: Producer,
-  held: HeldStore,
+  { producer, held, logger }: WriteHeldOptions,
   records: readonly HeldRecord[],
 ): Promise<Postponed<HeldRecord>[]> {
-  const { tooLarge, later } = partRefused(await produceEach(producer, records))
+  const { judged, later } = partRefused(await produceEach(producer, records))
   // Before they are struck off: a crash in between must leave none that waits without a record.
-  if (tooLarge.length > 0) await endTooLarge(producer, held, tooLarge)
+  for (const one of judged) if (isDeadLetter(one.record)) later.push(...(await writeLetter(one)))
+  if (judged.length > 0)
+    await held.endRefused(judged.map(({ record, refusal }) => ({ record, reason: refusal })))
   const closed = new Set(later.map(({ record }) => record.topic))
   const done = records.filter(({ topic }) => !closed.has(topic))
   if (done.length > 0) await held.strikeOff(done)
   return later
+
+  /** Without its payload, where it is too large. */
+  async function writeLetter({ record, refusal }: Judged<HeldRecord>): Promise<Postponed<HeldRecord>[]> {
+    const { topic, key, value, headers } = record
+    try {
+      await produceDeadLetter(producer, { topic, key, value, headers })
+      return []
+    } catch (error) {
+      const again = refusalOf(error)
+      if (again === undefined) throw error
+      if (!isVerdict(again)) return [{ record, refusal: again, error: error as BrokerError }]
+      logLostLetter(logger, record, refusal)
+      return []
+    }
+  }
 }
 
-async function endTooLarge(
-  producer: Producer,
-  held: HeldStore,
-  records: readonly HeldRecord[],
-): Promise<void> {
-  for (const { topic, key, value, headers, state } of records)
-    if ((state?.status ?? 'dead_lettered') === 'dead_lettered')
-      await produceDeadLetter(producer, { topic, key, value, headers })
-  await held.failTooLarge(records)
+function isDeadLetter({ state }: HeldRecord): boolean {
+  return state === null || state.status === 'dead_lettered'
 }

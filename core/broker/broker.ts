@@ -173,6 +173,8 @@ export type BrokerErrorCode =
   | 'queue_full'
   | 'unknown_topic'
   | 'record_too_large'
+  /** What the broker says of one record, such as one without a key for a compacted topic. */
+  | 'invalid_record'
   | 'stale_epoch'
   | 'invalid'
   | 'unauthorized'

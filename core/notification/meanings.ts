@@ -70,4 +70,7 @@ export const reasonMeanings: Readonly<Record<Reason, Meaning>> = {
   too_large: {
     when: '`failed`: its record is too large for the topic of the channel. `dead_lettered`: the next one is for its retry topic.',
   },
+  invalid_record: {
+    when: '`failed`: Kafka takes its record for invalid, such as one that does not fit the schema of the topic. `dead_lettered`: the next one, on its retry topic.',
+  },
 }

@@ -22,11 +22,19 @@ export const replayStatuses = ['pending', 'running', 'paused', 'completed', 'can
 export type ReplayStatus = (typeof replayStatuses)[number]
 
 /**
- * Why a dead letter was not replayed: its delivery has `expired`; its channel is gone; its record is `unreadable`, or larger than its topic takes now; or
- * it was `not_found` when its turn came: the topic's retention had passed, or it was replayed already, by another replay or by this
+ * Why a dead letter was not replayed: its delivery has `expired`; its channel is gone; its record is `unreadable`, or larger than its topic takes now, or one
+ * that it refuses for something else; its record waits in the store, because the topic of dead letters did not take it when the replay began; or it was `not_found` when its turn came: the topic's retention had passed, or it was replayed already, by another replay or by this
  * one before a crash.
  */
-export const skipReasons = ['expired', 'channel_deleted', 'unreadable', 'too_large', 'not_found'] as const
+export const skipReasons = [
+  'expired',
+  'channel_deleted',
+  'unreadable',
+  'too_large',
+  'invalid_record',
+  'topic_unavailable',
+  'not_found',
+] as const
 export type SkipReason = (typeof skipReasons)[number]
 export type SkippedCounts = Partial<Record<SkipReason, number>>
 

@@ -41,10 +41,14 @@ export const reasons = [
   'poison',
   'topic_unavailable',
   'too_large',
+  'invalid_record',
 ] as const
 
 /** Why a delivery has the status it has; set whenever nothing was sent. */
 export type Reason = (typeof reasons)[number]
+
+/** What a topic says of one record that it will never take, whatever it takes of others: the reason with which its delivery ends. */
+export type RecordVerdict = Extract<Reason, 'too_large' | 'invalid_record'>
 
 const succeeded: ReadonlySet<DeliveryStatus> = new Set(['sent', 'delivered', 'simulated'])
 const harmless: ReadonlySet<DeliveryStatus> = new Set(['skipped', 'cancelled'])

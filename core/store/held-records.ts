@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { RecordToProduce } from '../broker/broker.ts'
+import type { RecordVerdict } from '../notification/status.ts'
 import type { Database } from './schema.ts'
 
 /** What a delivery is for as long as a record of it is of use. */
@@ -30,6 +31,7 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
   const unique = [...new Map(records.map((record) => [keyOf(record), record])).values()]
   // What nobody can read may hold what PostgreSQL has no place for in a text.
   const headersOf = ({ headers }: RecordToHold) => JSON.stringify(headers).replaceAll('\\u0000', '\\ufffd')
+  // Two who keep the same wait for each other at the row of the delivery; what belongs to none is kept in the order of the ids.
   await sql`
     WITH input AS (
       SELECT * FROM unnest(
@@ -53,7 +55,8 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
       INSERT INTO held_records AS h
         (delivery_id, status, replay_epoch, attempt, topic, key, value, headers, held_at)
       SELECT id, status, replay_epoch, attempt, topic, key, value, headers, clock_timestamp()
-      FROM input WHERE status IS NULL OR n IN (SELECT n FROM locked) ORDER BY n
+      FROM input WHERE status IS NULL OR n IN (SELECT n FROM locked)
+      ORDER BY CASE WHEN status IS NULL THEN id END, n
       ON CONFLICT (delivery_id) DO UPDATE SET
         sequence = DEFAULT, status = excluded.status, replay_epoch = excluded.replay_epoch,
         attempt = excluded.attempt, topic = excluded.topic, key = excluded.key, value = excluded.value,
@@ -69,13 +72,23 @@ function keyOf({ delivery, state }: RecordToHold): string {
   return [delivery, state?.status, state?.replayEpoch, state?.attempt].join('/')
 }
 
-/** Ends deliveries whose first record their topic refuses for its size. */
-export async function failTooLarge(db: Kysely<Database>, deliveries: readonly string[]): Promise<void> {
+/** A delivery whose record its topic will never take. */
+export interface RefusedDelivery {
+  delivery: string
+  reason: RecordVerdict
+}
+
+/** Ends deliveries whose first record their topic will never take. */
+export async function failRefused(db: Kysely<Database>, refused: readonly RefusedDelivery[]): Promise<void> {
   await sql`
-    WITH locked AS (
-      SELECT id FROM deliveries WHERE id = ANY(${deliveries}::uuid[]) AND status = 'queued' AND attempt = 0
-      ORDER BY id FOR UPDATE
+    WITH input AS (
+      SELECT * FROM unnest(
+        ${refused.map(({ delivery }) => delivery)}::uuid[], ${refused.map(({ reason }) => reason)}::text[]
+      ) AS t (id, reason)
+    ), locked AS (
+      SELECT d.id, i.reason FROM deliveries d JOIN input i USING (id)
+      WHERE d.status = 'queued' AND d.attempt = 0 ORDER BY d.id FOR UPDATE OF d
     )
-    UPDATE deliveries d SET status = 'failed', reason = 'too_large', updated_at = clock_timestamp()
-    FROM locked WHERE d.id = locked.id`.execute(db)
+    UPDATE deliveries d SET status = 'failed', reason = l.reason, updated_at = clock_timestamp()
+    FROM locked l WHERE d.id = l.id`.execute(db)
 }

@@ -1,12 +1,19 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import { header } from '../notification/envelope.ts'
 import { deadLettersOfRetry } from '../notification/topics.ts'
-import { failTooLarge, type HeldState, holdRecords, type RecordToHold } from './held-records.ts'
+import type { RecordVerdict } from '../notification/status.ts'
+import { failRefused, type HeldState, holdRecords, type RecordToHold } from './held-records.ts'
 import type { Database, HeldRecordTable } from './schema.ts'
 
 export interface HeldRecord extends RecordToHold {
   /** Rises in the order in which they came. */
   sequence: number
+}
+
+/** A record that its topic will never take. */
+export interface RefusedRecord {
+  record: HeldRecord
+  reason: RecordVerdict
 }
 
 /** Records that wait for their topic, as whoever writes them sees them. */
@@ -19,8 +26,8 @@ export interface HeldStore {
   read(topic: string, limit: number): Promise<HeldRecord[]>
   /** Forgets records that are written now. */
   strikeOff(records: readonly HeldRecord[]): Promise<void>
-  /** Ends deliveries whose first attempt, or the next, their topic refuses for its size; the latter as dead letters, which wait in their turn. */
-  failTooLarge(records: readonly HeldRecord[]): Promise<void>
+  /** Ends deliveries whose first attempt, or the next, their topic will never take; the latter as dead letters, which wait in their turn. */
+  endRefused(refused: readonly RefusedRecord[]): Promise<void>
   /**
    * Looks at some records in the order of their deliveries' ids, from beyond `after` or from the beginning, and forgets those that are of no use
    * any more. Answers the id that it came to; `undefined` at the end.
@@ -35,7 +42,7 @@ export function openHeldStore(db: Kysely<Database>): HeldStore {
     behind: (topics) => findBehind(db, topics),
     read: (topic, limit) => readHeld(db, topic, limit),
     strikeOff: (records) => strikeOffHeld(db, records),
-    failTooLarge: (records) => failHeldTooLarge(db, records),
+    endRefused: (refused) => endRefused(db, refused),
     dropEnded: (after) => dropEnded(db, after),
   }
 }
@@ -48,17 +55,22 @@ const nil = '00000000-0000-0000-0000-000000000000'
 /** A dead letter that waits longer than a channel's topics keep theirs by default is forgotten: its topic may be gone with its channel. */
 const deadLetterPatience = '168 hours'
 
-async function failHeldTooLarge(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
+async function endRefused(db: Kysely<Database>, refused: readonly RefusedRecord[]): Promise<void> {
   await db.transaction().execute(async (transaction) => {
-    const of = (status: HeldState['status']) => records.filter(({ state }) => state?.status === status)
-    await failTooLarge(
+    const of = (status: HeldState['status']) =>
+      refused.filter(({ record }) => record.state?.status === status)
+    await lockDeliveries(
       transaction,
-      of('queued').map(({ delivery }) => delivery),
+      refused.map(({ record }) => record),
     )
-    const letters = of('retrying').map((record) => ({
+    await failRefused(
+      transaction,
+      of('queued').map(({ record: { delivery }, reason }) => ({ delivery, reason })),
+    )
+    const letters = of('retrying').map(({ record, reason }) => ({
       ...record,
       topic: deadLettersOfRetry(record.topic),
-      headers: { ...record.headers, [header.reason]: 'too_large' },
+      headers: { ...record.headers, [header.reason]: reason },
       state: { ...record.state!, status: 'dead_lettered' as const },
     }))
     await giveUp(transaction, letters)
@@ -73,14 +85,15 @@ async function giveUp(db: Kysely<Database>, letters: readonly RecordToHold[]): P
       SELECT * FROM unnest(
         ${letters.map(({ delivery }) => delivery)}::uuid[],
         ${letters.map(({ state }) => state?.replayEpoch)}::int[],
-        ${letters.map(({ state }) => state?.attempt)}::int[]
-      ) AS t (id, replay_epoch, attempt)
+        ${letters.map(({ state }) => state?.attempt)}::int[],
+        ${letters.map(({ headers }) => headers[header.reason])}::text[]
+      ) AS t (id, replay_epoch, attempt, reason)
     ), locked AS (
-      SELECT d.id FROM deliveries d JOIN input USING (id, replay_epoch, attempt)
+      SELECT d.id, input.reason FROM deliveries d JOIN input USING (id, replay_epoch, attempt)
       WHERE d.status = 'retrying' ORDER BY d.id FOR UPDATE OF d
     ), ended AS (
       UPDATE deliveries d SET
-        status = 'dead_lettered', reason = 'too_large', due_at = NULL, updated_at = clock_timestamp()
+        status = 'dead_lettered', reason = locked.reason, due_at = NULL, updated_at = clock_timestamp()
       FROM locked WHERE d.id = locked.id
       RETURNING d.id, d.replay_epoch, d.attempt, d.status, d.reason
     )
@@ -133,18 +146,16 @@ async function readHeld(db: Kysely<Database>, topic: string, limit: number): Pro
 
 /** A record that has taken the place of one of these meanwhile stays. The reason that a delivery had before it waited is in its record. */
 async function strikeOffHeld(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
-  const deliveries = records.map(({ delivery }) => delivery)
   await db.transaction().execute(async (transaction) => {
-    // Before their records, as whoever keeps one locks them: a worker may be about to keep the next one of the same delivery.
-    await sql`SELECT FROM deliveries WHERE id = ANY(${deliveries}::uuid[]) ORDER BY id FOR UPDATE`.execute(
-      transaction,
-    )
+    await lockDeliveries(transaction, records)
     await sql`
-      WITH struck AS (
-        DELETE FROM held_records h USING unnest(
-          ${deliveries}::uuid[], ${records.map(({ sequence }) => sequence)}::bigint[]
-        ) AS t (id, sequence)
-        WHERE h.delivery_id = t.id AND h.sequence = t.sequence RETURNING h.*
+      WITH locked AS (
+        SELECT h.delivery_id FROM held_records h JOIN unnest(
+          ${records.map(({ delivery }) => delivery)}::uuid[], ${records.map(({ sequence }) => sequence)}::bigint[]
+        ) AS t (delivery_id, sequence) USING (delivery_id, sequence)
+        ORDER BY h.delivery_id FOR UPDATE OF h
+      ), struck AS (
+        DELETE FROM held_records h USING locked l WHERE h.delivery_id = l.delivery_id RETURNING h.*
       )
       UPDATE deliveries d SET
         reason = nullif(s.headers ->> ${header.reason}, 'topic_unavailable'), updated_at = clock_timestamp()
@@ -156,19 +167,31 @@ async function strikeOffHeld(db: Kysely<Database>, records: readonly HeldRecord[
   })
 }
 
+/**
+ * The one order in which deliveries and their records are locked: deliveries by their ids, as everybody locks them, then records. A worker may be
+ * about to keep the next record of the same delivery.
+ */
+async function lockDeliveries(db: Kysely<Database>, records: readonly HeldRecord[]): Promise<void> {
+  const ids = records.map(({ delivery }) => delivery)
+  await sql`SELECT FROM deliveries WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`.execute(db)
+}
+
+/** A record that somebody writes or keeps just now is left for the next look: nobody is waited for. */
 async function dropEnded(db: Kysely<Database>, after = nil): Promise<string | undefined> {
   const { rows } = await sql<{ visited: number; last: string | null }>`
     WITH page AS (
       SELECT delivery_id FROM held_records WHERE delivery_id > ${after}::uuid ORDER BY delivery_id LIMIT ${pageSize}
-    ), dropped AS (
-      DELETE FROM held_records h USING page p WHERE h.delivery_id = p.delivery_id AND (
+    ), useless AS (
+      SELECT h.delivery_id FROM held_records h JOIN page USING (delivery_id) WHERE (
         h.status IS NOT NULL AND NOT EXISTS (
           SELECT FROM deliveries d WHERE d.id = h.delivery_id
             AND d.status = h.status AND d.replay_epoch = h.replay_epoch AND d.attempt = h.attempt
         )
         OR coalesce(h.status, 'dead_lettered') = 'dead_lettered'
           AND h.held_at < clock_timestamp() - ${deadLetterPatience}::interval
-      )
+      ) FOR UPDATE OF h SKIP LOCKED
+    ), dropped AS (
+      DELETE FROM held_records h USING useless u WHERE h.delivery_id = u.delivery_id
     )
     SELECT count(*) AS visited, (array_agg(delivery_id ORDER BY delivery_id DESC))[1] AS last FROM page`.execute(
     db,

@@ -287,18 +287,18 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       const retrying = { status: 'retrying', outcome: 'not_sent', dueAt: new Date() } as const
       for (const delivery of [id, newer]) {
         await ledger.claim({ ...ref(delivery), ...lease })
-        expect(await ledger.giveUp(ref(delivery))).toBe(false)
+        expect(await ledger.giveUp(ref(delivery), 'too_large')).toBe(false)
         await ledger.finish(finishEntry(delivery, retrying))
       }
-      expect(await ledger.giveUp(ref(id))).toBe(true)
-      expect(await ledger.giveUp(ref(id))).toBe(false)
+      expect(await ledger.giveUp(ref(id), 'invalid_record')).toBe(true)
+      expect(await ledger.giveUp(ref(id), 'too_large')).toBe(false)
       expect(await ledger.claim({ ...ref(id), ...lease })).toMatchObject({
         kind: 'settled',
         status: 'dead_lettered',
-        reason: 'too_large',
+        reason: 'invalid_record',
       })
       await ledger.claim({ ...ref(newer, 2), ...lease })
-      expect(await ledger.giveUp(ref(newer))).toBe(false)
+      expect(await ledger.giveUp(ref(newer), 'too_large')).toBe(false)
       expect(await bench.statusOf(newer)).toBe('sending')
     })
 

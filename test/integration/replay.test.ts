@@ -190,13 +190,7 @@ async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope>
 }
 
 const ask = (change: Partial<NewReplay> = {}) =>
-  createReplay(database.db, {
-    tenant,
-    filter: {},
-    rate: 1_000,
-    maxRecords: null,
-    ...change,
-  })
+  createReplay(database.db, { tenant, filter: {}, rate: 1_000, maxRecords: null, ...change })
 const read = async (id: string) => (await readReplay(database.db, tenant, id))!
 const ends = (id: string, status: string) => expect.poll(async () => (await read(id)).status).toBe(status)
 const statusesOf = async (ids: string[]) => {

@@ -33,7 +33,7 @@ export function checkCommit(world: World, group: string, partition: MemoryPartit
 function owedForRequest(world: World, record: ConsumedRecord): string | undefined {
   const decoded = decodeRequest(record.value, record.headers)
   if (decoded.kind !== 'ok')
-    return follows(world, requestsDeadLettersTopic(prefix), record) ? undefined : 'no dead letter'
+    return hasLetter(world, requestsDeadLettersTopic(prefix), record) ? undefined : 'no dead letter'
   for (const { notification, delivery } of acceptedOf(world)) {
     if (notification !== decoded.envelope.id) continue
     const row = world.store.deliveries.get(delivery)
@@ -47,11 +47,8 @@ function owedForRequest(world: World, record: ConsumedRecord): string | undefine
 function owedFor(world: World, record: ConsumedRecord): string | undefined {
   const { topics, store } = world
   const work = readWork(record)
-  if (work.kind !== 'delivery') {
-    const { topic, partition, offset } = record
-    const kept = store.held.has(recordIdFor(`${topic}/${partition}/${offset}`))
-    return kept || follows(world, topics.deadLetters, record) ? undefined : 'no dead letter'
-  }
+  if (work.kind !== 'delivery')
+    return hasLetter(world, topics.deadLetters, record) ? undefined : 'no dead letter'
   const { ref } = work
   const row = store.deliveries.get(ref.id)
   if (row === undefined) return 'no row'
@@ -65,8 +62,12 @@ function owedFor(world: World, record: ConsumedRecord): string | undefined {
   return isTerminal(row.status) ? undefined : row.status
 }
 
-const follows = (world: World, topic: string, { topic: origin, partition, offset }: ConsumedRecord) =>
-  recordsOf(world, topic).some(({ headers }) => headers[header.origin] === `${origin}/${partition}/${offset}`)
+/** Whether the dead letter of a record that nobody can read is on its topic, or kept until that takes it. */
+function hasLetter(world: World, letters: string, { topic, partition, offset }: ConsumedRecord): boolean {
+  const origin = `${topic}/${partition}/${offset}`
+  if (world.store.held.has(recordIdFor(origin))) return true
+  return recordsOf(world, letters).some(({ headers }) => headers[header.origin] === origin)
+}
 
 const deadLettersOf = (world: World, delivery: string) =>
   recordsOf(world, world.topics.deadLetters).filter(({ headers }) => headers['ce_id'] === delivery)

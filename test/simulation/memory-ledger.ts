@@ -42,7 +42,7 @@ export function openMemoryLedger(
         }),
     }),
     hold: (record) => call('hold', () => store.hold([record])),
-    giveUp: (ref) => call('give up', () => store.giveUp(ref)),
+    giveUp: (ref, reason) => call('give up', () => store.giveUp(ref, reason)),
     restore: (envelope) => call('restore', () => store.restore(envelope)),
   }
 }
@@ -53,7 +53,7 @@ export function openMemoryHeldStore(store: MemoryStore, call: Call): HeldStore {
     behind: (topics) => call('held behind', () => store.heldBehind(topics)),
     read: (topic, limit) => call('read held', () => store.readHeld(topic, limit)),
     strikeOff: (records) => call('strike off held', () => store.strikeOffHeld(records)),
-    failTooLarge: (records) => call('fail too large', () => store.failHeldTooLarge(records)),
+    endRefused: (refused) => call('end refused', () => store.endRefusedHeld(refused)),
     dropEnded: () => call('drop held', () => store.dropEndedHeld()),
   }
 }
@@ -65,6 +65,6 @@ export function openMemoryPlannerStore(store: MemoryStore, call: Call): PlannerS
     record: (planned) => call('record requests', () => store.record(planned)),
     hold: (records) => call('hold records', () => store.hold(records)),
     held: openMemoryHeldStore(store, call),
-    failTooLarge: (deliveries) => call('fail too large', () => store.failTooLarge(deliveries)),
+    failRefused: (refused) => call('fail refused', () => store.failRefused(refused)),
   }
 }

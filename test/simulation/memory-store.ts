@@ -1,11 +1,21 @@
 import type { Selectable } from 'kysely'
 import type { Clock } from '../../core/clock.ts'
 import { type DeliveryEnvelope, header } from '../../core/notification/envelope.ts'
-import { type DeliveryStatus, isTerminal, type Reason } from '../../core/notification/status.ts'
+import {
+  type DeliveryStatus,
+  isTerminal,
+  type Reason,
+  type RecordVerdict,
+} from '../../core/notification/status.ts'
 import { deadLettersOfRetry } from '../../core/notification/topics.ts'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
-import { type HeldState, neverWritten, type RecordToHold } from '../../core/store/held-records.ts'
-import type { HeldRecord } from '../../core/store/held-store.ts'
+import {
+  type HeldState,
+  neverWritten,
+  type RecordToHold,
+  type RefusedDelivery,
+} from '../../core/store/held-records.ts'
+import type { HeldRecord, RefusedRecord } from '../../core/store/held-store.ts'
 import type { AttemptTable, DeliveryTable } from '../../core/store/schema.ts'
 import {
   type AttemptRef,
@@ -133,19 +143,20 @@ export class MemoryStore {
       if (state !== null && this.#in(delivery, state) === undefined) this.held.delete(delivery)
   }
 
-  failTooLarge(deliveries: readonly string[]): void {
-    for (const id of deliveries) {
-      const row = this.#in(id, neverWritten)
-      if (row !== undefined) Object.assign(row, { status: 'failed', reason: 'too_large' })
+  failRefused(refused: readonly RefusedDelivery[]): void {
+    for (const { delivery, reason } of refused) {
+      const row = this.#in(delivery, neverWritten)
+      if (row !== undefined) Object.assign(row, { status: 'failed', reason })
     }
   }
 
-  failHeldTooLarge(records: readonly HeldRecord[]): void {
-    for (const { delivery, state, ...record } of records) {
-      if (state?.status === 'queued') this.failTooLarge([delivery])
-      if (state?.status !== 'retrying' || !this.giveUp({ id: delivery, ...state })) continue
+  endRefusedHeld(refused: readonly RefusedRecord[]): void {
+    for (const { record: whole, reason } of refused) {
+      const { delivery, state, ...record } = whole
+      if (state?.status === 'queued') this.failRefused([{ delivery, reason }])
+      if (state?.status !== 'retrying' || !this.giveUp({ id: delivery, ...state }, reason)) continue
       const topic = deadLettersOfRetry(record.topic)
-      const headers = { ...record.headers, [header.reason]: 'too_large' }
+      const headers = { ...record.headers, [header.reason]: reason }
       this.hold([{ ...record, delivery, topic, headers, state: { ...state, status: 'dead_lettered' } }])
     }
   }
@@ -260,11 +271,11 @@ export class MemoryStore {
     return cancelled ? 'cancelled' : 'recorded'
   }
 
-  giveUp({ id, replayEpoch, attempt }: AttemptRef): boolean {
+  giveUp({ id, replayEpoch, attempt }: AttemptRef, reason: RecordVerdict): boolean {
     const row = this.deliveries.get(id)
     if (row?.status !== 'retrying' || row.replay_epoch !== replayEpoch || row.attempt !== attempt)
       return false
-    Object.assign(row, { status: 'dead_lettered', reason: 'too_large', due_at: null })
+    Object.assign(row, { status: 'dead_lettered', reason, due_at: null })
     return true
   }
 

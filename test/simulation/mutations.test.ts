@@ -76,6 +76,13 @@ const cases: Case[] = [
     breaks: 'not finished',
   },
   {
+    what: 'the dead letter of a request is not kept while it has no topic',
+    mutation: holdsNothing,
+    scenario: 'the dead letters have no topic for a while',
+    kind: 'crash',
+    breaks: 'poison lost',
+  },
+  {
     what: 'what waits for a topic is overtaken',
     mutation: overtakesHeld,
     scenario: 'the topic is missing for a while',

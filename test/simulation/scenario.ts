@@ -8,6 +8,8 @@ import type { World } from './world.ts'
 /** Of the install's topics. */
 export const prefix = 'p'
 
+export type LateTopic = 'main' | 'retries' | 'deadLetters' | 'requestsDeadLetters'
+
 /** A small piece of life, to be lived through once undisturbed and then with a crash at every point. */
 export interface Scenario {
   name: string
@@ -19,8 +21,8 @@ export interface Scenario {
   requests: { at: number; to: string; expiresAfter?: number }[]
   /** Records that nobody can read, beside the requests: on the topic of requests, and on the channel's. */
   poison?: boolean
-  /** Of the channel's topics those that are made only after so many milliseconds. */
-  late?: { after: number; topics: readonly ('main' | 'retries' | 'deadLetters')[] }
+  /** Topics that are made only after so many milliseconds. */
+  late?: { after: number; topics: readonly LateTopic[] }
   vendor: Behaviour
   /** Whoever sends to this recipient dies of it, in the middle of the call. */
   deadly?: string

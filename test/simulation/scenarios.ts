@@ -211,7 +211,7 @@ export const scenarios: Scenario[] = [
     name: 'the dead letters have no topic for a while',
     vendor: () => fails('poison'),
     poison: true,
-    late: { after: 3_000, topics: ['deadLetters'] },
+    late: { after: 3_000, topics: ['deadLetters', 'requestsDeadLetters'] },
     ends: { '*': 'dead_lettered' },
   },
   {

@@ -4,7 +4,7 @@ import { type Broker, BrokerError } from '../../core/broker/broker.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
 import { sleep } from '../../core/clock.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
-import { channelTopics } from '../../core/notification/topics.ts'
+import { channelTopics, requestsDeadLettersTopic } from '../../core/notification/topics.ts'
 import type { Ledger } from '../../workers/delivery/ledger/ledger.ts'
 import { createDeliveryMetrics } from '../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../workers/delivery/worker.ts'
@@ -20,7 +20,7 @@ import { type Call, openMemoryHeldStore, openMemoryLedger, openMemoryPlannerStor
 import { MemoryStore } from './memory-store.ts'
 import { type Disruption, SimulatedProcess } from './process.ts'
 import { acceptAll, acceptedOf } from './requests.ts'
-import { prefix, type Scenario } from './scenario.ts'
+import { type LateTopic, prefix, type Scenario } from './scenario.ts'
 import { Vendor } from './vendor.ts'
 import { VirtualTime } from './virtual-time.ts'
 
@@ -100,10 +100,10 @@ export class World {
       onProblem,
     })
     this.topics = channelTopics(prefix, channel.metadata, '', channel.spec.delivery.retryTiers)
-    const own = channelTopicSpecs(prefix, channel, 1)
+    const all = [...installTopicSpecs(prefix, 1), ...channelTopicSpecs(prefix, channel, 1)]
     const late = new Set(scenario.late?.topics.flatMap((which) => this.#namesOf(which)))
-    this.cluster.log.create([...installTopicSpecs(prefix, 1), ...own.filter(({ name }) => !late.has(name))])
-    if (scenario.late) this.time.after(scenario.late.after, () => this.cluster.log.create(own))
+    this.cluster.log.create(all.filter(({ name }) => !late.has(name)))
+    if (scenario.late) this.time.after(scenario.late.after, () => this.cluster.log.create(all))
   }
 
   /** Starts the processes, and what the scenario says will happen. */
@@ -187,9 +187,14 @@ export class World {
     return [...this.#lives.values()].some(({ process, running }) => process.state !== 'running' || !running)
   }
 
-  #namesOf(which: 'main' | 'retries' | 'deadLetters'): string[] {
+  #namesOf(which: LateTopic): string[] {
     const { main, retries, deadLetters } = this.topics
-    return { main: [main], retries: retries.map(({ topic }) => topic), deadLetters: [deadLetters] }[which]
+    return {
+      main: [main],
+      retries: retries.map(({ topic }) => topic),
+      deadLetters: [deadLetters],
+      requestsDeadLetters: [requestsDeadLettersTopic(prefix)],
+    }[which]
   }
 
   /** Ends the process that calls for a delivery, if that is one to die of. */
@@ -219,9 +224,9 @@ export class World {
 
   /** Of the sweeper, what writes records that wait for their topic. */
   async #startSweeper(life: Life): Promise<Running> {
-    const { clock, broker } = this.#shared(life)
+    const { clock, broker, logger } = this.#shared(life)
     const held = openMemoryHeldStore(this.store, this.#storeCall(life.process))
-    const release = new HeldRelease({ producer: broker.producer, clock })
+    const release = new HeldRelease({ producer: broker.producer, clock, logger })
     const stopping = new AbortController()
     const { signal } = stopping
     const sweep = async () => {

@@ -4,7 +4,7 @@ import type { Logger } from '../../core/observability/logger.ts'
 import { neverWritten } from '../../core/store/held-records.ts'
 import type { CountingProducer } from '../acknowledged.ts'
 import { ClosedTopics } from '../closed-topics.ts'
-import { partRefused, type Postponed, produceEach } from '../produce-each.ts'
+import { type Judged, partRefused, type Postponed, produceEach } from '../produce-each.ts'
 import { writeHeld } from '../write-held.ts'
 import type { PlannerStore } from './store.ts'
 
@@ -17,7 +17,7 @@ export interface DeliveryRecord extends RecordToProduce {
 /** Where the records of planned deliveries go. */
 export interface Outlet {
   /**
-   * Resolves when every record is on its topic, or kept until its topic takes it, or its delivery has ended because it is too large. Rejects when
+   * Resolves when every record is on its topic, or kept until its topic takes it, or its delivery has ended because that never will. Rejects when
    * the whole cluster or the store is away; then all of it may be repeated.
    */
   write(chunks: Iterable<readonly DeliveryRecord[]>): Promise<void>
@@ -25,7 +25,7 @@ export interface Outlet {
 
 export interface OutletOptions {
   producer: CountingProducer
-  store: Pick<PlannerStore, 'hold' | 'held' | 'failTooLarge'>
+  store: Pick<PlannerStore, 'hold' | 'held' | 'failRefused'>
   clock: Pick<Clock, 'monotonic'>
   logger: Logger
 }
@@ -51,13 +51,20 @@ export function createOutlet({ producer, store, clock, logger }: OutletOptions):
     const { waiting = [], open = [] } = Object.groupBy(records, ({ topic }) =>
       closed.has(topic) || behind.has(topic) ? 'waiting' : 'open',
     )
-    const { tooLarge, later } = partRefused(await produceEach(producer, open))
+    const { judged, later } = partRefused(await produceEach(producer, open))
     closeTopics(later, isClusterThere)
     const held = [...waiting, ...later.map(({ record }) => record)]
     if (held.length > 0) await store.hold(held.map((record) => ({ ...record, state: neverWritten })))
-    if (tooLarge.length === 0) return
-    logger.warn({ deliveries: tooLarge.length }, 'Deliveries are too large for their topic')
-    await store.failTooLarge(tooLarge.map(({ delivery }) => delivery))
+    if (judged.length > 0) await fail(judged)
+  }
+
+  async function fail(judged: readonly Judged<DeliveryRecord>[]): Promise<void> {
+    const [{ record, error }] = judged as [Judged<DeliveryRecord>]
+    logger.warn(
+      { err: error, topic: record.topic, deliveries: judged.length },
+      'A topic will never take the records of deliveries: they end',
+    )
+    await store.failRefused(judged.map(({ record: { delivery }, refusal: reason }) => ({ delivery, reason })))
   }
 
   /** Writes what waits for a topic; answers whether that was all. */
@@ -65,7 +72,7 @@ export function createOutlet({ producer, store, clock, logger }: OutletOptions):
     for (let batches = 0; batches <= maxBatches && !closed.has(topic); batches++) {
       const records = await store.held.read(topic, batches === 0 ? 1 : batchSize)
       if (records.length === 0) return true
-      closeTopics(await writeHeld(producer, store.held, records), isClusterThere)
+      closeTopics(await writeHeld({ producer, held: store.held, logger }, records), isClusterThere)
     }
     return false
   }

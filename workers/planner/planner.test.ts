@@ -1,10 +1,11 @@
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import { BrokerError } from '../../core/broker/broker.ts'
+import { sleep } from '../../core/clock.ts'
 import { decodeDelivery, encodeRequest, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deriveInstallKeys } from '../../core/notification/ids.ts'
 import { createLogger } from '../../core/observability/logger.ts'
-import { neverWritten, type RecordToHold } from '../../core/store/held-records.ts'
+import { neverWritten, type RecordToHold, type RefusedDelivery } from '../../core/store/held-records.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
 import { staticCatalog } from '../../test/harness/fakes/static-catalog.ts'
@@ -24,7 +25,7 @@ async function world({
 } = {}) {
   const { broker, consumers, produced, committed, refusals, attempts } = scriptedBroker()
   const held: RecordToHold[] = []
-  const tooLarge: string[] = []
+  const failed: RefusedDelivery[] = []
   const clock = manualClock()
   const recorded: PlannedRequest[] = []
   const batches: number[] = []
@@ -53,10 +54,11 @@ async function world({
           const written = new Set(records.map(({ delivery }) => delivery))
           held.splice(0, Infinity, ...held.filter(({ delivery }) => !written.has(delivery)))
         },
-        failTooLarge: async (records) => void tooLarge.push(...records.map(({ delivery }) => delivery)),
+        endRefused: async (refused) =>
+          void failed.push(...refused.map(({ record: { delivery }, reason }) => ({ delivery, reason }))),
         dropEnded: () => Promise.reject(new Error('the sweeper asks this')),
       },
-      failTooLarge: async (deliveries) => void tooLarge.push(...deliveries),
+      failRefused: async (refused) => void failed.push(...refused),
     },
     catalog: {
       ...all,
@@ -123,7 +125,7 @@ async function world({
     committed,
     refusals,
     held,
-    tooLarge,
+    failed,
     asked,
     written,
   }
@@ -260,19 +262,92 @@ it('sends the deliveries of a request whose other channel has no topic once, and
   await planner.stop()
 })
 
-it('ends a delivery that its topic refuses for its size, and no other', async () => {
-  const { planner, accept, pass, topics, committed, refusals, tooLarge } = await world()
-  refusals.set('p.shop.sms', (records) =>
+it.each([
+  ['record_too_large', 'too_large'],
+  ['invalid_record', 'invalid_record'],
+] as const)(
+  'ends a delivery whose record its topic will never take (%s), and no other, now or later',
+  async (code, reason) => {
+    const { planner, accept, pass, topics, committed, refusals, held, failed } = await world()
+    refusals.set('p.shop.sms', (records) =>
+      records.some(({ value }) => value!.length > 2_000) ? new BrokerError(code, 'as told') : undefined,
+    )
+    accept('sms')
+    accept('sms', { content: { text: 'x'.repeat(3_000) } })
+    accept('sms')
+    await pass(1_000)
+    accept('sms')
+    await pass(1_000)
+    expect(topics()).toEqual(['p.shop.sms', 'p.shop.sms', 'p.shop.sms'])
+    expect(failed).toMatchObject([{ reason }])
+    expect(held).toEqual([])
+    expect(committed.at(-1)).toMatchObject({ offset: 4 })
+    await planner.stop()
+  },
+)
+
+it('writes what waits behind a record that its topic will never take, in the order in which it came', async () => {
+  const { planner, known, accept, pass, refusals, held, failed, written } = await world()
+  known.add('new')
+  refusals.set('p.shop.new', new BrokerError('unknown_topic', 'no such topic'))
+  for (let count = 0; count < 5; count++)
+    accept('new', count === 0 ? { content: { text: 'x'.repeat(3_000) } } : {})
+  await pass(1_000)
+  expect(held).toHaveLength(5)
+  refusals.set('p.shop.new', (records) =>
     records.some(({ value }) => value!.length > 2_000)
-      ? new BrokerError('record_too_large', 'too large')
+      ? new BrokerError('invalid_record', 'as told')
       : undefined,
   )
-  accept('sms')
-  accept('sms', { content: { text: 'x'.repeat(3_000) } })
+  await pass(10_000)
+  accept('new')
   await pass(1_000)
-  expect(topics()).toEqual(['p.shop.sms'])
-  expect(tooLarge).toHaveLength(1)
-  expect(committed.at(-1)).toMatchObject({ offset: 2 })
+  expect(failed).toMatchObject([{ reason: 'invalid_record' }])
+  expect(held).toEqual([])
+  expect(written('p.shop.new')).toEqual([1, 2, 3, 4, 5])
+  await planner.stop()
+})
+
+it.each([
+  // More than one partition may have unfinished.
+  ['unknown_topic', 2_100],
+  ['unauthorized', 3],
+  ['unavailable', 3],
+] as const)(
+  'G5: keeps what cannot be read apart while the dead letters of requests have no topic (%s), and nothing behind it waits',
+  async (code, count) => {
+    const { planner, clock, accept, pass, topics, committed, refusals, held, asked } = await world()
+    // A broker takes its time to say no.
+    refusals.set('p.requests.dlq', async () => {
+      await sleep(clock, 1_000)
+      return new BrokerError(code, 'as told')
+    })
+    for (let poison = 0; poison < count; poison++) accept('sms', { accepted_at: 'soon' })
+    for (let good = 0; good < 3; good++) {
+      accept('sms')
+      await pass(3_000)
+    }
+    expect(topics()).toEqual(['p.shop.sms', 'p.shop.sms', 'p.shop.sms'])
+    expect(held).toHaveLength(count)
+    expect(held[0]).toMatchObject({ topic: 'p.requests.dlq', state: null })
+    expect(held[0]!.headers).toMatchObject({
+      'carillon-reason': 'poison',
+      'carillon-origin': 'p.requests/0/0',
+    })
+    expect(new Set(held.map(({ delivery }) => delivery)).size).toBe(count)
+    expect(committed.at(-1)).toMatchObject({ offset: count + 3 })
+    expect(asked('p.requests.dlq')).toBe(count)
+    await planner.stop()
+  },
+)
+
+it('is done with a request that cannot be read and whose dead letter its topic takes in no form', async () => {
+  const { planner, accept, pass, committed, refusals, held } = await world()
+  refusals.set('p.requests.dlq', new BrokerError('invalid_record', 'as told'))
+  accept('sms', { accepted_at: 'soon' })
+  await pass(2_000)
+  expect(held).toEqual([])
+  expect(committed.at(-1)).toMatchObject({ offset: 1 })
   await planner.stop()
 })
 

@@ -2,16 +2,19 @@ import type { Broker, ConsumedRecord } from '../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../core/clock.ts'
 import { createEventPublisher } from '../../core/events/publisher.ts'
 import { decodeRequest, header } from '../../core/notification/envelope.ts'
+import { recordIdFor } from '../../core/notification/ids.ts'
 import { plannerGroup, requestsDeadLettersTopic, requestsTopic } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { createPace } from '../../core/pace.ts'
 import { retry } from '../../core/retry.ts'
+import type { RecordToHold } from '../../core/store/held-records.ts'
 import { isDataError } from '../../core/store/store.ts'
 import { countAcknowledged } from '../acknowledged.ts'
-import { produceDeadLetter } from '../dead-letter.ts'
+import { logLostLetter, produceDeadLetter } from '../dead-letter.ts'
 import type { Running } from '../running.ts'
 import { Source, type Work } from '../source.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
+import { createWriteOrHold } from '../write-or-hold.ts'
 import { createOutlet } from './outlet.ts'
 import { type PlanBatchOptions, type PlannableRequest, planBatch } from './plan-batch.ts'
 
@@ -58,6 +61,8 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
     signal: giveUp.signal,
   })
   const outlet = createOutlet({ ...options, producer })
+  const hold = (record: RecordToHold) => options.store.hold([record])
+  const writeOrHold = createWriteOrHold({ producer, hold, clock, logger })
   const pace = createPace(batchInterval, clock)
   /** What calls off the waits of requests for a channel, or for a defect of ours to be mended. */
   const aside = new Set<() => void>()
@@ -158,18 +163,19 @@ export async function startPlanner(options: PlannerOptions): Promise<Running> {
 
   async function deadLetter(record: ConsumedRecord, work: Work, detail: string): Promise<void> {
     logger.warn({ partition: record.partition, offset: record.offset, detail }, 'Poison request')
-    const headers = {
-      ...record.headers,
-      [header.reason]: 'poison',
-      [header.origin]: `${record.topic}/${record.partition}/${record.offset}`,
-    }
+    const origin = `${record.topic}/${record.partition}/${record.offset}`
+    const headers = { ...record.headers, [header.reason]: 'poison', [header.origin]: origin }
     const { key, value } = record
     const letter = { topic: requestsDeadLettersTopic(prefix), key, value, headers }
-    const write = () => produceDeadLetter(broker.producer, letter)
+    const held = { delivery: recordIdFor(origin), state: null }
+    const write = () => writeOrHold(letter, held, produceDeadLetter)
     const onFailure = (error: unknown) => logger.warn({ err: error }, 'Dead letter held')
     // Only the stop ends it otherwise: then the record is read again.
     await retry(write, { clock, pauseAfter: () => holdMilliseconds, onFailure }, stopping.signal).then(
-      () => work.done(),
+      (verdict) => {
+        if (verdict !== undefined) logLostLetter(logger, letter, verdict)
+        work.done()
+      },
       () => {},
     )
   }

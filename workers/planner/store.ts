@@ -1,7 +1,12 @@
 import type { Kysely } from 'kysely'
 import type { UserProfile } from '../../core/notification/user-profile.ts'
 import { applyCancellations } from '../../core/store/cancellations.ts'
-import { failTooLarge, holdRecords, type RecordToHold } from '../../core/store/held-records.ts'
+import {
+  failRefused,
+  holdRecords,
+  type RecordToHold,
+  type RefusedDelivery,
+} from '../../core/store/held-records.ts'
 import { type HeldStore, openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { getUsers } from '../../core/store/users.ts'
@@ -17,8 +22,8 @@ export interface PlannerStore {
   hold(records: readonly RecordToHold[]): Promise<void>
   /** What waits for its topic. */
   held: HeldStore
-  /** Ends recorded deliveries that their topic refuses for their size. */
-  failTooLarge(deliveries: readonly string[]): Promise<void>
+  /** Ends recorded deliveries whose first record their topic will never take. */
+  failRefused(refused: readonly RefusedDelivery[]): Promise<void>
 }
 
 /** The planner's store in PostgreSQL. */
@@ -36,6 +41,6 @@ export function openPlannerStore(db: Kysely<Database>): PlannerStore {
     },
     hold: (records) => holdRecords(db, records),
     held: openHeldStore(db),
-    failTooLarge: (deliveries) => failTooLarge(db, deliveries),
+    failRefused: (refused) => failRefused(db, refused),
   }
 }

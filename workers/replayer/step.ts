@@ -1,7 +1,7 @@
 import type { ConsumedRecord, Producer, RecordToProduce } from '../../core/broker/broker.ts'
 import { sleep, type Timers } from '../../core/clock.ts'
 import type { SkippedCounts, SkipReason } from '../../core/notification/replay.ts'
-import { produceEach } from '../produce-each.ts'
+import { type Judged, partRefused, produceEach } from '../produce-each.ts'
 import type { createPacer } from './pacer.ts'
 import type { Progress } from './jobs.ts'
 import { advance, isNext } from './positions.ts'
@@ -33,21 +33,27 @@ export function createStep({ producer, pacer, clock, limit, onReplayed, ...optio
     const chosen = selection.records.slice(0, room)
     await sleep(clock, pacer.take(chosen.length), signal)
     signal.throwIfAborted()
-    const tooLarge = await write(producer, chosen)
+    const refused = await write(producer, chosen)
     onReplayed(selection.replayed.slice(0, room))
     return {
-      replayed: replayed + chosen.length - tooLarge,
-      skipped: addSkipped(addSkipped(skipped, selection.skipped), { too_large: tooLarge }),
+      replayed: replayed + chosen.length - refused.length,
+      skipped: refused.reduce(
+        (sum, { refusal }) => addSkipped(sum, { [refusal]: 1 }),
+        addSkipped(skipped, selection.skipped),
+      ),
       positions: advance(positions ?? {}, records),
     }
   }
 }
 
-/** Answers how many of the records their topic no longer takes: its limit was lowered. */
-async function write(producer: Producer, records: readonly RecordToProduce[]): Promise<number> {
-  const refused = await produceEach(producer, records)
-  for (const { refusal, error } of refused) if (refusal !== 'too_large') throw error
-  return refused.length
+/** Answers those of the records that their topic will never take: its limit was lowered, say. */
+async function write(
+  producer: Producer,
+  records: readonly RecordToProduce[],
+): Promise<Judged<RecordToProduce>[]> {
+  const { judged, later } = partRefused(await produceEach(producer, records))
+  for (const { error } of later) throw error
+  return judged
 }
 
 /** The sum of two counts, reason by reason. */

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Updateable } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { BrokerError, type Producer } from '../../core/broker/broker.ts'
+import { BrokerError, type Producer, type RecordToProduce } from '../../core/broker/broker.ts'
 import { systemClock } from '../../core/clock.ts'
 import { header } from '../../core/notification/envelope.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
-import { failTooLarge, holdRecords, neverWritten } from '../../core/store/held-records.ts'
+import { createLogger } from '../../core/observability/logger.ts'
+import { failRefused, holdRecords, neverWritten } from '../../core/store/held-records.ts'
 import { openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
@@ -14,6 +15,8 @@ import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
 import { HeldRelease } from './release.ts'
 
 const day = 86_400_000
+const lines: string[] = []
+const logger = createLogger({ level: 'ERROR', destination: { write: (line) => void lines.push(line) } })
 let database: TestDatabase
 let scripted: ReturnType<typeof scriptedBroker>
 
@@ -23,6 +26,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 beforeEach(async () => {
   scripted = scriptedBroker()
+  lines.length = 0
   for (const table of ['deliveries', 'held_records', 'untold_changes'] as const)
     await database.db.deleteFrom(table).execute()
 })
@@ -63,7 +67,7 @@ async function hold(topic: string, count = 1, expires = Date.now() + day): Promi
 
 const { signal } = new AbortController()
 const release = (held = openHeldStore(database.db)) =>
-  new HeldRelease({ producer: scripted.broker.producer, clock: systemClock }).sweep(held, signal)
+  new HeldRelease({ producer: scripted.broker.producer, clock: systemClock, logger }).sweep(held, signal)
 const rowOf = (id: string) =>
   database.db.selectFrom('deliveries').select(['status', 'reason']).where('id', '=', id).executeTakeFirst()
 const written = () => scripted.produced.map(({ headers }) => headers!['ce_id'])
@@ -127,6 +131,34 @@ it('ends what the topic refuses for its size', async () => {
   expect(await openHeldStore(database.db).topics()).toEqual([])
 })
 
+it('ends what the topic takes for invalid, and writes what waits behind it', async () => {
+  const [invalid, ...others] = await hold('a', 5)
+  const isInvalid = ({ headers }: RecordToProduce) => headers!['ce_id'] === invalid
+  scripted.refusals.set('a', (records) =>
+    records.some(isInvalid) ? new BrokerError('invalid_record', 'as told') : undefined,
+  )
+  expect(await release()).toEqual(new Map())
+  expect(written()).toEqual(others)
+  expect(await rowOf(invalid!)).toEqual({ status: 'failed', reason: 'invalid_record' })
+  const told = database.db.selectFrom('untold_changes').selectAll()
+  expect(await told.execute()).toMatchObject([{ delivery_id: invalid, reason: 'invalid_record' }])
+  expect(await openHeldStore(database.db).topics()).toEqual([])
+})
+
+it('is done with a dead letter that its topic takes in no form, says where it came from, and writes the others', async () => {
+  const lost = randomUUID()
+  const letter = await holdNext(letters, 'dead_lettered')
+  const headers = { [header.origin]: 'p.requests/0/7' }
+  await holdRecords(database.db, [
+    { topic: 'p.requests.dlq', key: null, value: Buffer.from('x'), headers, delivery: lost, state: null },
+  ])
+  scripted.refusals.set('p.requests.dlq', new BrokerError('record_too_large', 'as told'))
+  expect(await release()).toEqual(new Map())
+  expect(written()).toEqual([letter])
+  expect(await heldOf(lost)).toBeUndefined()
+  expect(lines.join()).toContain('p.requests/0/7')
+})
+
 it('forgets what is for deliveries that have ended, more than fit into a statement, and is silent of its topic', async () => {
   const deliveries = await hold('gone', 2_100)
   const [waiting] = await hold('missing', 2)
@@ -160,7 +192,7 @@ it('asks topics that do not answer at once, and begins with the next ones when t
       return scripted.broker.producer.produce(records)
     },
   }
-  const one = new HeldRelease({ producer, clock: { monotonic: () => now } })
+  const one = new HeldRelease({ producer, clock: { monotonic: () => now }, logger })
   const held = openHeldStore(database.db)
   expect((await one.sweep(held, signal)).size).toBe(100)
   expect(scripted.attempts).toHaveLength(100)
@@ -175,7 +207,7 @@ it('keeps the record of what is too large until its delivery has ended', async (
   const [large] = await hold('a')
   scripted.refusals.set('a', new BrokerError('record_too_large', 'too large'))
   const held = openHeldStore(database.db)
-  const cut = { ...held, failTooLarge: () => Promise.reject(new Error('cut')) }
+  const cut = { ...held, endRefused: () => Promise.reject(new Error('cut')) }
   await expect(release(cut)).rejects.toThrow('cut')
   await release()
   expect(await rowOf(large!)).toEqual({ status: 'failed', reason: 'too_large' })
@@ -185,7 +217,7 @@ it('touches no delivery that a worker has claimed: its record was written before
   const [id] = await hold('a')
   const ledger = openLedger({ db: database.db, workerId: 'w' })
   await ledger.claim({ id: id!, attempt: 1, replayEpoch: 0, leaseMilliseconds: 60_000 })
-  await failTooLarge(database.db, [id!])
+  await failRefused(database.db, [{ delivery: id!, reason: 'too_large' }])
   await release()
   expect(await rowOf(id!)).toEqual({ status: 'sending', reason: null })
 })
@@ -260,25 +292,6 @@ it('does not strike off what took the place of the record that it wrote', async 
   }
   scripted.refusals.set(retries, new BrokerError('unknown_topic', 'no such topic'))
   await release(quick)
-  expect(await heldOf(id!)).toEqual({ topic: retries, status: 'retrying' })
-  expect(await rowOf(id!)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
-})
-
-it('waits for a worker that is keeping the next record of a delivery, and does not make it wait in turn', async () => {
-  const [id] = await hold('a')
-  const held = openHeldStore(database.db)
-  const written = await held.read('a', 1)
-  const waiting = sql`
-    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-  const struck: Promise<void>[] = []
-  await database.db.transaction().execute(async (worker) => {
-    const change = { status: 'retrying', attempt: 1 } as const
-    await worker.updateTable('deliveries').set(change).where('id', '=', id!).execute()
-    struck.push(held.strikeOff(written))
-    await expect.poll(async () => (await waiting.execute(database.db)).rows).toHaveLength(1)
-    await holdRecords(worker, [nextOf(id!, retries, 'retrying')])
-  })
-  await Promise.all(struck)
   expect(await heldOf(id!)).toEqual({ topic: retries, status: 'retrying' })
   expect(await rowOf(id!)).toEqual({ status: 'retrying', reason: 'topic_unavailable' })
 })

@@ -1,11 +1,13 @@
 import type { Producer } from '../../core/broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Logger } from '../../core/observability/logger.ts'
 import type { HeldRecord, HeldStore } from '../../core/store/held-store.ts'
 import { writeHeld } from '../write-held.ts'
 
 export interface HeldReleaseOptions {
   producer: Producer
   clock: Pick<Clock, 'monotonic'>
+  logger: Logger
 }
 
 /** Records written at once, and writes for one topic in one round. */
@@ -81,7 +83,7 @@ export class HeldRelease {
   }
 
   async #write(held: HeldStore, records: readonly HeldRecord[]): Promise<void> {
-    const refused = await writeHeld(this.#options.producer, held, records)
+    const refused = await writeHeld({ ...this.#options, held }, records)
     for (const { topic } of records) this.#closed.delete(topic)
     for (const { record } of refused) this.#closed.add(record.topic)
   }

@@ -72,6 +72,9 @@ export class LogWriter {
     if (sizeOf(record) > topic.rules.maxMessageBytes) {
       throw new BrokerError('record_too_large', `a record for ${name} is above its max.message.bytes`)
     }
+    if (key === null && topic.rules.compacted) {
+      throw new BrokerError('invalid_record', `${name} is compacted, and takes no record without a key`)
+    }
     return record
   }
 

@@ -104,6 +104,22 @@ export function describeProducing(bench: Bench): void {
       expect((await bench.readAll(broker, topic)).map(textOf)).toEqual(['small'])
     })
 
+    it('refuses a record without a key for a compacted topic, and takes those of other calls beside it', async () => {
+      const { broker, topic } = await bench.withTopic(1, { 'cleanup.policy': 'compact' })
+      const values = texts(20)
+      const keyOf = (index: number) => (index === 7 ? null : `k${index}`)
+
+      const outcomes = await Promise.allSettled(
+        values.map((value, index) =>
+          broker.producer.produce([{ topic, key: keyOf(index), value: Buffer.from(value) }]),
+        ),
+      )
+
+      const refused = outcomes.filter(({ status }) => status === 'rejected')
+      expect(refused).toMatchObject([{ reason: brokerError('invalid_record') }])
+      expect((await bench.readAll(broker, topic)).map(textOf)).toEqual(values.toSpliced(7, 1))
+    })
+
     it('carries more in one call than a record may have', async () => {
       const { broker, topic } = await bench.withTopic(1, { 'max.message.bytes': '10000' })
       const values = texts(20).map((text) => text.padEnd(5_000, '.'))

@@ -5,6 +5,8 @@ import type {
   TopicPartitionOffset,
 } from '../../../core/broker/broker.ts'
 
+type Refusal = Error | undefined
+
 export interface ScriptedBroker {
   /** Its producer takes everything but `refusals`; its admin knows no topics. */
   broker: Broker
@@ -14,7 +16,7 @@ export interface ScriptedBroker {
   /** The topics of every call of the producer, also of those that were refused. */
   attempts: string[]
   /** What the producer refuses, by topic, and how. */
-  refusals: Map<string, Error | ((records: readonly RecordToProduce[]) => Error | undefined)>
+  refusals: Map<string, Error | ((records: readonly RecordToProduce[]) => Refusal | Promise<Refusal>)>
   /** In order. */
   committed: TopicPartitionOffset[]
 }
@@ -34,7 +36,7 @@ export function scriptedBroker(): ScriptedBroker {
         attempts.push(...topics)
         for (const topic of topics) {
           const refusal = refusals.get(topic)
-          const error = typeof refusal === 'function' ? refusal(records) : refusal
+          const error = typeof refusal === 'function' ? await refusal(records) : refusal
           if (error !== undefined) throw error
         }
         produced.push(...records)

@@ -3,6 +3,7 @@ import type { ConsumedRecord, RecordToProduce } from '../../../core/broker/broke
 import { systemClock } from '../../../core/clock.ts'
 import type { StatusChange } from '../../../core/events/delivery-event.ts'
 import { type DeliveryEnvelope, encodeDelivery } from '../../../core/notification/envelope.ts'
+import type { Reason } from '../../../core/notification/status.ts'
 import { channelTopics } from '../../../core/notification/topics.ts'
 import { createLogger } from '../../../core/observability/logger.ts'
 import type { Idempotency, Outcome } from '../../../core/providers/provider.ts'
@@ -96,7 +97,7 @@ export function scriptedDelivery({
 }: Script = {}) {
   const finished: FinishEntry[] = []
   const restored: string[] = []
-  const givenUp: string[] = []
+  const givenUp: { id: string; reason: Reason }[] = []
   const produced: RecordToProduce[] = []
   const held: RecordToHold[] = []
   const sends: string[] = []
@@ -136,8 +137,8 @@ export function scriptedDelivery({
         finished.push(entry)
         return script.finished ?? 'recorded'
       },
-      giveUp: async ({ id }) => {
-        givenUp.push(id)
+      giveUp: async ({ id }, reason) => {
+        givenUp.push({ id, reason })
         return script.givenUp ?? true
       },
       hold,

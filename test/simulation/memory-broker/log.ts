@@ -113,6 +113,8 @@ export class MemoryLog {
     if (target === undefined) throw new BrokerError('unknown_topic', `${name} has no partition ${number}`)
     if ((value?.length ?? 0) > rules.maxMessageBytes)
       throw new BrokerError('record_too_large', `a record for ${name} is too large`)
+    if (key === null && rules.compacted)
+      throw new BrokerError('invalid_record', `a record for ${name} has no key`)
     return target
   }
 

@@ -1,6 +1,7 @@
 import type { ConsumedRecord } from '../../../core/broker/broker.ts'
 import { type Clock, sleep, type Timers } from '../../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
+import type { RecordVerdict } from '../../../core/notification/status.ts'
 import type { Logger } from '../../../core/observability/logger.ts'
 import { isDataError } from '../../../core/store/store.ts'
 import type { RunResult } from '../dispatcher.ts'
@@ -103,7 +104,8 @@ export function createDeliver(options: DeliverOptions) {
       metrics.duplicatesSuppressed.inc(channel)
       if (claim.kind === 'stale') return { kind: 'done' }
       await tell(envelope, { ...ref, ...claim })
-      if (!(await followUps.repeat(record, ref, claim))) await giveUp(work)
+      const verdict = await followUps.repeat(record, ref, claim)
+      if (verdict !== undefined) await giveUp(work, verdict)
       return { kind: 'done' }
     }
     const leaseEnd = claimedAt + options.leaseMilliseconds
@@ -120,15 +122,15 @@ export function createDeliver(options: DeliverOptions) {
     const told = tell(envelope, { ...ref, status: statusOf(next), reason: next.reason })
     // Before the next attempt can begin: after that, and a crash, nobody would know any more what this one came to.
     if (next.next !== 'end') await told
-    if (!(await followUps.write(record, ref, next, dueAt))) await giveUp(work)
+    const verdict = await followUps.write(record, ref, next, dueAt)
+    if (verdict !== undefined) await giveUp(work, verdict)
     return { kind: 'done', told }
   }
 
-  /** The record of the next attempt is too large for its topic, and would be at every try. */
-  async function giveUp({ record, envelope, ref }: DeliveryWork): Promise<void> {
-    logger.warn({ delivery: ref.id }, 'A delivery is too large for its retry topic')
-    const reason = 'too_large'
-    if (!(await ledger.giveUp(ref))) return
+  /** The record of the next attempt is refused by its topic, and would be at every try. */
+  async function giveUp({ record, envelope, ref }: DeliveryWork, reason: RecordVerdict): Promise<void> {
+    logger.warn({ delivery: ref.id, reason }, 'A retry topic will never take the record of a delivery')
+    if (!(await ledger.giveUp(ref, reason))) return
     metrics.deliveries.inc({ ...channel, provider: '', outcome: 'dead_letter' })
     await tell(envelope, { ...ref, status: 'dead_lettered', reason })
     await followUps.deadLetter(record, reason, ref)

@@ -1,18 +1,15 @@
 import { context } from '@opentelemetry/api'
-import type { BrokerError, ConsumedRecord, RecordToProduce } from '../../../core/broker/broker.ts'
+import type { ConsumedRecord, RecordToProduce } from '../../../core/broker/broker.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { header } from '../../../core/notification/envelope.ts'
 import { recordIdFor } from '../../../core/notification/ids.ts'
-import type { Reason } from '../../../core/notification/status.ts'
+import type { Reason, RecordVerdict } from '../../../core/notification/status.ts'
 import type { ChannelTopics } from '../../../core/notification/topics.ts'
-import type { Logger } from '../../../core/observability/logger.ts'
 import { startSending } from '../../../core/observability/messaging-spans.ts'
 import { failureName, replaceTrace } from '../../../core/observability/tracing.ts'
-import type { HeldState, RecordToHold } from '../../../core/store/held-records.ts'
-import type { CountingProducer } from '../../acknowledged.ts'
-import { ClosedTopics } from '../../closed-topics.ts'
-import { produceDeadLetter } from '../../dead-letter.ts'
-import { refusalOf } from '../../produce-each.ts'
+import type { HeldState } from '../../../core/store/held-records.ts'
+import { logLostLetter, produceDeadLetter } from '../../dead-letter.ts'
+import { createWriteOrHold, type WriteOrHoldOptions } from '../../write-or-hold.ts'
 import type { AttemptRef, ClaimResult } from '../ledger/ledger.ts'
 import type { Decision } from './decide.ts'
 
@@ -22,43 +19,38 @@ import type { Decision } from './decide.ts'
  * record is read again.
  */
 export interface FollowUps {
-  /** False when the next attempt cannot be put off: its record is too large for the retry topic. */
-  write(record: ConsumedRecord, ref: AttemptRef, decision: Decision, dueAt: Date | null): Promise<boolean>
+  /** Answers why the next attempt cannot be put off, when its topic will never take its record. */
+  write(
+    record: ConsumedRecord,
+    ref: AttemptRef,
+    decision: Decision,
+    dueAt: Date | null,
+  ): Promise<RecordVerdict | undefined>
   /** The same for an outcome that was recorded before. */
   repeat(
     record: ConsumedRecord,
     ref: AttemptRef,
     claim: Extract<ClaimResult, { kind: 'settled' }>,
-  ): Promise<boolean>
+  ): Promise<RecordVerdict | undefined>
   /** @param ref absent for a record that nobody can read */
   deadLetter(record: ConsumedRecord, reason: Reason, ref?: AttemptRef): Promise<void>
 }
 
-export interface FollowUpOptions {
-  producer: CountingProducer
-  /** Keeps a record until its topic takes it. */
-  hold: (record: RecordToHold) => Promise<void>
+export interface FollowUpOptions extends WriteOrHoldOptions {
   topics: ChannelTopics
   /** In the order of `topics.retries`. */
   tiers: readonly { tier: string; milliseconds: number }[]
   clock: Clock
-  logger: Logger
 }
 
 interface FollowUp extends RecordToProduce {
   headers: Readonly<Record<string, string>>
 }
 
-/** The follow-ups of one channel. What its topics refuse is held, and a topic that refuses is not asked again for a while. */
-export function createFollowUps({
-  producer,
-  hold,
-  topics,
-  tiers,
-  clock,
-  logger,
-}: FollowUpOptions): FollowUps {
-  const closed = new ClosedTopics({ clock, logger })
+/** The follow-ups of one channel. What its topics do not take yet is held, and nothing else of the channel is. */
+export function createFollowUps({ topics, tiers, ...options }: FollowUpOptions): FollowUps {
+  const { clock, logger } = options
+  const writeOrHold = createWriteOrHold(options)
 
   function retry(
     record: ConsumedRecord,
@@ -66,14 +58,16 @@ export function createFollowUps({
     tier: string,
     dueAt: Date,
     reason: Reason | null,
-  ): Promise<boolean> {
+  ): Promise<RecordVerdict | undefined> {
     const next = follow(record, topics.retries.find((candidate) => candidate.tier === tier)!.topic, {
       ...(reason !== null && { [header.reason]: reason }),
       [header.attempt]: String(ref.attempt + 1),
       [header.replayEpoch]: String(ref.replayEpoch),
       [header.due]: String(dueAt.getTime()),
     })
-    return put(next, stateOf(ref, 'retrying'), (traced) => producer.produce([traced]))
+    return writeOrHold(next, stateOf(ref, 'retrying'), (producer, one) =>
+      traced(one, (withTrace) => producer.produce([withTrace])),
+    )
   }
 
   async function deadLetter(record: ConsumedRecord, reason: Reason, ref?: AttemptRef): Promise<void> {
@@ -81,33 +75,10 @@ export function createFollowUps({
     const held = ref
       ? stateOf(ref, 'dead_lettered')
       : { delivery: recordIdFor(originOf(record)), state: null }
-    if (!(await put(letter, held, (traced) => produceDeadLetter(producer, traced))))
-      logger.error({ topic: letter.topic, ...held }, 'A dead letter is too large even without its payload')
-  }
-
-  /**
-   * Writes a record, or has it kept where its topic is missing, not ours to write, or without a leader: then it waits alone, and nothing of its
-   * channel does. When nothing else is acknowledged either, the brokers are away, and whoever asked holds. False when it is too large.
-   */
-  async function put(
-    record: FollowUp,
-    held: Pick<RecordToHold, 'delivery' | 'state'>,
-    produce: (record: FollowUp) => Promise<unknown>,
-  ): Promise<boolean> {
-    if (!closed.has(record.topic)) {
-      const before = producer.acknowledged()
-      try {
-        await traced(record, produce)
-        return true
-      } catch (error) {
-        const refusal = refusalOf(error)
-        if (refusal === 'too_large') return false
-        if (refusal === undefined || (refusal === 'away' && producer.acknowledged() === before)) throw error
-        closed.add(record.topic, refusal, error as BrokerError)
-      }
-    }
-    await hold({ ...record, ...held })
-    return true
+    const verdict = await writeOrHold(letter, held, (producer, one) =>
+      traced(one, (withTrace) => produceDeadLetter(producer, withTrace)),
+    )
+    if (verdict !== undefined) logLostLetter(logger, letter, verdict)
   }
 
   return {
@@ -115,11 +86,11 @@ export function createFollowUps({
     async write(record, ref, decision, dueAt) {
       if (decision.next === 'retry') return retry(record, ref, decision.tier, dueAt!, decision.reason)
       if (decision.next === 'dead_letter') await deadLetter(record, decision.reason, ref)
-      return true
+      return undefined
     },
     async repeat(record, ref, { status, reason, dueAt }) {
       if (status === 'dead_lettered') await deadLetter(record, reason ?? 'retries_exhausted', ref)
-      if (status !== 'retrying' || dueAt === null || tiers.length === 0) return true
+      if (status !== 'retrying' || dueAt === null || tiers.length === 0) return undefined
       // The shortest tier that covers what is left keeps the topic in order of what is due.
       const left = dueAt.getTime() - clock.now()
       const tier = tiers.find(({ milliseconds }) => milliseconds >= left) ?? tiers.at(-1)!

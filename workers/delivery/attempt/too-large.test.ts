@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BrokerError, type RecordToProduce } from '../../../core/broker/broker.ts'
+import { BrokerError, type BrokerErrorCode, type RecordToProduce } from '../../../core/broker/broker.ts'
 import { header } from '../../../core/notification/envelope.ts'
 import {
   envelope,
@@ -11,10 +11,12 @@ import {
 } from '../../../test/harness/fakes/scripted-delivery.ts'
 
 /** Topics that take no payload. */
-const refuse = (isRefused: (topic: string) => boolean) => async (records: readonly RecordToProduce[]) => {
-  if (records.some(({ topic, value }) => isRefused(topic) && value !== null))
-    throw new BrokerError('record_too_large', 'too large')
-}
+const refuse =
+  (isRefused: (topic: string) => boolean, code: BrokerErrorCode = 'record_too_large') =>
+  async (records: readonly RecordToProduce[]) => {
+    if (records.some(({ topic, value }) => isRefused(topic) && value !== null))
+      throw new BrokerError(code, 'as told')
+  }
 const retriesRefuse = refuse((topic) => topic !== topics.deadLetters)
 const allRefuse = refuse(() => true)
 const deadLettered = { status: 'dead_lettered', reason: 'too_large' }
@@ -26,11 +28,34 @@ describe('G4: a record that is too large', () => {
       produce: retriesRefuse,
     })
     expect(await run()).toMatchObject({ kind: 'done' })
-    expect(givenUp).toEqual([envelope.id])
+    expect(givenUp).toEqual([{ id: envelope.id, reason: 'too_large' }])
     expect(told).toMatchObject([{ status: 'retrying' }, deadLettered])
     expect(produced).toMatchObject([
       { topic: topics.deadLetters, value: recordOf().value, headers: { [header.reason]: 'too_large' } },
     ])
+  })
+
+  it('or that its retry topic takes for invalid, is a dead letter for that reason', async () => {
+    const { run, produced, givenUp, told } = scriptedDelivery({
+      outcomes: [failed('not_sent')],
+      produce: refuse((topic) => topic !== topics.deadLetters, 'invalid_record'),
+    })
+    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(givenUp).toEqual([{ id: envelope.id, reason: 'invalid_record' }])
+    expect(told.at(-1)).toMatchObject({ status: 'dead_lettered', reason: 'invalid_record' })
+    expect(produced).toMatchObject([
+      { topic: topics.deadLetters, headers: { [header.reason]: 'invalid_record' } },
+    ])
+  })
+
+  it('or invalid for the dead letters too keeps nothing else: its delivery has ended, and it is done', async () => {
+    const { run, produced, held, told } = scriptedDelivery({
+      outcomes: [failed('poison')],
+      produce: refuse(() => true, 'invalid_record'),
+    })
+    expect(await run()).toMatchObject({ kind: 'done' })
+    expect(told.at(-1)).toMatchObject({ status: 'dead_lettered', reason: 'poison' })
+    expect([...produced, ...held]).toEqual([])
   })
 
   it('ends so too when it comes again after a crash, before or after it was given up', async () => {

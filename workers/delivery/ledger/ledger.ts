@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
 import type { FailureClass } from '../../../core/notification/failure.ts'
-import type { DeliveryStatus, Reason } from '../../../core/notification/status.ts'
+import type { DeliveryStatus, Reason, RecordVerdict } from '../../../core/notification/status.ts'
 import type { RecordToHold } from '../../../core/store/held-records.ts'
 import type { Database } from '../../../core/store/schema.ts'
 
@@ -15,10 +15,10 @@ export interface Ledger {
   /** Records an outcome. */
   finish(entry: FinishEntry): Promise<Finished>
   /**
-   * Ends a delivery whose next attempt cannot be put off, because its record is too large for the retry topic: a dead letter, reason `too_large`. False
+   * Ends a delivery whose next attempt cannot be put off, because the retry topic will never take its record: a dead letter, with that reason. False
    * when it no longer waits for that attempt.
    */
-  giveUp(ref: AttemptRef): Promise<boolean>
+  giveUp(ref: AttemptRef, reason: RecordVerdict): Promise<boolean>
   /** Keeps a retry or a dead letter that its topic does not take until it does. Does nothing when the delivery is no longer what the record says. */
   hold(record: RecordToHold): Promise<void>
   /** Writes the row of a delivery that has a record and no row: the store lost it, as a failover may. */

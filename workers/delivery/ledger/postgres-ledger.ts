@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { type Clock, systemClock, type Timers } from '../../../core/clock.ts'
 import type { DeliveryEnvelope } from '../../../core/notification/envelope.ts'
+import type { RecordVerdict } from '../../../core/notification/status.ts'
 import { createPace } from '../../../core/pace.ts'
 import { createBatcher } from '../../../core/store/batcher.ts'
 import { holdRecords, type RecordToHold } from '../../../core/store/held-records.ts'
@@ -61,7 +62,7 @@ export function openLedger({ db, workerId, metrics, clock = systemClock }: Ledge
         }),
       ),
     }),
-    giveUp: (ref) => giveUp(db, ref),
+    giveUp: (ref, reason) => giveUp(db, ref, reason),
     restore: (envelope) => restore(db, envelope),
   }
 }
@@ -81,10 +82,14 @@ function isolating<Item, Result>(flush: (items: Item[]) => Promise<Result[]>) {
   }
 }
 
-async function giveUp(db: Kysely<Database>, { id, replayEpoch, attempt }: AttemptRef): Promise<boolean> {
+async function giveUp(
+  db: Kysely<Database>,
+  { id, replayEpoch, attempt }: AttemptRef,
+  reason: RecordVerdict,
+): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('deliveries')
-    .set({ status: 'dead_lettered', reason: 'too_large', due_at: null, updated_at: sql`clock_timestamp()` })
+    .set({ status: 'dead_lettered', reason, due_at: null, updated_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .where('replay_epoch', '=', replayEpoch)
     .where('attempt', '=', attempt)

@@ -34,6 +34,8 @@ export class Lane {
   notBefore = 0
   /** How often in a row it did not go well. */
   failures = 0
+  /** Records of one batch at the most: few while it is being found out which one the broker takes for invalid. */
+  maxRecords = Infinity
   /** When the broker first said that the partition does not exist. */
   unknownSince: number | undefined
   #waiting: Outgoing[] = []
@@ -58,7 +60,7 @@ export class Lane {
     let count = 0
     for (const record of this.#waiting) {
       bytes += record.bytes
-      if (count > 0 && bytes > maxBytes) break
+      if (count > 0 && (bytes > maxBytes || count >= this.maxRecords)) break
       count++
     }
     return this.#waiting.splice(0, count)

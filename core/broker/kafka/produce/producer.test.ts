@@ -7,6 +7,7 @@ import { KafkaProducer } from './producer.ts'
 const NOT_ENOUGH_REPLICAS = 19
 const TOPIC_AUTHORIZATION_FAILED = 29
 const MESSAGE_TOO_LARGE = 10
+const INVALID_RECORD = 87
 
 interface Request {
   leader: number
@@ -209,6 +210,22 @@ describe('the producer for Kafka', () => {
       'fulfilled',
     ])
     expect(cluster.log).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('finds the one record that the broker takes for invalid, wherever it is, and has all others taken, once and in order', async () => {
+    cluster.respond = ({ sent }) => (sent[0]!.includes('bad') ? { 0: INVALID_RECORD } : {})
+    for (const place of [0, 37, 99]) {
+      cluster.log.length = cluster.requests.length = 0
+      const values = Array.from({ length: 100 }, (_, index) => (index === place ? 'bad' : String(index)))
+
+      const outcomes = Promise.allSettled(values.map((value) => produce(0, value)))
+      await vi.advanceTimersByTimeAsync(1_000)
+
+      const refused = (await outcomes).filter(({ status }) => status === 'rejected')
+      expect(refused).toMatchObject([{ reason: { code: 'invalid_record' } }])
+      expect(cluster.log).toEqual(values.filter((value) => value !== 'bad'))
+      expect(cluster.requests.length).toBeLessThan(40)
+    }
   })
 
   it('says that its queue is full, and takes records again when they are through', async () => {

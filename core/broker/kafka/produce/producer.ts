@@ -172,6 +172,7 @@ export class KafkaProducer implements Producer {
       const answer = answers.get(`${topic}/${partition}`)
       if (answer?.errorCode === 0) {
         lane.failures = 0
+        lane.maxRecords *= 2
         lane.unknownSince = undefined
         const base = Number(answer.baseOffset)
         records.forEach((record, index) => record.appended({ topic, partition, offset: base + index }))
@@ -189,6 +190,12 @@ export class KafkaProducer implements Producer {
       // The bound holds for batches: with smaller ones each record may yet be taken.
       const bytes = records.reduce((sum, record) => sum + record.bytes, 0)
       this.#batchLimits.set(lane.topic, Math.ceil(bytes / 2))
+      lane.putBack(records)
+      return
+    }
+    if (meaning === 'invalid_record' && records.length > 1) {
+      // Said of one of them, about the whole batch: in halves of halves it ends up alone, and the others are taken.
+      lane.maxRecords = Math.ceil(records.length / 2)
       lane.putBack(records)
       return
     }

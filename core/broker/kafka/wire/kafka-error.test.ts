@@ -12,8 +12,10 @@ describe('toBrokerError', () => {
     [22, 'stale_epoch'],
     [29, 'unauthorized'],
     [30, 'unauthorized'],
+    [32, 'unavailable'],
     [38, 'invalid'],
     [40, 'invalid'],
+    [87, 'invalid_record'],
     [12_345, 'unavailable'],
   ])('says of Kafka error %i that it is %s', (code, meaning) => {
     expect(toBrokerError(new KafkaError(code, 'topic t'))).toMatchObject({ code: meaning })
