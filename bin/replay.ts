@@ -71,7 +71,7 @@ function filterOf(settings: ReplaySettings): object {
 }
 
 /** What a dry run found, for people. What others wrote loses all that a terminal would act upon. */
-function describe({ matched, expired, breakdown, examples }: DryRun): string[] {
+function describe({ matched, expired, waiting, breakdown, examples }: DryRun): string[] {
   if (matched === 0) return ['No dead letter fits.']
   const rows = breakdown.map(
     ({ channel, reason = '', count }) => `  ${String(count).padStart(8)}  ${channel}  ${reason}`,
@@ -86,6 +86,11 @@ function describe({ matched, expired, breakdown, examples }: DryRun): string[] {
     ...rows,
     ...(expired > 0
       ? [`${expired} of them ${expired === 1 ? 'has' : 'have'} expired and would be left out.`]
+      : []),
+    ...(waiting > 0
+      ? [
+          `${waiting} of them ${waiting === 1 ? 'waits' : 'wait'} for the topic of dead letters, and would be left out until it takes ${waiting === 1 ? 'it' : 'them'}.`,
+        ]
       : []),
     'For example:',
     ...shown,

@@ -51,6 +51,11 @@ export const dryRunResource = z.object({
   dry_run: z.literal(true),
   matched: z.int().describe('Dead letters that fit the filter.'),
   expired: z.int().describe('Of these, deliveries whose time is up: they would be left where they are.'),
+  waiting: z
+    .int()
+    .describe(
+      'Of these, those whose record waits in the database because the topic of dead letters does not take it: they would be left out.',
+    ),
   breakdown: z.array(z.object({ channel: z.string(), reason: z.enum(reasons).optional(), count: z.int() })),
   examples: z.array(deadLetter).describe('A few of them, the newest first.'),
 })
@@ -84,7 +89,7 @@ export const replayResource = z.object({
   skipped_reasons: z
     .partialRecord(z.enum(skipReasons), z.int())
     .describe(
-      '`expired`: its time was up. `channel_deleted`. `unreadable`: no record of ours, and not among `matched`. `too_large`: more than its topic takes now. `not_found`: its retention had passed, or it had been replayed already.',
+      '`expired`: its time was up. `channel_deleted`. `unreadable`: no record of ours, and not among `matched`. `too_large`: more than its topic takes now. `invalid_record`: its topic refuses it for something else. `topic_unavailable`: its record waits in the database until the topic of dead letters takes it; replay it then. `not_found`: its retention had passed, or it had been replayed already.',
     ),
   remaining: z.int().describe('Still to be looked at.'),
   created_at: time(),
@@ -132,11 +137,13 @@ export function presentDryRun(
   counts: readonly DeadLetterCount[],
   examples: readonly DeadLetter[],
 ): z.infer<typeof dryRunResource> {
-  const sum = (property: 'count' | 'expired') => counts.reduce((total, count) => total + count[property], 0)
+  const sum = (property: 'count' | 'expired' | 'waiting') =>
+    counts.reduce((total, count) => total + count[property], 0)
   return {
     dry_run: true,
     matched: sum('count'),
     expired: sum('expired'),
+    waiting: sum('waiting'),
     breakdown: counts.map(({ channel, reason, count }) => ({ channel, ...present({ reason }), count })),
     examples: examples.map((letter) => presentDeadLetter(keys, letter)),
   }

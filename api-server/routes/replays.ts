@@ -74,6 +74,7 @@ export function replays(
         dry_run: true,
         matched: 1_240,
         expired: 2,
+        waiting: 0,
         breakdown: [{ channel: 'email', reason: 'retries_exhausted', count: 1_240 }],
         examples: [deadLetterExample],
       }),

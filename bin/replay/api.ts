@@ -4,6 +4,7 @@ import { askApi } from '../api-client.ts'
 export interface DryRun {
   matched: number
   expired: number
+  waiting: number
   breakdown: { channel: string; reason?: string; count: number }[]
   examples: {
     delivery: string

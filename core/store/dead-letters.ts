@@ -124,6 +124,8 @@ export interface DeadLetterCount {
   count: number
   /** Of these, deliveries whose time is up: they are never sent. */
   expired: number
+  /** Of these, those whose record the topic of dead letters does not take yet: it waits here. */
+  waiting: number
 }
 
 /** How many dead letters fit, by channel and reason, most first. */
@@ -132,10 +134,17 @@ export async function countDeadLetters(
   scope: DeadLetterScope,
 ): Promise<DeadLetterCount[]> {
   return select(db, scope)
+    .leftJoin('held_records as h', (join) =>
+      join
+        .onRef('h.delivery_id', '=', 'x.delivery_id')
+        .onRef('h.replay_epoch', '=', 'd.replay_epoch')
+        .on('h.status', '=', 'dead_lettered'),
+    )
     .select(['x.channel', 'd.reason'])
     .select([
       sql<number>`count(*)`.as('count'),
       sql<number>`count(*) FILTER (WHERE d.expires_at <= now())`.as('expired'),
+      sql<number>`count(h.delivery_id)`.as('waiting'),
     ])
     .groupBy(['x.channel', 'd.reason'])
     .orderBy('count', 'desc')

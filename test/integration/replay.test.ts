@@ -13,6 +13,7 @@ import { catalogTopic, channelTopics, requestsTopic } from '../../core/notificat
 import { createLogger } from '../../core/observability/logger.ts'
 import type { Outcome } from '../../core/providers/provider.ts'
 import { countDeadLetters } from '../../core/store/dead-letters.ts'
+import { openHeldStore } from '../../core/store/held-store.ts'
 import {
   cancelReplay,
   createReplay,
@@ -30,6 +31,7 @@ import { startReplayer } from '../../workers/replayer/replayer.ts'
 import { runReplay } from '../../workers/replayer/run.ts'
 import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
+import { HeldRelease } from '../../workers/sweeper/release.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
@@ -144,8 +146,8 @@ function dyingBroker(dies: 'before' | 'after'): { doomed: Broker; died: Promise<
   return { doomed, died }
 }
 
-/** Sends so many messages while the provider cannot take them, and waits until each is a dead letter. Answers the deliveries' ids. */
-async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope> = {}): Promise<string[]> {
+/** Sends so many messages while the provider cannot take them, and waits until each delivery has ended so. Answers their ids. */
+async function failDeliveries(howMany: number, change: Partial<RequestEnvelope> = {}): Promise<string[]> {
   answer = refuses
   const requests = Array.from({ length: howMany }, (): RequestEnvelope => {
     const number = ++count
@@ -175,8 +177,13 @@ async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope>
   await expect
     .poll(async () => (await rows()).filter(({ status }) => status === 'dead_lettered').length)
     .toBe(howMany)
+  return (await rows()).map(({ id }) => id)
+}
+
+/** The same, and each is on the topic of dead letters. */
+async function makeDeadLetters(howMany: number, change: Partial<RequestEnvelope> = {}): Promise<string[]> {
+  const written = await failDeliveries(howMany, change)
   // The record follows the ledger.
-  const written = (await rows()).map(({ id }) => id)
   await expect
     .poll(async () => {
       const there = new Set<string | undefined>()
@@ -365,5 +372,26 @@ describe('a replay', () => {
     await allSent(ids)
     await next.stop()
     expect(calls).toEqual(once(ids))
+  })
+
+  // The last one: the worker does not ask that topic again for a while.
+  it('counts apart what waits for the topic of dead letters, which it cannot read, and takes it once that is written', async () => {
+    await broker.admin.deleteTopics([topics.deadLetters])
+    const filter = { deliveries: await failDeliveries(2) }
+    const held = openHeldStore(database.db)
+    await expect.poll(async () => (await held.read(topics.deadLetters, 10)).length).toBe(2)
+    answer = works
+    const part = replayer()
+    const early = await ask({ filter })
+    await ends(early.id, 'completed')
+    expect(await read(early.id)).toMatchObject({ replayed: 0, skipped: { topic_unavailable: 2 } })
+    await broker.admin.createTopics(channelTopicSpecs(prefix, channel))
+    const release = new HeldRelease({ producer: broker.producer, clock: systemClock, logger })
+    await release.sweep(held, new AbortController().signal)
+    const late = await ask({ filter })
+    await ends(late.id, 'completed')
+    await allSent(filter.deliveries)
+    await part.stop()
+    expect(await read(late.id)).toMatchObject({ replayed: 2, skipped: {} })
   })
 })

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { formatDeliveryId, formatNotificationId } from '../../core/notification/ids.ts'
+import { formatDeliveryId, formatNotificationId, parseDeliveryId } from '../../core/notification/ids.ts'
+import { holdRecords } from '../../core/store/held-records.ts'
 import { useTestApi } from '../harness/api.ts'
 import { takeJob } from '../../workers/replayer/jobs.ts'
 
@@ -142,13 +143,18 @@ describe('POST /v1/replays', () => {
   it('says with dry_run what would be replayed, and does nothing', async () => {
     await deadLetter({ expiresAt: new Date(Date.now() - 1_000) })
     for (let index = 0; index < 6; index++) await deadLetter({ channel: 'sms' })
-    await deadLetter({ reason: 'poison' })
+    const { id } = await deadLetter({ reason: 'poison' })
+    const delivery = parseDeliveryId(id)!
+    const state = { status: 'dead_lettered', replayEpoch: 0, attempt: 0 } as const
+    const letter = { topic: 'p.default.email.dlq', key: null, value: null, headers: {} }
+    await holdRecords(api.db, [{ ...letter, delivery, state }])
     const response = await post({ dry_run: true })
     expect(response.statusCode).toBe(200)
     expect(response.json()).toMatchObject({
       dry_run: true,
       matched: 8,
       expired: 1,
+      waiting: 1,
       breakdown: [
         { channel: 'sms', reason: 'retries_exhausted', count: 6 },
         { channel: 'email', reason: 'poison', count: 1 },

@@ -6,7 +6,7 @@ import type { ReplayPositions } from '../../core/notification/replay.ts'
 import { channelTopics, replayGroup } from '../../core/notification/topics.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { retry } from '../../core/retry.ts'
-import { countDeadLetters, findDeadLetters } from '../../core/store/dead-letters.ts'
+import { countDeadLetters, type DeadLetterCount, findDeadLetters } from '../../core/store/dead-letters.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { isDataError } from '../../core/store/store.ts'
 import type { SourceMetrics } from '../source-metrics.ts'
@@ -74,10 +74,13 @@ export async function runReplay(
 
   async function begin(): Promise<Progress> {
     const counts = await countDeadLetters(db, scope)
-    const gone = counts.filter(({ channel }) => !topics.byChannel.has(channel))
+    const isThere = ({ channel }: DeadLetterCount) => topics.byChannel.has(channel)
+    const gone = counts.filter((entry) => !isThere(entry)).map(({ count }) => count)
+    const waiting = counts.filter(isThere).map((entry) => entry.waiting)
     const deadLetters = counts.flatMap(({ channel }) => topics.byChannel.get(channel) ?? [])
     const positions = await readPositions(broker.admin, group, [...new Set(deadLetters)])
-    const skipped = addSkipped(progress.skipped, { channel_deleted: sum(gone.map(({ count }) => count)) })
+    const unread = { channel_deleted: sum(gone), topic_unavailable: sum(waiting) }
+    const skipped = addSkipped(progress.skipped, unread)
     return { ...progress, skipped, positions }
   }
 
