@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import config from '../../oxlint.config.ts'
 
 const forbidden: [file: string, imported: string][] = [
   ['core/broker/broker.ts', '../../workers/main.ts'],
@@ -74,7 +75,6 @@ let refused: Set<string>
 beforeAll(() => {
   const tree = mkdtempSync(join(tmpdir(), 'carillon-lint-'))
   try {
-    const config = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as { overrides: object[] }
     writeFileSync(join(tree, '.oxlintrc.json'), JSON.stringify({ overrides: config.overrides }))
     for (const [file, imported] of [...forbidden, ...allowed]) {
       mkdirSync(dirname(join(tree, file)), { recursive: true })
