@@ -6,6 +6,7 @@ import {
   type TopicPartitionOffset,
   partitionName,
 } from '../broker.ts'
+import { type OwnedPartitions, requireOwned, setPaused } from '../owned-partitions.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
 import type { Fetcher } from './fetch.ts'
 import type { Group, Member } from './group.ts'
@@ -18,11 +19,6 @@ export interface EmbeddedConsumerOptions extends ConsumerOptions {
   log: { topics: Topics; fetcher: Fetcher; offsets: CommittedOffsets; group(name: string): Group }
 }
 
-interface Owned {
-  readonly epoch: number
-  readonly cursors: ReadonlyMap<string, Cursor>
-}
-
 /** A member of a group of the embedded broker. */
 export class EmbeddedConsumer implements Consumer, Member {
   readonly topics: readonly string[]
@@ -31,7 +27,7 @@ export class EmbeddedConsumer implements Consumer, Member {
   readonly #joined = Promise.withResolvers<void>()
   #state: 'new' | 'started' | 'stopped' = 'new'
   #reader: Reader | undefined
-  #owned: Owned | undefined
+  #owned: OwnedPartitions<Cursor> | undefined
 
   constructor(options: EmbeddedConsumerOptions) {
     this.#options = options
@@ -58,33 +54,21 @@ export class EmbeddedConsumer implements Consumer, Member {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(partitionName(partition))
-      if (cursor) cursor.paused = true
-    }
+    setPaused(this.#owned, partitions, true)
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(partitionName(partition))
-      if (cursor) cursor.paused = false
-    }
+    setPaused(this.#owned, partitions, false)
     this.#reader?.wake()
   }
 
   async commit(epoch: number, offsets: readonly TopicPartitionOffset[]): Promise<void> {
-    const owned = this.#owned
-    if (owned?.epoch !== epoch) throw new BrokerError('stale_epoch', `epoch ${epoch} is over`)
-    const positions = new Map<Partition, number>()
-    for (const position of offsets) {
-      const cursor = owned.cursors.get(partitionName(position))
-      if (!cursor) throw new BrokerError('stale_epoch', `${partitionName(position)} is not owned`)
-      if (!Number.isSafeInteger(position.offset) || position.offset < 0) {
-        throw new BrokerError('invalid', 'an offset is an integer from 0')
-      }
-      positions.set(cursor.partition, position.offset)
-    }
-    if (positions.size > 0) await this.#options.log.offsets.commit({ group: this.#options.group, positions })
+    const { cursors } = requireOwned(this.#owned, epoch, offsets)
+    if (offsets.length === 0) return
+    const positions = new Map(
+      offsets.map((position) => [cursors.get(partitionName(position))!.partition, position.offset]),
+    )
+    await this.#options.log.offsets.commit({ group: this.#options.group, positions })
   }
 
   async stop(): Promise<void> {

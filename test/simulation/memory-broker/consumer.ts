@@ -5,6 +5,7 @@ import {
   type ConsumerOptions,
   type TopicPartition,
   type TopicPartitionOffset,
+  partitionName,
 } from '../../../core/broker/broker.ts'
 import type { Link, MemoryCluster } from './cluster.ts'
 import type { GroupMember, MemoryGroup } from './group.ts'
@@ -110,7 +111,7 @@ export class MemoryConsumer implements Consumer {
           membership.epoch = epoch
           membership.cursors = new Map(
             partitions.map(({ partition, position }) => [
-              nameOf(partition),
+              partitionName(partition),
               { partition, position, paused: false, fetching: false, kept: undefined },
             ]),
           )
@@ -173,10 +174,6 @@ export class MemoryConsumer implements Consumer {
   }
 
   #cursorsOf(partitions: readonly TopicPartition[]): Cursor[] {
-    return partitions.flatMap((partition) => this.#membership?.cursors.get(nameOf(partition)) ?? [])
+    return partitions.flatMap((partition) => this.#membership?.cursors.get(partitionName(partition)) ?? [])
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -7,6 +7,7 @@ import {
   type TopicPartitionOffset,
   partitionName,
 } from '../../broker.ts'
+import { type OwnedPartitions, requireOwned, setPaused } from '../../owned-partitions.ts'
 import { beginnings } from '../offsets.ts'
 import { pauseAfter, withPatience } from '../patience.ts'
 import { TopicMap } from '../topic-map.ts'
@@ -32,10 +33,8 @@ export interface KafkaConsumerOptions extends ConsumerOptions {
   onStopped: () => void
 }
 
-interface Owned {
-  readonly epoch: number
+interface Owned extends OwnedPartitions<Cursor> {
   readonly share: Share
-  readonly cursors: ReadonlyMap<string, Cursor>
   readonly fetcher: Fetcher
 }
 
@@ -75,34 +74,21 @@ export class KafkaConsumer implements Consumer {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(partitionName(partition))
-      if (cursor) cursor.paused = true
-    }
+    setPaused(this.#owned, partitions, true)
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) {
-      const cursor = this.#owned?.cursors.get(partitionName(partition))
-      if (cursor) cursor.paused = false
-    }
+    setPaused(this.#owned, partitions, false)
     this.#owned?.fetcher.wake()
   }
 
   async commit(epoch: number, offsets: readonly TopicPartitionOffset[]): Promise<void> {
-    const owned = this.#ownedIn(epoch)
-    for (const position of offsets) {
-      if (!owned.cursors.has(partitionName(position))) {
-        throw new BrokerError('stale_epoch', `${partitionName(position)} is not owned`)
-      }
-      if (!Number.isSafeInteger(position.offset) || position.offset < 0) {
-        throw new BrokerError('invalid', 'an offset is an integer from 0')
-      }
-    }
+    const owned = () => requireOwned(this.#owned, epoch, offsets)
+    owned()
     if (offsets.length === 0) return
     // In turn, so that the last of two commits is the one that stays.
     const committed = this.#committing.then(() =>
-      withPatience(async () => await this.#member.commit(this.#ownedIn(epoch).share, offsets)),
+      withPatience(async () => await this.#member.commit(owned().share, offsets)),
     )
     this.#committing = committed.catch(() => {})
     await committed
@@ -125,12 +111,6 @@ export class KafkaConsumer implements Consumer {
     await this.#options.wire.close()
     await this.#running
     this.#options.onStopped()
-  }
-
-  #ownedIn(epoch: number): Owned {
-    const owned = this.#owned
-    if (owned?.epoch !== epoch) throw new BrokerError('stale_epoch', `epoch ${epoch} is over`)
-    return owned
   }
 
   async #requireTopics(): Promise<void> {
