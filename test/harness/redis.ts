@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from './process/free-ports.ts'
+import { Program } from './process/program.ts'
 
 export interface TestRedis {
   /** `redis://127.0.0.1:…` */
@@ -16,8 +15,6 @@ export interface TestRedis {
   restart(): Promise<void>
   stop(): Promise<void>
 }
-
-const startDeadline = 60_000
 
 /**
  * Starts a Redis on a free port of loopback that keeps nothing on disk. `path` is that of the part `redis`: where it is the address of a server,
@@ -30,23 +27,24 @@ export async function startRedis(path: string): Promise<TestRedis> {
 async function startProgram(program: string): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-redis-'))
   const [port] = (await freePorts(1)) as [number]
-  let server = await startServer(program, folder, port)
-  const end = async (signal: NodeJS.Signals) => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    server.kill(signal)
-    await once(server, 'exit')
+  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', daemonize: 'no' }
+  const server = new Program({
+    program,
+    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    log: join(folder, 'log'),
+    isReady: () => answers(port),
+  })
+  const stop = async () => {
+    await server.kill()
+    await rm(folder, { recursive: true, force: true })
   }
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    kill: () => end('SIGKILL'),
-    async restart() {
-      server = await startServer(program, folder, port)
-    },
-    async stop() {
-      await end('SIGTERM')
-      await rm(folder, { recursive: true, force: true })
-    },
+  try {
+    await server.start()
+  } catch (error) {
+    await stop()
+    throw error
   }
+  return { url: `redis://127.0.0.1:${port}`, kill: () => server.kill(), restart: () => server.start(), stop }
 }
 
 async function reachRedis(address: URL): Promise<TestRedis> {
@@ -74,24 +72,6 @@ async function reachRedis(address: URL): Promise<TestRedis> {
   const url = new URL(address)
   url.host = `127.0.0.1:${port}`
   return { url: url.href, kill: shut, restart: async () => void (door = await listen(port)), stop: shut }
-}
-
-async function startServer(program: string, folder: string, port: number) {
-  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', daemonize: 'no' }
-  const server = spawn(
-    program,
-    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    { stdio: 'ignore' },
-  )
-  const deadline = performance.now() + startDeadline
-  while (!(await answers(port))) {
-    if (server.exitCode !== null || performance.now() > deadline) {
-      server.kill('SIGKILL')
-      throw new Error('redis-server does not start')
-    }
-    await delay(20)
-  }
-  return server
 }
 
 /** Whether a server answers PING on the port. */
