@@ -13,7 +13,7 @@ import type { NotificationTemplate } from '../resources/template.ts'
 export type Resource = NotificationChannel | NotificationTemplate
 
 /** Where resources come from. Each source publishes its own and never touches another's. */
-export const sources = ['folder', 'kubernetes', 'api'] as const
+const sources = ['folder', 'kubernetes', 'api'] as const
 export type Source = (typeof sources)[number]
 
 const syncedKey = 'synced'

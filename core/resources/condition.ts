@@ -26,7 +26,7 @@ export type ChannelConditionType = keyof typeof channelConditions
 export type TemplateConditionType = keyof typeof templateConditions
 
 /** Follows metav1.Condition, with the bounds that Kubernetes sets there. */
-export const condition = z.object({
+const condition = z.object({
   type: z.string().max(316).describe('Type of the condition, such as Ready.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
   observedGeneration: z

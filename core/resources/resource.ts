@@ -52,7 +52,7 @@ export const anyObject = () =>
  * What an object of Kubernetes carries, so that the output of `kubectl get -o yaml` is a manifest too. Carillon reads
  * name, namespace, labels and annotations; the rest is the API server's.
  */
-export const metadata = z.strictObject({
+const metadata = z.strictObject({
   name: label().describe('Name of the resource, unique in its namespace.'),
   namespace: label().default('default').describe('Namespace of the resource. A namespace is a tenant.'),
   labels: map(z.string().max(63), 100).optional().describe('Labels, to select by.'),

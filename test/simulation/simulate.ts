@@ -27,7 +27,7 @@ const patience = 120_000
 const calm = 10_000
 
 /** Lives through a scenario, ends every process in order, starts them once more, and looks at what became of it. */
-export async function run({ scenario, seed, disruption, mutation }: RunOptions): Promise<Report> {
+async function run({ scenario, seed, disruption, mutation }: RunOptions): Promise<Report> {
   const world: World = new World({
     scenario,
     seed,
