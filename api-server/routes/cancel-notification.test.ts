@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { formatNotificationId, newNotificationId } from '../../core/notification/ids.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import { useTestApi } from '../../test/harness/api.ts'
+import { numberedId, queuedDelivery } from '../../test/harness/ledger-rows.ts'
 
 const api = useTestApi()
 let count = 0
@@ -14,18 +15,15 @@ async function record(statuses: readonly DeliveryStatus[], tenant = 'default'): 
     .insertInto('notifications')
     .values({ id, tenant, body_hash: Buffer.alloc(32), metadata: '{}', accepted_at: now })
     .execute()
-  const rows = statuses.map((status, index) => ({
-    id: `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`,
-    notification_id: id,
-    tenant,
-    channel: `channel-${index}`,
-    channel_type: 'sms' as const,
-    recipient: 'phone:+15550100',
-    status,
-    due_at: status === 'retrying' ? now : null,
-    created_at: now,
-    updated_at: now,
-  }))
+  const rows = statuses.map((status, index) =>
+    queuedDelivery(numberedId(++count), {
+      notification_id: id,
+      tenant,
+      channel: `channel-${index}`,
+      status,
+      due_at: status === 'retrying' ? now : null,
+    }),
+  )
   if (rows.length > 0) await api.db.insertInto('deliveries').values(rows).execute()
   return formatNotificationId(api.keys, tenant, id)
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RecordToHold } from '../../core/store/held-records.ts'
 import type { Ledger } from '../../workers/delivery/ledger/ledger.ts'
-import { finishEntry } from '../harness/ledger-rows.ts'
+import { finishEntry, numberedId } from '../harness/ledger-rows.ts'
 
 /** A store of deliveries with the ledger over it, and what a test must do or see beside the ledger. */
 export interface LedgerBench {
@@ -32,7 +32,7 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
     afterAll(() => bench?.close())
 
     const worker = (workerId: string) => bench.open(workerId)
-    const newId = () => `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
+    const newId = () => numberedId(++count)
     async function newDelivery(): Promise<string> {
       const id = newId()
       await bench.queue(id)

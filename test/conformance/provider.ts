@@ -13,6 +13,7 @@ import type {
   SendContext,
   Sent,
 } from '../../core/providers/provider.ts'
+import { numberedId } from '../harness/ledger-rows.ts'
 
 /** What a fixture tells of its provider. The counterparts are real servers on the loopback interface. */
 export interface ProviderFixture {
@@ -272,10 +273,9 @@ let deliveries = 0
 
 export function nextContext(): SendContext {
   deliveries += 1
-  const number = String(deliveries).padStart(12, '0')
   return {
-    deliveryId: `dlv_${number.padStart(26, '0')}`,
-    deliveryUuid: `00000000-0000-8000-8000-${number}`,
+    deliveryId: `dlv_${String(deliveries).padStart(26, '0')}`,
+    deliveryUuid: numberedId(deliveries),
     tenant: 'shop',
     attempt: 1,
   }

@@ -7,6 +7,7 @@ import { createLogger } from '../../core/observability/logger.ts'
 import { openStore, type Store } from '../../core/store/store.ts'
 import { until } from '../harness/balance/load.ts'
 import { type KafkaCluster, startKafka } from '../harness/kafka/kafka.ts'
+import { queuedDelivery } from '../harness/ledger-rows.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import { emptyTestDatabase } from '../harness/postgres/postgres.ts'
 import { hooksChannel, type Install, makeInstall } from '../harness/process/install.ts'
@@ -76,19 +77,10 @@ describePart('kafka', (path) => {
         accepted_at: new Date().toISOString(),
       }
     })
-    const now = new Date()
-    const rows = deliveries.map(({ id, notification_id, recipient }) => ({
-      id,
-      notification_id,
-      tenant: 'default',
-      channel: 'hooks',
-      channel_type: 'webhook' as const,
-      recipient,
-      status: 'sending' as const,
-      attempt: 5,
-      created_at: now,
-      updated_at: now,
-    }))
+    const rows = deliveries.map(({ id, notification_id, tenant, channel, channel_type, recipient }) => {
+      const row = { notification_id, tenant, channel, channel_type, recipient }
+      return queuedDelivery(id, { ...row, status: 'sending', attempt: 5 })
+    })
     await store.db.insertInto('deliveries').values(rows).execute()
     await store.db
       .updateTable('deliveries')

@@ -2,8 +2,15 @@ import type { Insertable } from 'kysely'
 import type { Database } from '../../core/store/schema.ts'
 import type { FinishEntry } from '../../workers/delivery/ledger/ledger.ts'
 
-/** A row of `deliveries` as the planner writes it: queued, never claimed. Its notification has the same id. */
-export function queuedDelivery(id: string): Insertable<Database['deliveries']> {
+/** The id of the delivery with a number, up to 12 digits, and of what belongs to it. */
+export function numberedId(number: number): string {
+  return `00000000-0000-8000-8000-${String(number).padStart(12, '0')}`
+}
+
+type DeliveryRow = Insertable<Database['deliveries']>
+
+/** A row of `deliveries` as the planner writes it, unless the change says otherwise: queued, never claimed. Its notification has the same id. */
+export function queuedDelivery(id: string, change: Partial<DeliveryRow> = {}): DeliveryRow {
   const now = new Date()
   return {
     id,
@@ -15,6 +22,7 @@ export function queuedDelivery(id: string): Insertable<Database['deliveries']> {
     status: 'queued',
     created_at: now,
     updated_at: now,
+    ...change,
   }
 }
 

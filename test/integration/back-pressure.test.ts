@@ -18,6 +18,7 @@ import { type DeliveryWorker, startDeliveryWorker } from '../../workers/delivery
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { until } from '../harness/balance/load.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { numberedId } from '../harness/ledger-rows.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 import { startRedis, type TestRedis } from '../harness/redis.ts'
@@ -123,7 +124,7 @@ async function makeChannel(options: { delivery?: object; rate?: Rate; send: Send
     const { main } = channelTopics(prefix, channel.metadata, '', [])
     const now = new Date().toISOString()
     const records = addresses.map((address) => {
-      const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
+      const id = numberedId(++count)
       const envelope = {
         id,
         notification_id: id,

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { formatDeliveryId, formatNotificationId, parseDeliveryId } from '../../core/notification/ids.ts'
 import { holdRecords } from '../../core/store/held-records.ts'
 import { useTestApi } from '../harness/api.ts'
+import { numberedId, queuedDelivery } from '../harness/ledger-rows.ts'
 import { takeJob } from '../../workers/replayer/jobs.ts'
 
 const api = useTestApi()
@@ -26,7 +27,7 @@ interface Letter {
 /** A delivery that was dead-lettered just now. */
 async function deadLetter(letter: Letter = {}): Promise<{ id: string; notification: string }> {
   const { tenant = 'default', channel = 'email', reason = 'retries_exhausted', userId = null } = letter
-  const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
+  const id = numberedId(++count)
   const now = new Date()
   await api.db
     .insertInto('notifications')
@@ -42,19 +43,16 @@ async function deadLetter(letter: Letter = {}): Promise<{ id: string; notificati
     .execute()
   await api.db
     .insertInto('deliveries')
-    .values({
-      id,
-      notification_id: id,
-      tenant,
-      channel,
-      channel_type: 'email',
-      recipient: letter.recipient ?? 'email:ada@example.com',
-      user_id: userId,
-      status: 'sending',
-      expires_at: letter.expiresAt ?? null,
-      created_at: now,
-      updated_at: now,
-    })
+    .values(
+      queuedDelivery(id, {
+        tenant,
+        channel,
+        recipient: letter.recipient ?? 'email:ada@example.com',
+        user_id: userId,
+        status: 'sending',
+        expires_at: letter.expiresAt ?? null,
+      }),
+    )
     .execute()
   await api.db
     .insertInto('attempts')
@@ -119,10 +117,9 @@ describe('GET /v1/dead-letters', () => {
     expect(await data('?channel=sms')).toHaveLength(1)
     expect(await data('?reason=poison')).toHaveLength(1)
     expect(await data('?channel=sms&reason=poison')).toEqual([])
-    const id = `00000000-0000-8000-8000-${String(count).padStart(12, '0')}`
-    await setStatus(id, 'sending', null)
+    await setStatus(numberedId(count), 'sending', null)
     expect(await data('')).toHaveLength(1)
-    await setStatus(id, 'dead_lettered', 'poison')
+    await setStatus(numberedId(count), 'dead_lettered', 'poison')
     expect(await data('')).toHaveLength(2)
     expect((await api.app.inject('/v1/dead-letters?reason=x')).json()).toMatchObject({
       errors: [{ parameter: 'reason', code: 'not_allowed' }],

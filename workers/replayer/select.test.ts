@@ -3,14 +3,13 @@ import type { ConsumedRecord } from '../../core/broker/broker.ts'
 import { encodeDelivery, header } from '../../core/notification/envelope.ts'
 import type { DeadLetterFilter } from '../../core/notification/replay.ts'
 import type { ReplayableDelivery } from '../../core/store/dead-letters.ts'
+import { numberedId } from '../../test/harness/ledger-rows.ts'
 import { selectRecords } from './select.ts'
-
-const idOf = (number: number) => `00000000-0000-8000-8000-${String(number).padStart(12, '0')}`
 
 function deadLetter(number: number, headers: Record<string, string> = {}): ConsumedRecord {
   const encoded = encodeDelivery({
-    id: idOf(number),
-    notification_id: idOf(0),
+    id: numberedId(number),
+    notification_id: numberedId(0),
     notification: 'ntf_x',
     tenant: 'shop',
     channel: 'sms',
@@ -40,7 +39,8 @@ async function select(
   filter: DeadLetterFilter = {},
 ) {
   const known = Object.entries(deliveries).map(
-    ([number, delivery]) => [idOf(Number(number)), { replayEpoch: 0, expired: false, ...delivery }] as const,
+    ([number, delivery]) =>
+      [numberedId(Number(number)), { replayEpoch: 0, expired: false, ...delivery }] as const,
   )
   return selectRecords(records, {
     filter,
@@ -63,11 +63,11 @@ it('makes a first attempt of the next replay epoch, with the same key, bytes and
     [header.replayEpoch]: '3',
     [header.origin]: 'p.shop.sms.dlq/0/7',
     [header.traceparent]: '00-x',
-    ce_id: idOf(7),
+    ce_id: numberedId(7),
   })
   expect(records[0]!.headers).not.toHaveProperty(header.due)
   expect(records[0]!.headers).not.toHaveProperty(header.reason)
-  expect(replayed).toEqual([{ id: idOf(7), replayEpoch: 3 }])
+  expect(replayed).toEqual([{ id: numberedId(7), replayEpoch: 3 }])
 })
 
 it('passes over what is no dead letter any more, and the older of two of one delivery', async () => {
@@ -76,7 +76,7 @@ it('passes over what is no dead letter any more, and the older of two of one del
   expect((await select([old], {})).records).toEqual([])
   expect((await select([old], { 1: { replayEpoch: 1 } })).records).toEqual([])
   expect((await select([old, newer], { 1: { replayEpoch: 1 } })).replayed).toEqual([
-    { id: idOf(1), replayEpoch: 2 },
+    { id: numberedId(1), replayEpoch: 2 },
   ])
 })
 

@@ -10,6 +10,7 @@ import { failRefused, holdRecords, neverWritten } from '../../core/store/held-re
 import { openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
+import { queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
 import { HeldRelease } from './release.ts'
@@ -33,23 +34,10 @@ beforeEach(async () => {
 
 async function hold(topic: string, count = 1, expires = Date.now() + day): Promise<string[]> {
   const deliveries = Array.from({ length: count }, () => randomUUID())
-  const now = new Date()
+  const expires_at = new Date(expires)
   await database.db
     .insertInto('deliveries')
-    .values(
-      deliveries.map((id) => ({
-        id,
-        notification_id: id,
-        tenant: 'shop',
-        channel: 'texts',
-        channel_type: 'sms' as const,
-        recipient: 'phone:+15550100',
-        status: 'queued' as const,
-        expires_at: new Date(expires),
-        created_at: now,
-        updated_at: now,
-      })),
-    )
+    .values(deliveries.map((id) => queuedDelivery(id, { channel: 'texts', channel_type: 'sms', expires_at })))
     .execute()
   await holdRecords(
     database.db,

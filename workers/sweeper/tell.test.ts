@@ -7,6 +7,7 @@ import { formatDeliveryId, formatNotificationId, deriveInstallKeys } from '../..
 import type { DeliveryStatus, Reason } from '../../core/notification/status.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import { cancelNotification } from '../../core/store/cancellations.ts'
+import { queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { tellUntold } from './tell.ts'
 
@@ -46,20 +47,8 @@ const tell = () => {
 
 async function insert(status: DeliveryStatus): Promise<string> {
   const id = randomUUID()
-  const now = new Date()
-  const named = { notification_id: id, tenant: 'shop', channel: 'texts', channel_type: 'sms' as const }
-  await database.db
-    .insertInto('deliveries')
-    .values({
-      id,
-      ...named,
-      recipient: 'phone:+15550100',
-      status,
-      attempt: 2,
-      created_at: now,
-      updated_at: now,
-    })
-    .execute()
+  const change = { recipient: 'phone:+15550100', status, attempt: 2 }
+  await database.db.insertInto('deliveries').values(queuedDelivery(id, change)).execute()
   return id
 }
 const change = (id: string, status: DeliveryStatus, reason: Reason | null = null) =>
@@ -71,7 +60,7 @@ it('tells what was cancelled or swept, once, and nothing of the recipient', asyn
   await change(expired, 'expired', 'log_expired')
   await tell()
   await tell()
-  const common = { namespace: 'shop', channel: 'texts', type: 'sms', attempt: 2, replay: 0 }
+  const common = { namespace: 'shop', channel: 'email', type: 'email', attempt: 2, replay: 0 }
   const eventOf = (id: string, rest: object) => ({
     ...common,
     delivery_id: formatDeliveryId(id),

@@ -10,12 +10,13 @@ import type { Ledger } from '../../../workers/delivery/ledger/ledger.ts'
 import { createDeliveryMetrics } from '../../../workers/delivery/metrics.ts'
 import { startDeliveryWorker } from '../../../workers/delivery/worker.ts'
 import { createSourceMetrics } from '../../../workers/source-metrics.ts'
+import { numberedId } from '../ledger-rows.ts'
 import { manualClock } from './manual-clock.ts'
 import { renderOnLoop } from './render-on-loop.ts'
 import { scriptedBroker } from './scripted-broker.ts'
 
 /** Id of the delivery at an offset. */
-export const deliveryAt = (offset: number) => `00000000-0000-8000-8000-${String(offset).padStart(12, '0')}`
+export const deliveryAt = (offset: number) => numberedId(offset)
 
 interface Script {
   channel: NotificationChannel

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyCancellations, cancelNotification } from '../../../core/store/cancellations.ts'
-import { finishEntry, queuedDelivery } from '../../../test/harness/ledger-rows.ts'
+import { finishEntry, numberedId, queuedDelivery } from '../../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../../test/harness/postgres/postgres.ts'
 import type { FinishEntry } from './ledger.ts'
 import { openLedger } from './postgres-ledger.ts'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 async function newDelivery(): Promise<string> {
-  const id = `00000000-0000-8000-8000-${String(++count).padStart(12, '0')}`
+  const id = numberedId(++count)
   await database.db.insertInto('deliveries').values(queuedDelivery(id)).execute()
   return id
 }
