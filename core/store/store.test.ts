@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
+import { startTcpProxy } from '../../test/harness/tcp-proxy.ts'
 import { createLogger } from '../observability/logger.ts'
 import { isDataError, isStoreUnavailable, openStore, type Store } from './store.ts'
 
@@ -57,44 +56,23 @@ describe('the store', () => {
   })
 })
 
-/** A way to the database that can fall silent: connections stay, and nothing comes through the first of them any more. */
-async function startProxy() {
-  const { hostname, port } = new URL(database.url)
-  const sockets: Socket[] = []
-  const proxy = createServer((client) => {
-    const server = connect(Number(port), hostname)
-    client.pipe(server).pipe(client)
-    sockets.push(client, server)
-    for (const socket of [client, server]) socket.on('error', () => {})
-  }).listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  const url = new URL(database.url)
-  url.port = String((proxy.address() as AddressInfo).port)
-  return {
-    url: url.href,
-    fallSilent: () => sockets[0]!.unpipe(),
-    close() {
-      for (const socket of sockets) socket.destroy()
-      proxy.close()
-    },
-  }
-}
-
 describe('a server that falls silent', () => {
   const ways: [string, (store: Store) => Promise<unknown>][] = [
     ['ping', (store) => store.ping()],
     ['a query', ({ db }) => sql`SELECT 1`.execute(db)],
   ]
   it.each(ways)('fails %s in time, and its connection is not used again', async (_name, ask) => {
-    const proxy = await startProxy()
-    const behindProxy = open(proxy.url, 1_000)
+    const url = new URL(database.url)
+    const proxy = await startTcpProxy({ port: Number(url.port) })
+    url.port = String(proxy.port)
+    const behindProxy = open(url.href, 1_000)
     try {
       await ask(behindProxy)
-      proxy.fallSilent()
+      proxy.silence()
       expect(isStoreUnavailable(await failureOf(ask(behindProxy)))).toBe(true)
       await ask(behindProxy)
     } finally {
-      proxy.close()
+      await proxy.close()
       await behindProxy.close()
     }
   })
