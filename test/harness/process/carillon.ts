@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { untilReady } from './until-ready.ts'
 
 const bin = fileURLToPath(new URL('../../../bin/carillon', import.meta.url))
 
@@ -44,39 +45,24 @@ export async function startCarillon(options: {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
   const output = () => chunks.join('')
   const ended = once(child, 'exit')
-  const deadline = Date.now() + startDeadline
-  for (;;) {
-    const url = await readFile(endpoint, 'utf8').then(
+  const running = { process: child, output }
+  const findUrl = () =>
+    readFile(endpoint, 'utf8').then(
       (text) => text.trim(),
       () => undefined,
     )
-    if (url !== undefined && (await isReady(url))) {
-      return {
-        url,
-        process: child,
-        output,
-        async kill() {
-          child.kill('SIGKILL')
-          await ended
-        },
-        async stop() {
-          child.kill('SIGTERM')
-          await ended
-          return child.exitCode
-        },
-      }
-    }
-    if (child.exitCode !== null || Date.now() > deadline) {
+  const url = await untilReady('carillon dev', running, findUrl, startDeadline)
+  return {
+    ...running,
+    url,
+    async kill() {
       child.kill('SIGKILL')
-      throw new Error(`carillon dev did not become ready:\n${output()}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+      await ended
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+      return child.exitCode
+    },
   }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  return fetch(`${url}/readyz`).then(
-    ({ ok }) => ok,
-    () => false,
-  )
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { endWithProcess } from './end-with-process.ts'
+import { untilReady } from './until-ready.ts'
 
 const program = fileURLToPath(new URL('../../../bin/carillon.ts', import.meta.url))
 
@@ -41,21 +41,14 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
   const ended = once(child, 'close').then(() => child.exitCode)
   const said = (field: string) => new RegExp(`"${field}":"(http[^"]+)"`).exec(text)?.[1]
   const health = () => said('health')
+  const running = { process: child, output: () => text }
   return {
-    process: child,
+    ...running,
     url: () => said('url'),
     health,
-    output: () => text,
     ended,
     async ready(milliseconds = 120_000) {
-      const deadline = Date.now() + milliseconds
-      while (!(await isReady(health()))) {
-        if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
-          child.kill('SIGKILL')
-          throw new Error(`carillon ${args.join(' ')} did not become ready:\n${text}`)
-        }
-        await sleep(50)
-      }
+      await untilReady(`carillon ${args.join(' ')}`, running, health, milliseconds)
     },
     async kill() {
       child.kill('SIGKILL')
@@ -71,12 +64,4 @@ export function startRole(args: readonly string[], env: Readonly<Record<string, 
 /** What every process of ours is given, and no more of the environment of the tests. */
 export function leastEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
-}
-
-async function isReady(url: string | undefined): Promise<boolean> {
-  if (url === undefined) return false
-  return fetch(`${url}/readyz`).then(
-    ({ ok }) => ok,
-    () => false,
-  )
 }
