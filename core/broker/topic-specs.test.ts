@@ -1,20 +1,17 @@
 import { expect, test } from 'vitest'
-import { providers } from '../providers/registry.ts'
-import { channelSchema } from '../resources/channel.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { channelTopicSpecs, installTopicSpecs } from './topic-specs.ts'
 
 const channel = (topic: object) =>
-  channelSchema(providers).parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name: 'sms', namespace: 'shop' },
-    spec: {
+  channelResource(
+    { name: 'sms', namespace: 'shop' },
+    {
       type: 'sms',
       providers: [{ name: 'one', type: 'sandbox' }],
       delivery: { retryTiers: ['5s', '1m'] },
       topic,
     },
-  })
+  )
 
 test('a channel has its main topic, one topic for each retry tier, and dead letters', () => {
   const config = {

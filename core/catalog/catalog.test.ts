@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { channelResource, templateResource } from '../../test/harness/fakes/resources.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import type { Broker, RecordToProduce } from '../broker/broker.ts'
 import { openEmbeddedBroker } from '../broker/embedded.ts'
 import { createLogger } from '../observability/logger.ts'
-import { kinds } from './kinds.ts'
 import { publishCatalog } from './publisher.ts'
 import { type OpenCatalog, openCatalog } from './reader.ts'
 import { keyOf, type Resource, revisionOf, type Source } from './records.ts'
@@ -41,19 +41,12 @@ function open(): Promise<OpenCatalog> {
 }
 
 const channel = (name: string, timeout = '10s') =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name, namespace: 'shop' },
-    spec: { type: 'sms', providers: [{ name: 'primary', type: 'sandbox', timeout }] },
-  })
+  channelResource(
+    { name, namespace: 'shop' },
+    { type: 'sms', providers: [{ name: 'primary', type: 'sandbox', timeout }] },
+  )
 const template = (name: string, text: string) =>
-  kinds.NotificationTemplate.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationTemplate',
-    metadata: { name, namespace: 'shop' },
-    spec: { content: { sms: { text } } },
-  })
+  templateResource({ name, namespace: 'shop' }, { content: { sms: { text } } })
 
 /** Publishes, and counts what was written besides the marker. */
 async function publish(resources: Resource[], source: Source = 'folder') {

@@ -1,17 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { templateResource } from '../../test/harness/fakes/resources.ts'
 import { formatPath } from '../resources/problem.ts'
-import { apiVersion } from '../resources/resource.ts'
-import { type NotificationTemplateInput, templateSchema } from '../resources/template.ts'
+import type { NotificationTemplateInput } from '../resources/template.ts'
 import { checkTemplate } from './check.ts'
 
 /** Each problem as `path: message`. */
 function check(spec: NotificationTemplateInput['spec']): string[] {
-  const template = templateSchema.parse({
-    apiVersion,
-    kind: 'NotificationTemplate',
-    metadata: { name: 'welcome' },
-    spec,
-  })
+  const template = templateResource({ name: 'welcome' }, spec)
   return checkTemplate(template).map(({ path, message }) => `${formatPath(path)}: ${message}`)
 }
 

@@ -1,18 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { templateResource } from '../../test/harness/fakes/resources.ts'
 import type { ChannelType } from '../resources/channel-type.ts'
-import { apiVersion } from '../resources/resource.ts'
-import { type NotificationTemplateInput, templateSchema } from '../resources/template.ts'
+import type { NotificationTemplateInput } from '../resources/template.ts'
 import { createRenderer, type RenderInput } from './render.ts'
 
 type Spec = NotificationTemplateInput['spec']
 
-const templateOf = (spec: Spec) =>
-  templateSchema.parse({
-    apiVersion,
-    kind: 'NotificationTemplate',
-    metadata: { name: 'order-shipped', namespace: 'shop' },
-    spec,
-  })
+const templateOf = (spec: Spec) => templateResource({ name: 'order-shipped', namespace: 'shop' }, spec)
 
 function render(spec: Spec, channelType: ChannelType, input: Partial<RenderInput> = {}) {
   const defaults = { revision: 'r1', address: 'to', data: {}, notification: { id: 'ntf_1' } }

@@ -1,9 +1,9 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Producer, RecordToProduce } from '../../core/broker/broker.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
 import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { keyOf, type Published, type Resource, revisionOf } from '../../core/catalog/records.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { FolderPublisher, withLastGood } from './folder-publisher.ts'
 
 /** A catalog that reads what was produced a moment later, as a real one does; `lost` records never arrive. */
@@ -55,12 +55,10 @@ function read({ key, value }: RecordToProduce): void {
 }
 
 const channel = (name: string, latency = '0s'): Resource =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name },
-    spec: { type: 'sms', providers: [{ name: 'one', type: 'sandbox', sandbox: { latency } }] },
-  })
+  channelResource(
+    { name },
+    { type: 'sms', providers: [{ name: 'one', type: 'sandbox', sandbox: { latency } }] },
+  )
 const names = () => [...entries.keys()].toSorted().map((key) => key.split('/')[2])
 
 test('published means that the catalog says so', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { providers } from '../../core/providers/registry.ts'
 import { channelSchema } from '../../core/resources/channel.ts'
 import { StartRefused } from '../../core/settings/start-refused.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { chooseMailServer, type MailSettings, routeMail, withMailSecret } from './mail-route.ts'
 
 const catcher = { host: '127.0.0.1', port: 2525 }
@@ -14,11 +15,9 @@ const nothingSet: MailSettings = {
 }
 const login = { emailUsername: 'me', emailPassword: 'hunter2' }
 
-const channel = channelSchema(providers).parse({
-  apiVersion: 'carillon.dev/v1alpha1',
-  kind: 'NotificationChannel',
-  metadata: { name: 'email' },
-  spec: {
+const channel = channelResource(
+  { name: 'email' },
+  {
     type: 'email',
     providers: [
       {
@@ -36,7 +35,7 @@ const channel = channelSchema(providers).parse({
       { name: 'rehearsal', type: 'sandbox' },
     ],
   },
-})
+)
 
 test.each<[string, Partial<MailSettings>, object]>([
   ['nothing set: the catcher', {}, { ...catcher, tls: 'None' }],

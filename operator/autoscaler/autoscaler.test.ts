@@ -2,9 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, it, onTestFinished } from 'vitest'
-import { kinds } from '../../core/catalog/kinds.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import type { DeploymentObject } from '../channel/children/deployment.ts'
 import { childName } from '../channel/names.ts'
 import type { ChannelObject } from '../channel/status.ts'
@@ -15,12 +15,10 @@ import { Autoscaler } from './autoscaler.ts'
 import { createAutoscalerMetrics } from './metrics.ts'
 
 const channel = (name: string, mode = 'Native'): NotificationChannel =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name, namespace: 'shop' },
-    spec: { type: 'email', providers: [{ name: 'a', type: 'sandbox' }], scaling: { mode } },
-  })
+  channelResource(
+    { name, namespace: 'shop' },
+    { type: 'email', providers: [{ name: 'a', type: 'sandbox' }], scaling: { mode } },
+  )
 const metadata = (name: string, namespace: string) => ({ name, namespace, uid: name, resourceVersion: '1' })
 
 /** An autoscaler that sees the channels that it is given, each with one worker that did 25 deliveries a second and so much lag on each partition; undefined while that cannot be read. */

@@ -1,14 +1,12 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../core/catalog/kinds.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { type Claimant, topicCollision } from './collisions.ts'
 
 const claimant = (name: string, topic: string, createdAt = '2026-01-01T00:00:00Z'): Claimant => ({
-  channel: kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name, namespace: 'shop' },
-    spec: { type: 'email', providers: [{ name: 'a', type: 'sandbox' }], topic: { name: topic } },
-  }),
+  channel: channelResource(
+    { name, namespace: 'shop' },
+    { type: 'email', providers: [{ name: 'a', type: 'sandbox' }], topic: { name: topic } },
+  ),
   createdAt,
 })
 

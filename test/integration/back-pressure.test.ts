@@ -2,7 +2,6 @@ import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
 import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
 import { systemClock } from '../../core/clock.ts'
 import { encodeDelivery } from '../../core/notification/envelope.ts'
@@ -18,6 +17,7 @@ import { type DeliveryWorker, startDeliveryWorker } from '../../workers/delivery
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { until } from '../harness/balance/load.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { channelResource } from '../harness/fakes/resources.ts'
 import { numberedId } from '../harness/ledger-rows.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
@@ -55,16 +55,14 @@ type Send = (address: string) => Outcome | Promise<Outcome>
 /** A channel of its own, with the provider that a test speaks for. */
 async function makeChannel(options: { delivery?: object; rate?: Rate; send: Send; destination?: boolean }) {
   const name = `c${++count}`
-  const channel = kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name, namespace: 'shop' },
-    spec: {
+  const channel = channelResource(
+    { name, namespace: 'shop' },
+    {
       type: 'sms',
       delivery: { retryTiers: ['1s'], concurrency: 16, ...options.delivery },
       providers: [{ name: 'primary', type: 'sandbox' }],
     },
-  })
+  )
   await broker.admin.createTopics(channelTopicSpecs(prefix, channel))
   const sent: { address: string; at: number }[] = []
   const provider: OpenedProvider = {

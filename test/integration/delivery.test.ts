@@ -29,6 +29,7 @@ import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { createSweeperMetrics } from '../../workers/sweeper/metrics.ts'
 import { Sweeper } from '../../workers/sweeper/sweeper.ts'
+import { channelResource } from '../harness/fakes/resources.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 /** The way of a request through planner and workers, on a real database and the embedded broker. */
@@ -57,14 +58,7 @@ const channels = [
     ],
   },
   { type: 'inapp', providers: [{ name: 'primary', type: 'inapp' }] },
-].map((spec) =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name: spec.type, namespace: 'shop' },
-    spec,
-  }),
-)
+].map((spec) => channelResource({ name: spec.type, namespace: 'shop' }, spec))
 
 let database: TestDatabase
 let broker: EmbeddedBroker

@@ -2,7 +2,6 @@ import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
 import { systemClock } from '../../core/clock.ts'
 import { encodeRequest, type RequestEnvelope } from '../../core/notification/envelope.ts'
 import { deriveInstallKeys, newNotificationId } from '../../core/notification/ids.ts'
@@ -19,6 +18,7 @@ import { openPlannerStore } from '../../workers/planner/store.ts'
 import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { channelResource } from '../harness/fakes/resources.ts'
 import { staticCatalog } from '../harness/fakes/static-catalog.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
@@ -51,11 +51,9 @@ afterEach(async () => {
 })
 
 const channel = (retryTiers: string[], times = 1): NotificationChannel =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name, namespace: 'default' },
-    spec: {
+  channelResource(
+    { name, namespace: 'default' },
+    {
       type: 'sms',
       delivery: { retryTiers },
       providers: [
@@ -66,7 +64,7 @@ const channel = (retryTiers: string[], times = 1): NotificationChannel =>
         },
       ],
     },
-  })
+  )
 
 const planner = () =>
   startPlanner({

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Broker, Consumer } from '../../core/broker/broker.ts'
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../core/broker/embedded.ts'
 import { channelTopicSpecs, installTopicSpecs } from '../../core/broker/topic-specs.ts'
-import { kinds } from '../../core/catalog/kinds.ts'
 import { publishCatalog } from '../../core/catalog/publisher.ts'
 import { type OpenCatalog, openCatalog } from '../../core/catalog/reader.ts'
 import { systemClock } from '../../core/clock.ts'
@@ -33,6 +32,7 @@ import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { HeldRelease } from '../../workers/sweeper/release.ts'
 import { renderOnLoop } from '../harness/fakes/render-on-loop.ts'
+import { channelResource } from '../harness/fakes/resources.ts'
 import { type TestDatabase, testDatabase } from '../harness/postgres/postgres.ts'
 
 /** Dead letters and their way back, through planner, workers and replayer, on a real database and the embedded broker. */
@@ -41,16 +41,14 @@ const prefix = 'p'
 const tenant = 'shop'
 const logger = createLogger({ level: 'ERROR', destination: { write: () => {} } })
 const keys = deriveInstallKeys(Buffer.alloc(32, 1))
-const channel = kinds.NotificationChannel.parse({
-  apiVersion: 'carillon.dev/v1alpha1',
-  kind: 'NotificationChannel',
-  metadata: { name: 'sms', namespace: tenant },
-  spec: {
+const channel = channelResource(
+  { name: 'sms', namespace: tenant },
+  {
     type: 'sms',
     delivery: { retryTiers: ['1s'], maxAttempts: 1 },
     providers: [{ name: 'primary', type: 'sandbox' }],
   },
-})
+)
 const topics = channelTopics(prefix, { namespace: tenant, name: 'sms' }, '', ['1s'])
 
 let database: TestDatabase

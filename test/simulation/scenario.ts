@@ -1,7 +1,7 @@
-import { kinds } from '../../core/catalog/kinds.ts'
 import type { DeliveryStatus } from '../../core/notification/status.ts'
 import type { Idempotency } from '../../core/providers/provider.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
+import { channelResource } from '../harness/fakes/resources.ts'
 import type { Behaviour } from './vendor.ts'
 import type { World } from './world.ts'
 
@@ -44,11 +44,9 @@ interface ChannelChanges {
 
 /** A channel with short waits. */
 export function channelOf({ type = 'sms', providers = ['primary'], delivery = {} }: ChannelChanges = {}) {
-  return kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name: type, namespace: 'shop' },
-    spec: {
+  return channelResource(
+    { name: type, namespace: 'shop' },
+    {
       type,
       providers: providers.map((name) => ({
         name,
@@ -57,5 +55,5 @@ export function channelOf({ type = 'sms', providers = ['primary'], delivery = {}
       })),
       delivery: { retryTiers: ['1s', '3s'], maxAttempts: 3, ...delivery },
     },
-  })
+  )
 }

@@ -1,11 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { templateResource } from '../../../test/harness/fakes/resources.ts'
 import { createLogger } from '../../observability/logger.ts'
-import { apiVersion } from '../../resources/resource.ts'
-import {
-  type NotificationTemplate,
-  type NotificationTemplateInput,
-  templateSchema,
-} from '../../resources/template.ts'
+import type { NotificationTemplate, NotificationTemplateInput } from '../../resources/template.ts'
 import type { RenderInput } from '../render.ts'
 import { TemplateThreads, type TimeLimits } from './template-threads.ts'
 
@@ -16,12 +12,7 @@ const endless = `{% if ${Array(3_000).fill('data.l contains 1').join(' or ')} %}
 const greedy = '{% for i in data.l reversed %}'.repeat(800) + '{% endfor %}'.repeat(800)
 
 function template(text: string, spec: Partial<NotificationTemplateInput['spec']> = {}): NotificationTemplate {
-  return templateSchema.parse({
-    apiVersion,
-    kind: 'NotificationTemplate',
-    metadata: { name: 'welcome' },
-    spec: { content: { email: { subject: 'Hi', text } }, ...spec },
-  })
+  return templateResource({ name: 'welcome' }, { content: { email: { subject: 'Hi', text } }, ...spec })
 }
 
 function input(text: string, revision: string, data: Record<string, unknown> = { l: list }): RenderInput {

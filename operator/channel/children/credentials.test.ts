@@ -1,14 +1,12 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../../core/catalog/kinds.ts'
+import { channelResource } from '../../../test/harness/fakes/resources.ts'
 import { credentialsItems, credentialsSecret, type SecretObject } from './credentials.ts'
 
 const smtp = { host: 'smtp.example.com', from: 'shop@example.com' }
 const channel = (...secretNames: (string | undefined)[]) =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name: 'email', namespace: 'shop' },
-    spec: {
+  channelResource(
+    { name: 'email', namespace: 'shop' },
+    {
       type: 'email',
       providers: secretNames.map((name, index) => ({
         name: `p${index}`,
@@ -17,7 +15,7 @@ const channel = (...secretNames: (string | undefined)[]) =>
         ...(name && { secretRef: { name } }),
       })),
     },
-  })
+  )
 const secret = (name: string, data: Record<string, string>): [string, SecretObject] => [
   name,
   { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'shop' }, data },

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../../core/catalog/kinds.ts'
-import type { NotificationChannel } from '../../../core/resources/channel.ts'
+import { channelResource } from '../../../test/harness/fakes/resources.ts'
 import { serviceAccountName } from '../../release/names.ts'
 import { childLabels } from '../names.ts'
 import { annotation, releaseOf, workerDeployment } from './deployment.ts'
@@ -15,12 +14,11 @@ const platform = {
   secretVersion: '1',
 }
 const metadata = { name: 'inbox', namespace: 'shop' }
-const channelWith = (spec: object): NotificationChannel =>
-  kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata,
-    spec: { type: 'inapp', providers: [{ name: 'primary', type: 'inapp', inapp: {} }], ...spec },
+const channelWith = (spec: object) =>
+  channelResource(metadata, {
+    type: 'inapp',
+    providers: [{ name: 'primary', type: 'inapp', inapp: {} }],
+    ...spec,
   })
 const specOf = (spec: object) => workerDeployment(channelWith(spec), platform, undefined).spec
 const podOf = (spec: object) => specOf(spec).template.spec!

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../../core/catalog/kinds.ts'
+import { channelResource } from '../../../test/harness/fakes/resources.ts'
 import { Children } from '../../children.ts'
 import { deployments, disruptionBudgets, scaledObjects, secrets } from '../../kinds.ts'
 import { ApiError } from '../../runtime/api/api-error.ts'
@@ -23,17 +23,15 @@ const platform = {
   secretFiles: {},
   secretVersion: '1',
 }
-const channel = kinds.NotificationChannel.parse({
-  apiVersion: 'carillon.dev/v1alpha1',
-  kind: 'NotificationChannel',
-  metadata: { name: 'hooks', namespace: 'shop' },
-  spec: {
+const channel = channelResource(
+  { name: 'hooks', namespace: 'shop' },
+  {
     type: 'webhook',
     suspend: true,
     providers: [{ name: 'a', type: 'webhook', webhook: {}, secretRef: { name: 's' } }],
     scaling: { mode: 'KEDA' },
   },
-})
+)
 const found = new Map([['s', { ...object(secrets, 's'), data: { secret: 'cw==' } }]])
 
 function object({ apiVersion, kind }: ResourceKind, name: string): KubernetesObject {

@@ -1,8 +1,8 @@
 import type { Catalog, CatalogEntry } from '../../../core/catalog/catalog.ts'
-import { kinds } from '../../../core/catalog/kinds.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import type { ChannelType } from '../../../core/resources/channel-type.ts'
 import type { NotificationTemplate, NotificationTemplateInput } from '../../../core/resources/template.ts'
+import { channelResource, templateResource } from './resources.ts'
 
 export interface StaticCatalogOptions {
   namespace?: string
@@ -19,26 +19,19 @@ export function staticCatalog(options: StaticCatalogOptions): Catalog {
   const channels = Object.entries(options.channels).map(
     ([name, type]): CatalogEntry<NotificationChannel> => ({
       revision: 'r1',
-      resource: kinds.NotificationChannel.parse({
-        apiVersion: 'carillon.dev/v1alpha1',
-        kind: 'NotificationChannel',
-        metadata: { name, namespace },
-        spec: {
+      resource: channelResource(
+        { name, namespace },
+        {
           type,
           providers: [{ name: 'primary', ...(type === 'inapp' ? { type, inapp: {} } : { type: 'sandbox' }) }],
         },
-      }),
+      ),
     }),
   )
   const templates = Object.entries(options.templates ?? {}).map(
     ([name, spec]): CatalogEntry<NotificationTemplate> => ({
       revision: 'r1',
-      resource: kinds.NotificationTemplate.parse({
-        apiVersion: 'carillon.dev/v1alpha1',
-        kind: 'NotificationTemplate',
-        metadata: { name, namespace },
-        spec,
-      }),
+      resource: templateResource({ name, namespace }, spec),
     }),
   )
   const find = <R extends NotificationChannel | NotificationTemplate>(
