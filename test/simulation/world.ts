@@ -14,7 +14,7 @@ import type { Running } from '../../workers/running.ts'
 import { createSourceMetrics } from '../../workers/source-metrics.ts'
 import { HeldRelease } from '../../workers/sweeper/release.ts'
 import { seeded } from '../harness/fakes/random.ts'
-import { catalogOf } from './catalog-of.ts'
+import { catalogOf } from '../harness/fakes/static-catalog.ts'
 import { type Link, MemoryCluster } from './memory-broker/cluster.ts'
 import { type Call, openMemoryHeldStore, openMemoryLedger, openMemoryPlannerStore } from './memory-ledger.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -271,7 +271,7 @@ export class World {
     const broker = this.cluster.open(link)
     return {
       broker: this.#options.mutation?.broker?.(broker, link, this.cluster) ?? broker,
-      catalog: catalogOf(this.scenario.channel),
+      catalog: catalogOf([this.scenario.channel]),
       prefix,
       clock: this.#options.mutation?.clock?.(process.clock) ?? process.clock,
       logger: pino({ level: 'warn' }, { write: (line) => void this.log.push(`${process.name} ${line}`) }),

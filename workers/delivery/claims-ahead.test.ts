@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Outcome } from '../../core/providers/provider.ts'
 import { deliveryAt, startScriptedWorker } from '../../test/harness/fakes/scripted-worker.ts'
-import { catalogOf } from '../../test/simulation/catalog-of.ts'
+import { catalogOf } from '../../test/harness/fakes/static-catalog.ts'
 import { channelOf } from '../../test/simulation/scenario.ts'
 
 /** A worker with one slot, whose claims and calls have taken 20 ms each so far. One more call is under way, and one more record there. */
@@ -16,7 +16,7 @@ async function oneInItsCall(delivery: object = {}) {
   const answers: Promise<Outcome>[] = []
   const { worker, clock, main, bring } = await startScriptedWorker({
     channel,
-    catalog: catalogOf(channel),
+    catalog: catalogOf([channel]),
     ledger: {
       async claim({ id }) {
         claimed.push(id)

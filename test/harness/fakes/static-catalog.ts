@@ -1,4 +1,5 @@
 import type { Catalog, CatalogEntry } from '../../../core/catalog/catalog.ts'
+import type { Resource } from '../../../core/catalog/records.ts'
 import type { NotificationChannel } from '../../../core/resources/channel.ts'
 import type { ChannelType } from '../../../core/resources/channel-type.ts'
 import type { NotificationTemplate, NotificationTemplateInput } from '../../../core/resources/template.ts'
@@ -13,46 +14,53 @@ export interface StaticCatalogOptions {
   synced?: boolean
 }
 
-/** A catalog that holds what it is given, at revision `r1`, and never changes. */
+/** A catalog of channels of these types and templates of these specs, at revision `r1`, that never changes. */
 export function staticCatalog(options: StaticCatalogOptions): Catalog {
   const { namespace = 'default', synced = true } = options
-  const channels = Object.entries(options.channels).map(
-    ([name, type]): CatalogEntry<NotificationChannel> => ({
-      revision: 'r1',
-      resource: channelResource(
-        { name, namespace },
-        {
-          type,
-          providers: [{ name: 'primary', ...(type === 'inapp' ? { type, inapp: {} } : { type: 'sandbox' }) }],
-        },
-      ),
-    }),
+  const channels = Object.entries(options.channels).map(([name, type]) =>
+    channelResource(
+      { name, namespace },
+      {
+        type,
+        providers: [{ name: 'primary', ...(type === 'inapp' ? { type, inapp: {} } : { type: 'sandbox' }) }],
+      },
+    ),
   )
-  const templates = Object.entries(options.templates ?? {}).map(
-    ([name, spec]): CatalogEntry<NotificationTemplate> => ({
-      revision: 'r1',
-      resource: templateResource({ name, namespace }, spec),
-    }),
+  const templates = Object.entries(options.templates ?? {}).map(([name, spec]) =>
+    templateResource({ name, namespace }, spec),
   )
-  const find = <R extends NotificationChannel | NotificationTemplate>(
-    entries: CatalogEntry<R>[],
-    wanted: string,
-    name: string,
-  ) =>
-    entries.find(({ resource }) => resource.metadata.namespace === wanted && resource.metadata.name === name)
-  const list = <R extends NotificationChannel | NotificationTemplate>(
-    entries: CatalogEntry<R>[],
-    wanted?: string,
-  ) => entries.filter(({ resource }) => wanted === undefined || resource.metadata.namespace === wanted)
+  return { ...catalogOf(channels, templates), synced: () => synced }
+}
+
+/** The same of whole resources. */
+export function catalogOf(
+  channels: readonly NotificationChannel[],
+  templates: readonly NotificationTemplate[] = [],
+): Catalog {
+  const ofChannels = indexed(channels)
+  const ofTemplates = indexed(templates)
   return {
-    synced: () => synced,
-    channel: (wanted, name) => find(channels, wanted, name),
-    channels: (wanted) => list(channels, wanted),
-    template: (wanted, name) => find(templates, wanted, name),
-    templateRevision: (wanted, name, revision) =>
-      revision === 'r1' ? find(templates, wanted, name) : undefined,
-    templates: (wanted) => list(templates, wanted),
+    synced: () => true,
+    channel: ofChannels.find,
+    channels: ofChannels.list,
+    template: ofTemplates.find,
+    templateRevision: (namespace, name, wanted) =>
+      wanted === revision ? ofTemplates.find(namespace, name) : undefined,
+    templates: ofTemplates.list,
     isCurrent: async () => true,
     onChange: () => () => {},
+  }
+}
+
+const revision = 'r1'
+
+function indexed<R extends Resource>(resources: readonly R[]) {
+  const entries = resources.map((resource): CatalogEntry<R> => ({ revision, resource }))
+  const list = (namespace?: string) =>
+    entries.filter(({ resource }) => namespace === undefined || resource.metadata.namespace === namespace)
+  return {
+    list,
+    find: (namespace: string, name: string) =>
+      list(namespace).find(({ resource }) => resource.metadata.name === name),
   }
 }
