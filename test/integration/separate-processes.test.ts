@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openKafkaBroker } from '../../core/broker/kafka.ts'
-import { channelTopics } from '../../core/notification/topics.ts'
+import {
+  channelTopics,
+  plannerGroup,
+  requestsDeadLettersTopic,
+  requestsTopic,
+} from '../../core/notification/topics.ts'
 import { createLogger } from '../../core/observability/logger.ts'
 import type { Accepted } from '../harness/balance/balance.ts'
 import { readLedger, sendUntilAccepted, until } from '../harness/balance/load.ts'
@@ -121,33 +126,35 @@ describePart('kafka', (path) => {
     const bootstrapServers = cluster?.bootstrapServers ?? path.split(',')
     const broker = openKafkaBroker({ bootstrapServers, clientId: 'test', logger })
     try {
-      await broker.admin.deleteTopics([topics.retries[0]!.topic, topics.deadLetters])
+      const requests = { group: plannerGroup(install.prefix), topics: [requestsTopic(install.prefix)] }
+      const requestLetters = requestsDeadLettersTopic(install.prefix)
+      await broker.admin.deleteTopics([topics.retries[0]!.topic, topics.deadLetters, requestLetters])
       sink.behave(({ to }) => (to.includes('waits') ? { status: 503 } : { status: 204 }))
       const waiting = [await send('waits-1'), await send('waits-2')]
       const waits = { status: 'retrying', reason: 'topic_unavailable' }
       const reasonsOf = async () =>
         (await ledgerOf(waiting)).map(({ status, reason }) => ({ status, reason }))
       await until(async () => isDeepStrictEqual(await reasonsOf(), [waits, waits]), 'the retries are kept')
-      const garbage = { topic: topics.main, key: 'x', value: Buffer.from('garbage') }
-      await broker.producer.produce([{ ...garbage, headers: { 'carillon-envelope': '1' } }])
+      const garbage = { key: 'x', value: Buffer.from('garbage'), headers: { 'carillon-envelope': '1' } }
+      await broker.producer.produce([topics.main, ...requests.topics].map((topic) => ({ ...garbage, topic })))
       const free = [await send('free')]
       await until(async () => (await ledgerOf(free))[0]?.status === 'sent', 'others are delivered')
-      const lag = async () =>
-        (await broker.admin.lag([{ group: topics.group, topics: [topics.main] }])).reduce(
-          (sum, { lag }) => sum + lag,
-          0,
-        )
-      await until(async () => (await lag()) === 0, 'nothing is left unfinished behind them')
+      const logs = [requests, { group: topics.group, topics: [topics.main] }]
+      const isRead = async () => (await broker.admin.lag(logs)).every(({ lag }) => lag === 0)
+      await until(isRead, 'nothing is left unfinished behind them')
 
       sink.behave(() => ({ status: 204 }))
       const applied = await install.apply()
       expect(applied.output).toMatch(/default\.hooks\.retry\.1s created/)
       const sent = async () => (await ledgerOf(waiting)).every(({ status }) => status === 'sent')
       await until(sent, 'the sweeper has written them, and they are delivered')
-      const letters: (string | undefined)[] = []
-      const follower = await broker.follow(topics.deadLetters, ({ value }) => letters.push(value?.toString()))
-      await follower.close()
-      expect(letters).toEqual(['garbage'])
+      for (const topic of [topics.deadLetters, requestLetters]) {
+        const letters: (string | undefined)[] = []
+        const follower = await broker.follow(topic, ({ value }) => letters.push(value?.toString()))
+        await until(() => letters.length > 0, `what nobody can read is on ${topic}`)
+        await follower.close()
+        expect(letters).toEqual(['garbage'])
+      }
     } finally {
       sink.behave(() => ({ status: 204 }))
       await broker.close()
