@@ -6,6 +6,8 @@ import { openSecretsFolder } from './secrets.ts'
 
 let root: string
 let folder: string
+let now = 0
+const clock = { monotonic: () => now }
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'carillon-secrets-'))
@@ -17,23 +19,28 @@ afterEach(() => rmSync(root, { recursive: true }))
 
 test('a value is the file without its last line break', () => {
   writeFileSync(join(folder, 'smtp', 'password'), ' a\nb \n')
-  const secret = openSecretsFolder(folder)
+  const secret = openSecretsFolder(folder, clock)
   expect(secret('smtp', 'password')).toBe(' a\nb ')
   expect(secret('smtp', 'username')).toBeUndefined()
   expect(secret('other', 'password')).toBeUndefined()
 })
 
-test('a rotation is seen at the next use, by writing, by renaming and by removing', () => {
+test('a rotation is seen a second later, by writing, by renaming and by removing', () => {
   const file = join(folder, 'smtp', 'password')
-  const secret = openSecretsFolder(folder)
+  const secret = openSecretsFolder(folder, clock)
   writeFileSync(file, 'one')
   expect(secret('smtp', 'password')).toBe('one')
   writeFileSync(file, 'second')
+  now += 999
+  expect(secret('smtp', 'password')).toBe('one')
+  now += 1
   expect(secret('smtp', 'password')).toBe('second')
   writeFileSync(`${file}.new`, 'third!')
   renameSync(`${file}.new`, file)
+  now += 1_000
   expect(secret('smtp', 'password')).toBe('third!')
   rmSync(file)
+  now += 1_000
   expect(secret('smtp', 'password')).toBeUndefined()
 })
 
@@ -42,7 +49,7 @@ test('a mounted Secret of Kubernetes, whose keys are symbolic links, is read', (
   writeFileSync(join(folder, 'smtp', '..2026_11_21', 'password'), 'mounted')
   symlinkSync('..2026_11_21', join(folder, 'smtp', '..data'))
   symlinkSync('..data/password', join(folder, 'smtp', 'password'))
-  expect(openSecretsFolder(folder)('smtp', 'password')).toBe('mounted')
+  expect(openSecretsFolder(folder, clock)('smtp', 'password')).toBe('mounted')
 })
 
 test.each([
@@ -56,5 +63,5 @@ test.each([
   ['smtp\0', 'password'],
   ['/etc', 'passwd'],
 ])('%j %j reads nothing', (name, key) => {
-  expect(openSecretsFolder(folder)(name, key)).toBeUndefined()
+  expect(openSecretsFolder(folder, clock)(name, key)).toBeUndefined()
 })

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { prepared } from './prepared.ts'
 import type { Database } from './schema.ts'
 
 /**
@@ -20,11 +21,10 @@ export async function applyCancellations(
   db: Kysely<Database>,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const rows = await db
-    .selectFrom('cancellations')
-    .select('notification_id')
-    .where('notification_id', '=', (eb) => eb.fn.any(sql.val(ids)))
-    .execute()
+  const { rows } = await sql<{ notification_id: string }>`${prepared('cancelled')}
+    SELECT notification_id FROM cancellations WHERE notification_id IN (SELECT value::uuid FROM json_array_elements_text(${JSON.stringify(ids)}))`.execute(
+    db,
+  )
   const cancelled = rows.map(({ notification_id }) => notification_id)
   if (cancelled.length > 0) await cancelDeliveries(db, cancelled)
   return new Set(cancelled)

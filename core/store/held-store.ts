@@ -3,6 +3,7 @@ import { header } from '../notification/envelope.ts'
 import { deadLettersOfRetry } from '../notification/topics.ts'
 import type { RecordVerdict } from '../notification/status.ts'
 import { failRefused, type HeldState, holdRecords, type RecordToHold } from './held-records.ts'
+import { prepared } from './prepared.ts'
 import type { Database, HeldRecordTable } from './schema.ts'
 
 export interface HeldRecord extends RecordToHold {
@@ -117,8 +118,8 @@ async function heldTopics(db: Kysely<Database>): Promise<{ topic: string; since:
 }
 
 async function findBehind(db: Kysely<Database>, topics: readonly string[]): Promise<Set<string>> {
-  const { rows } = await sql<{ topic: string }>`
-    SELECT t.topic FROM unnest(${topics}::text[]) AS t (topic)
+  const { rows } = await sql<{ topic: string }>`${prepared('held_behind')}
+    SELECT t.topic FROM json_array_elements_text(${JSON.stringify(topics)}) AS t (topic)
     WHERE EXISTS (SELECT FROM held_records h WHERE h.topic = t.topic)`.execute(db)
   return new Set(rows.map(({ topic }) => topic))
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { startTcpProxy } from '../../test/harness/tcp-proxy.ts'
 import { createLogger } from '../observability/logger.ts'
+import { prepared } from './prepared.ts'
 import { isDataError, isStoreUnavailable, openStore, type Store } from './store.ts'
 
 let database: TestDatabase
@@ -56,6 +57,42 @@ describe('the store', () => {
   })
 })
 
+describe('a statement that is marked as prepared', () => {
+  const double = async ({ db }: Store, value: number) => {
+    const { rows } = await sql<{ doubled: number }>`${prepared('double')}
+      SELECT 2 * value::int AS doubled FROM json_array_elements_text(${JSON.stringify([value])})`.execute(db)
+    return rows[0]!.doubled
+  }
+  const preparedOf = async ({ db }: Store) => {
+    const { rows } = await sql<{ name: string; generic: number }>`
+      SELECT name, generic_plans AS generic FROM pg_prepared_statements WHERE from_sql = false AND name <> ''`.execute(
+      db,
+    )
+    return rows
+  }
+
+  it('is parsed once on each connection, and planned no more after five times', async () => {
+    for (let value = 1; value <= 7; value++) expect(await double(store, value)).toBe(2 * value)
+    expect(await preparedOf(store)).toEqual([{ name: 'double', generic: 2 }])
+  })
+
+  it('is not prepared any more behind a pooler that does not know of it', async () => {
+    const log: string[] = []
+    const logger = createLogger({ level: 'WARNING', destination: { write: (line) => void log.push(line) } })
+    const pooled = openStore({ url: database.url, logger, poolSize: 1 })
+    try {
+      await double(pooled, 1)
+      // As when the pooler hands us another connection of its own.
+      await sql`DEALLOCATE ALL`.execute(pooled.db)
+      expect(await failureOf(double(pooled, 1))).toMatchObject({ code: '26000' })
+      expect(await double(pooled, 3)).toBe(6)
+      expect(await preparedOf(pooled)).toEqual([])
+      expect(log).toHaveLength(1)
+    } finally {
+      await pooled.close()
+    }
+  })
+})
 describe('a server that falls silent', () => {
   const ways: [string, (store: Store) => Promise<unknown>][] = [
     ['ping', (store) => store.ping()],

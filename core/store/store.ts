@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../observability/logger.ts'
+import { statementPreparer } from './prepared.ts'
 import type { Database } from './schema.ts'
 
 export interface Store {
@@ -28,6 +29,13 @@ const probe = { text: 'SELECT 1', query_timeout: 5_000 }
 const silenceMargin = 2_000
 
 /**
+ * What we ask of tables that grow is found by an index. While a table is of a few pages PostgreSQL reads it from one end to the other instead, and a
+ * plan that was made then and is kept would do so when it has millions of rows. Where there is no other way a table is still scanned, at a
+ * fictitious cost that must not make it compile the statement.
+ */
+const byIndex = { text: 'SET enable_seqscan = off; SET jit = off', query_timeout: 5_000 }
+
+/**
  * Milliseconds after which the server ends a transaction whose client says nothing more. Ours never pause; one whose connection was cut
  * without a word would keep its locks, and everybody who wants the same rows would wait for hours.
  */
@@ -46,6 +54,10 @@ export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }:
     idle_in_transaction_session_timeout: idleInTransaction,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
+    // oxlint-disable-next-line typescript/no-misused-promises -- it is waited for, which its type does not say
+    onConnect: async (client) => {
+      await client.query(byIndex)
+    },
   })
   let closing = false
   // An idle connection that breaks is replaced at the next query; without a listener it would end the process. The pool is closed before
@@ -55,9 +67,11 @@ export function openStore({ url, logger, poolSize = 20, queryTimeout = 30_000 }:
   })
   // The pool does not listen to a connection that is in use. When the server is killed, such a one may fail between two queries or
   // a second time after its query did; that query's caller knows already.
+  const prepare = statementPreparer(logger)
   pool.on('connect', (client) => {
     client.on('error', () => {})
     endWhenSilent(client)
+    prepare(client)
   })
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   return {

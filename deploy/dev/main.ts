@@ -118,7 +118,7 @@ async function start({ settings, terminal, log, logger, started, signal }: Start
   const catcher = await startMailCatcher(mailbox)
   started.add('mail catcher', () => catcher.close())
   const mail = chooseMailServer(settings, catcher)
-  const readSecret = withMailSecret(mail, openSecretsFolder(prepareSecrets(settings)))
+  const readSecret = withMailSecret(mail, openSecretsFolder(prepareSecrets(settings), clock))
 
   signal.throwIfAborted()
   await followManifests({

@@ -112,5 +112,5 @@ function only(catalog: Catalog, { namespace, name }: ChannelName): Pick<Catalog,
 
 /** Without a folder there are no secrets: channels whose providers need none do without. */
 function secretReader(folder: string | undefined): SecretReader {
-  return folder === undefined ? () => undefined : openSecretsFolder(folder)
+  return folder === undefined ? () => undefined : openSecretsFolder(folder, clock)
 }

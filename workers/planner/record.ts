@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { RequestEnvelope } from '../../core/notification/envelope.ts'
+import { prepared } from '../../core/store/prepared.ts'
 import { type Database, unknownBody } from '../../core/store/schema.ts'
 import type { PlannedDelivery } from './expand.ts'
 
@@ -42,24 +43,21 @@ async function recordNew(
   db: Kysely<Database>,
   planned: readonly PlannedRequest[],
 ): Promise<ReadonlySet<PlannedRequest>> {
-  const { rows } = await sql<{ id: string }>`
+  const input = planned.map(({ request, traceparent }) => {
+    const { id, tenant, body_hash, template, category, metadata, accepted_at, expires_at } = request
+    const { name, revision } = template ?? {}
+    return { id, tenant, body_hash, name, revision, category, metadata, traceparent, accepted_at, expires_at }
+  })
+  const { rows } = await sql<{ id: string }>`${prepared('record')}
     WITH recorded AS (
       INSERT INTO notifications (
         id, tenant, body_hash, template, template_revision, category, metadata, traceparent, accepted_at, expires_at
       )
-      SELECT id, tenant, decode(body_hash, 'hex'), template, revision, category, metadata::jsonb, traceparent, accepted_at, expires_at
-      FROM unnest(
-        ${planned.map(({ request }) => request.id)}::uuid[],
-        ${planned.map(({ request }) => request.tenant)}::text[],
-        ${planned.map(({ request }) => request.body_hash)}::text[],
-        ${planned.map(({ request }) => request.template?.name ?? null)}::text[],
-        ${planned.map(({ request }) => request.template?.revision ?? null)}::text[],
-        ${planned.map(({ request }) => request.category ?? null)}::text[],
-        ${planned.map(({ request }) => JSON.stringify(request.metadata))}::text[],
-        ${planned.map(({ traceparent }) => traceparent ?? null)}::text[],
-        ${planned.map(({ request }) => request.accepted_at)}::timestamptz[],
-        ${planned.map(({ request }) => request.expires_at ?? null)}::timestamptz[]
-      ) AS t (id, tenant, body_hash, template, revision, category, metadata, traceparent, accepted_at, expires_at)
+      SELECT id, tenant, decode(body_hash, 'hex'), name, revision, category, metadata, traceparent, accepted_at, expires_at
+      FROM json_to_recordset(${JSON.stringify(input)}) AS t (
+        id uuid, tenant text, body_hash text, name text, revision text, category text, metadata jsonb, traceparent text,
+        accepted_at timestamptz, expires_at timestamptz
+      )
       ON CONFLICT (id) DO NOTHING RETURNING id
     ), deliveries AS (${insertion(planned, sql`WHERE notification_id IN (SELECT id FROM recorded)`)})
     SELECT id FROM recorded`.execute(db)
@@ -127,26 +125,30 @@ function insertion(planned: readonly PlannedRequest[], only: RawBuilder<unknown>
       deliveries.map((delivery) => [delivery.id, { request, delivery }] as const),
     ),
   )
-  const rows = [...byId.values()]
-  const statusOf = ({ result }: PlannedDelivery) => (result.kind === 'skip' ? result.status : 'queued')
-  const reasonOf = ({ result }: PlannedDelivery) => (result.kind === 'skip' ? result.reason : null)
-  // Arrays rather than rows of parameters: a fan-out may exceed the 65,535 parameters of one statement.
+  const rows = [...byId.values()].map(({ request, delivery }) => {
+    const { id, channel, channelType, recipient, userId, result, expiresAt } = delivery
+    const { status, reason } = result.kind === 'skip' ? result : { status: 'queued', reason: null }
+    return {
+      id,
+      notification_id: request.id,
+      tenant: request.tenant,
+      channel,
+      channel_type: channelType,
+      recipient,
+      user_id: userId,
+      status,
+      reason,
+      expires_at: expiresAt,
+    }
+  })
   return sql`
     INSERT INTO deliveries (
       id, notification_id, tenant, channel, channel_type, recipient, user_id, status, reason, expires_at, created_at, updated_at
     )
-    SELECT *, clock_timestamp(), clock_timestamp() FROM unnest(
-      ${rows.map(({ delivery }) => delivery.id)}::uuid[],
-      ${rows.map(({ request }) => request.id)}::uuid[],
-      ${rows.map(({ request }) => request.tenant)}::text[],
-      ${rows.map(({ delivery }) => delivery.channel)}::text[],
-      ${rows.map(({ delivery }) => delivery.channelType)}::text[],
-      ${rows.map(({ delivery }) => delivery.recipient)}::text[],
-      ${rows.map(({ delivery }) => delivery.userId)}::text[],
-      ${rows.map(({ delivery }) => statusOf(delivery))}::text[],
-      ${rows.map(({ delivery }) => reasonOf(delivery))}::text[],
-      ${rows.map(({ delivery }) => delivery.expiresAt ?? null)}::timestamptz[]
-    ) AS t (id, notification_id) ${only}
+    SELECT *, clock_timestamp(), clock_timestamp() FROM json_to_recordset(${JSON.stringify(rows)}) AS t (
+      id uuid, notification_id uuid, tenant text, channel text, channel_type text, recipient text, user_id text,
+      status text, reason text, expires_at timestamptz
+    ) ${only}
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, reason = excluded.reason, updated_at = excluded.updated_at
     WHERE deliveries.status = 'queued' AND deliveries.attempt = 0 AND excluded.status <> 'queued'`
 }

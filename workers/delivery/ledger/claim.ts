@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryStatus, Reason } from '../../../core/notification/status.ts'
+import { prepared } from '../../../core/store/prepared.ts'
 import type { Database } from '../../../core/store/schema.ts'
 import { type AttemptRef, type ClaimRequest, type ClaimResult, maxClaims } from './ledger.ts'
 
@@ -30,15 +31,13 @@ export async function claimBatch(
   const unique = [...newest.values()]
   // Rows are locked in the order of their ids, so that two batches cannot wait for each other. Each is looked up by itself: as a join, which
   // PostgreSQL reads as it estimates best, a batch would scan the table while that is small, or half full of what is being sent.
-  const { rows } = await sql<ClaimRow>`
+  const { rows } = await sql<ClaimRow>`${prepared('claim')}
     WITH input AS (
-      SELECT * FROM unnest(
-        ${unique.map(({ id }) => id)}::uuid[],
-        ${unique.map(({ replayEpoch }) => replayEpoch)}::int[],
-        ${unique.map(({ attempt }) => attempt)}::int[],
-        ${unique.map(({ leaseMilliseconds }) => leaseMilliseconds)}::int[],
-        ${unique.map(({ alone = false }) => alone)}::bool[]
-      ) AS t (id, in_epoch, in_attempt, in_lease, in_alone)
+      SELECT id, "replayEpoch" AS in_epoch, attempt AS in_attempt, "leaseMilliseconds" AS in_lease,
+        coalesce(alone, false) AS in_alone
+      FROM json_to_recordset(${JSON.stringify(unique)}) AS t (
+        id uuid, "replayEpoch" int, attempt int, "leaseMilliseconds" int, alone bool
+      )
     ), locked AS (
       SELECT d.*, i.in_epoch, i.in_attempt, i.in_lease, i.in_alone
       FROM (SELECT * FROM input ORDER BY id) i

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { prepared } from '../../../core/store/prepared.ts'
 import type { Database } from '../../../core/store/schema.ts'
 import type { Finished, FinishEntry } from './ledger.ts'
 
@@ -25,24 +26,14 @@ async function writeOutcomes(
   workerId: string,
   items: FinishEntry[],
 ): Promise<Finished[]> {
-  const { rows } = await sql<{ n: number; cancelled: boolean }>`
+  const numbered = items.map((item, n) => ({ n, ...item }))
+  const { rows } = await sql<{ n: number; cancelled: boolean }>`${prepared('finish')}
     WITH input AS (
-      SELECT * FROM unnest(
-        ${items.map(({ id }) => id)}::uuid[],
-        ${items.map(({ replayEpoch }) => replayEpoch)}::int[],
-        ${items.map(({ attempt }) => attempt)}::int[],
-        ${items.map(({ claim }) => claim)}::int[],
-        ${items.map(({ status }) => status)}::text[],
-        ${items.map(({ reason }) => reason)}::text[],
-        ${items.map(({ dueAt }) => dueAt)}::timestamptz[],
-        ${items.map(({ uncounted }) => (uncounted ? 1 : 0))}::int[],
-        ${items.map(({ outcome }) => outcome)}::text[],
-        ${items.map(({ provider }) => provider)}::text[],
-        ${items.map(({ providerMessageId }) => providerMessageId)}::text[],
-        ${items.map(({ code }) => code)}::text[],
-        ${items.map(({ detail }) => detail)}::text[]
-      ) WITH ORDINALITY AS t (
-        id, epoch, attempt, claim, status, reason, due_at, uncounted, outcome, provider, message_id, code, detail, n
+      SELECT n, id, "replayEpoch" AS epoch, attempt, claim, status, reason, "dueAt" AS due_at, uncounted, outcome, provider,
+        "providerMessageId" AS message_id, code, detail
+      FROM json_to_recordset(${JSON.stringify(numbered)}) AS t (
+        n int, id uuid, "replayEpoch" int, attempt int, claim int, status text, reason text, "dueAt" timestamptz,
+        uncounted bool, outcome text, provider text, "providerMessageId" text, code text, detail text
       )
     ), locked AS (
       -- What was cancelled while it was being sent is not tried again.
@@ -60,7 +51,7 @@ async function writeOutcomes(
         status = CASE WHEN l.cancelled THEN 'cancelled' ELSE l.status END,
         reason = CASE WHEN NOT l.cancelled THEN l.reason END,
         due_at = CASE WHEN NOT l.cancelled THEN l.due_at END,
-        uncounted = d.uncounted + l.uncounted,
+        uncounted = d.uncounted + l.uncounted::int,
         claims = d.claims - CASE l.status WHEN 'queued' THEN 1 ELSE 0 END,
         provider = coalesce(l.provider, d.provider), provider_message_id = coalesce(l.message_id, d.provider_message_id),
         owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
@@ -74,5 +65,5 @@ async function writeOutcomes(
     )
     SELECT n, cancelled FROM locked WHERE verdict = 'held'`.execute(db)
   const held = new Map(rows.map(({ n, cancelled }) => [n, cancelled ? 'cancelled' : 'recorded'] as const))
-  return items.map((_item, index) => held.get(index + 1) ?? 'lost')
+  return items.map((_item, index) => held.get(index) ?? 'lost')
 }

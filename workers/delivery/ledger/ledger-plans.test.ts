@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger } from '../../../core/observability/logger.ts'
 import { migrate } from '../../../core/store/migrate.ts'
 import { openStore, type Store } from '../../../core/store/store.ts'
-import { finishEntry } from '../../../test/harness/ledger-rows.ts'
+import { finishEntry, queuedDelivery } from '../../../test/harness/ledger-rows.ts'
 import { emptyTestDatabase } from '../../../test/harness/postgres/postgres.ts'
 import { openLedger } from './postgres-ledger.ts'
 
@@ -20,13 +21,23 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-test('claims and outcomes look rows up by their ids, also in a table of a size at which a scan seems cheaper', async () => {
+test('claims and outcomes look rows up by their ids, and by plans that are kept, also in a table of a size at which a scan seems cheaper', async () => {
+  const ledger = openLedger({ db: store.db, workerId: 'worker' })
+  // Plans that are made while there is next to nothing.
+  const id = randomUUID()
+  await store.db.insertInto('deliveries').values(queuedDelivery(id)).execute()
+  await ledger.claim({ ...finishEntry(id), leaseMilliseconds: 60_000 })
+  await sql`ANALYZE deliveries, attempts`.execute(store.db)
+  for (let time = 0; time < 10; time++) {
+    const entry = finishEntry(randomUUID())
+    expect(await ledger.claim({ ...entry, leaseMilliseconds: 60_000 })).toEqual({ kind: 'missing' })
+    expect(await ledger.finish(entry)).toBe('lost')
+  }
   await sql`
     INSERT INTO deliveries (id, notification_id, tenant, channel, channel_type, recipient, status, created_at, updated_at)
     SELECT md5(n::text)::uuid, gen_random_uuid(), 'shop', 'hooks', 'webhook', 'user:ada', 'queued', now(), now()
     FROM generate_series(1, ${rows}::int) n`.execute(store.db)
-  const ids = await sql<{ id: string }>`SELECT id FROM deliveries`.execute(store.db)
-  const ledger = openLedger({ db: store.db, workerId: 'worker' })
+  const ids = await sql<{ id: string }>`SELECT id FROM deliveries WHERE attempt = 0`.execute(store.db)
   const before = await scans()
   for (let first = 0; first < rows; first += batch * 10) {
     const refs = ids.rows.slice(first, first + batch).map(({ id }) => ({ id, replayEpoch: 0, attempt: 1 }))
@@ -37,12 +48,27 @@ test('claims and outcomes look rows up by their ids, also in a table of a size a
     )
   }
   expect(await scans()).toBe(before)
+  expect(await plans()).toEqual([
+    { name: 'claim', kept: true },
+    { name: 'finish', kept: true },
+  ])
 })
 
-/** How often `deliveries` was read from one end to the other. */
+/** How often `deliveries` or `attempts` was read from one end to the other. */
 async function scans(): Promise<number> {
   await sql`SELECT pg_stat_force_next_flush()`.execute(store.db)
-  const found = await sql<{ seq_scan: number }>`
-    SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'deliveries'`.execute(store.db)
-  return found.rows[0]!.seq_scan
+  const found = await sql<{ scans: number }>`
+    SELECT sum(seq_scan)::int AS scans FROM pg_stat_user_tables WHERE relname IN ('deliveries', 'attempts')`.execute(
+    store.db,
+  )
+  return found.rows[0]!.scans
+}
+
+/** Of which statements PostgreSQL uses one plan again and again. */
+async function plans(): Promise<{ name: string; kept: boolean }[]> {
+  const found = await sql<{ name: string; kept: boolean }>`
+    SELECT name, generic_plans > custom_plans AS kept FROM pg_prepared_statements WHERE name <> '' ORDER BY name`.execute(
+    store.db,
+  )
+  return found.rows
 }
