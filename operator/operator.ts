@@ -15,6 +15,7 @@ import { createScalingStatusWriter } from './autoscaler/status.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { createChannelController } from './channel/controller.ts'
 import type { HorizontalPodAutoscaler } from './channel/workers/other-owners.ts'
+import { createCorrectionTeller } from './corrections.ts'
 import { podAutoscalers } from './kinds.ts'
 import { markSynced } from './mark-synced.ts'
 import type { Platform } from './platform.ts'
@@ -83,6 +84,8 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     await ensureInstallTopics(broker, ownership, prefix, replicas)
     const catalog: OpenCatalog = await openCatalog({ broker, topic: catalogTopic(prefix), logger })
     started.push(() => catalog.close())
+    const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
+    const tellCorrection = createCorrectionTeller({ recordEvent, clock, logger })
     const platform = { ...options.platform, secretVersion: await keepRelease() }
     const watches = new Watches({ api, clock, logger })
     const podAutoscalerCache = watches.add<HorizontalPodAutoscaler>(podAutoscalers, [platform.namespace])
@@ -94,7 +97,6 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       catalog,
       beforeWrite: ownership.assertOurs,
     })
-    const recordEvent = createEventRecorder({ api, instance: options.identity, clock, logger })
     const threads = new TemplateThreads({ logger })
     started.push(() => threads.close())
     const templateController = createTemplateController({
@@ -114,6 +116,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
       watches,
       podAutoscalers: podAutoscalerCache,
       recordEvent,
+      tellCorrection,
     })
     watches.start()
     started.push(() => watches.stop())
@@ -155,6 +158,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
         clock,
         recordEvent,
       }),
+      onTopicless: channelController.enqueue,
       recordEvent,
       clock,
       logger,
@@ -166,7 +170,7 @@ export async function startOperator(options: OperatorOptions, signal: AbortSigna
     /** Answers the version of the Secret that every worker needs. */
     async function keepRelease(): Promise<string> {
       const watches = new Watches({ api, clock, logger })
-      const controller = createReleaseController({ ...options, watches })
+      const controller = createReleaseController({ ...options, watches, tellCorrection })
       watches.start()
       started.push(() => watches.stop())
       await watches.synced(signal)

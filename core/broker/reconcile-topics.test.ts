@@ -34,7 +34,9 @@ test('configuration that nobody named stays', () => {
 test('fewer partitions are refused, and so are more copies; fewer copies than there are do no harm', () => {
   expect(planTopics([spec({ partitions: 2 })], [spec()])).toEqual({
     changes: [],
-    problems: ['topic carillon.shop.email has 3 partitions and cannot shrink to 2'],
+    problems: [
+      'topic carillon.shop.email has 3 partitions and cannot shrink to 2: set topic.partitions to 3',
+    ],
   })
   expect(planTopics([spec()], [spec({ replicas: 1 })]).problems).toEqual([
     'topic carillon.shop.email has 1 of the 3 copies asked for; kafka-reassign-partitions adds them',

@@ -30,7 +30,7 @@ export function planTopics(specs: readonly TopicSpec[], found: readonly TopicDes
     }
     if (spec.partitions < topic.partitions)
       plan.problems.push(
-        `topic ${name} has ${topic.partitions} partitions and cannot shrink to ${spec.partitions}`,
+        `topic ${name} has ${topic.partitions} partitions and cannot shrink to ${spec.partitions}: set topic.partitions to ${topic.partitions}`,
       )
     if (spec.replicas > topic.replicas)
       plan.problems.push(

@@ -247,7 +247,7 @@ test('a bad manifest, a forbidden change and a topic that would shrink refuse ev
   ])
   topics.set('carillon.shop.sms', { ...topics.get('carillon.shop.sms')!, partitions: 9 })
   expect(await apply(channel('sms'))).toEqual([
-    'topic carillon.shop.sms has 9 partitions and cannot shrink to 3',
+    'topic carillon.shop.sms has 9 partitions and cannot shrink to 3: set topic.partitions to 9',
   ])
   expect(produced).toHaveLength(before)
 })

@@ -18,6 +18,8 @@ export interface LagReading {
   due: ReadonlyMap<string, number> | undefined
   /** Groups whose lag could not be read: it is not 0. */
   unreadable: ReadonlySet<string>
+  /** Those of them of which a topic does not exist. */
+  topicless: ReadonlySet<string>
   failures: unknown[]
 }
 
@@ -31,22 +33,26 @@ export async function readLag(
   now: number,
 ): Promise<LagReading> {
   const unreadable = new Set<string>()
+  const topicless = new Set<string>()
   const failures: unknown[] = []
   const lags = await read(subscriptions)
   const delays = new Map(subscriptions.flatMap((subscription) => [...(subscription.delays ?? [])]))
-  return { lags, due: await readDue(), unreadable, failures }
+  return { lags, due: await readDue(), unreadable, topicless, failures }
 
   async function read(wanted: readonly Subscription[]): Promise<PartitionLag[]> {
     try {
       return await admin.lag(wanted)
     } catch (error) {
-      const separable = error instanceof BrokerError && error.code === 'unknown_topic'
-      if (separable && wanted.length > 1) {
+      const isTopicless = error instanceof BrokerError && error.code === 'unknown_topic'
+      if (isTopicless && wanted.length > 1) {
         const middle = wanted.length >> 1
         const halves = [wanted.slice(0, middle), wanted.slice(middle)]
         return (await Promise.all(halves.map(read))).flat()
       }
-      for (const { group } of wanted) unreadable.add(group)
+      for (const { group } of wanted) {
+        unreadable.add(group)
+        if (isTopicless) topicless.add(group)
+      }
       failures.push(error)
       return []
     }

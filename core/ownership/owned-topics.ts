@@ -1,5 +1,10 @@
 import type { Admin, TopicDescription, TopicSpec } from '../broker/broker.ts'
-import { applyTopicChanges, planTopics, type TopicPlan } from '../broker/reconcile-topics.ts'
+import {
+  applyTopicChanges,
+  planTopics,
+  type TopicChange,
+  type TopicPlan,
+} from '../broker/reconcile-topics.ts'
 import type { Ownership } from './ownership.ts'
 import { creatingMark, type TopicMark } from './records.ts'
 
@@ -60,7 +65,13 @@ export function planOwnership(
 }
 
 export type OwnedTopics =
-  | { kind: 'owned'; topics: TopicDescription[]; problems: TopicPlan['problems'] }
+  | {
+      kind: 'owned'
+      topics: TopicDescription[]
+      /** Those that were made. */
+      changes: TopicChange[]
+      problems: TopicPlan['problems']
+    }
   | { kind: 'refused'; refusals: string[] }
 
 /**
@@ -111,7 +122,8 @@ export async function ensureOwnedTopics(
     ownership.assertOurs()
     await applyTopicChanges(admin, [change])
   }
-  return { kind: 'owned', topics: changes.length === 0 ? found : await admin.describeTopics(names), problems }
+  const topics = changes.length === 0 ? found : await admin.describeTopics(names)
+  return { kind: 'owned', topics, changes, problems }
 }
 
 /**

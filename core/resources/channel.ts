@@ -39,8 +39,10 @@ const status = z
         ready: count('Replicas that are ready.'),
       })
       .optional()
-      .describe('Worker replicas.'),
-    lag: count("Records on the channel's main topic that are not yet finished."),
+      .describe('How many workers there are to be, and are.'),
+    lag: count(
+      "Records on the channel's main topic that are not yet finished; absent while that cannot be read.",
+    ),
     deadLetters: count('Records on the dead letter topic.'),
     revision: z
       .string()
@@ -56,7 +58,9 @@ function specSchema(providers: readonly ProviderDeclaration[]) {
     suspend: z
       .boolean()
       .default(false)
-      .describe('Stops the workers. Sends are accepted all the while, and Kafka keeps them.'),
+      .describe(
+        'Stops the workers. Sends are accepted all the while, and Kafka keeps them for as long as topic.retention says.',
+      ),
     providers: listBy(providerSchema(providers), 'name', 5)
       .min(1)
       .describe(
@@ -75,13 +79,13 @@ function specSchema(providers: readonly ProviderDeclaration[]) {
         'delivery.expiresAfter must not exceed topic.retention: Kafka would drop what is still to be delivered',
       holds: (value) => parseDuration(value.delivery.expiresAfter) <= parseDuration(value.topic.retention),
     },
-  ]).describe('How messages of one type leave the house.')
+  ]).describe('How messages of one type are sent.')
 }
 
 /** The schema of NotificationChannel, for the given providers: their names, their blocks and the rules that join them. */
 export function channelSchema(providers: readonly ProviderDeclaration[]) {
   return resourceSchema('NotificationChannel', specSchema(providers), status).describe(
-    'A way for notifications to leave the house: its providers, its delivery rules, its topics and its workers.',
+    'A way to send notifications of one type: its providers, its delivery rules, its Kafka topics and its workers.',
   )
 }
 

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, it, onTestFinished } from 'vitest'
+import { BrokerError } from '../../core/broker/broker.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { channelResource } from '../../test/harness/fakes/resources.ts'
@@ -28,7 +29,14 @@ function setUp(
     lag = () => 0,
     api = {},
     beats = () => true,
-  }: { lag?: () => number | undefined; api?: object; beats?: () => true | undefined } = {},
+    gone = () => undefined,
+  }: {
+    lag?: () => number | undefined
+    api?: object
+    beats?: () => true | undefined
+    /** A topic that does not exist. */
+    gone?: () => string | undefined
+  } = {},
 ) {
   const clock = manualClock()
   const registry = new Registry()
@@ -45,19 +53,22 @@ function setUp(
     })
   }
   const told: string[] = []
+  const topicless: string[] = []
   const autoscaler = new Autoscaler({
     api: api as never,
     admin: {
-      lag: async (subscriptions) =>
-        subscriptions.flatMap(({ group, topics }) =>
-          topics.flatMap((topic) =>
-            [0, 1, 2].flatMap((partition) => {
+      async lag(subscriptions) {
+        return subscriptions.flatMap(({ group, topics }) =>
+          topics.flatMap((topic) => {
+            if (topic === gone()) throw new BrokerError('unknown_topic', `topic ${topic} does not exist`)
+            return [0, 1, 2].flatMap((partition) => {
               const each = lag()
               const log = each !== undefined && { beginning: 0, end: each, committed: 0, lag: each }
               return log ? [{ group, topic, partition, ...log }] : []
-            }),
-          ),
-        ),
+            })
+          }),
+        )
+      },
       offsetsAt: async () => [],
     },
     channels: () => served.channels,
@@ -71,6 +82,7 @@ function setUp(
     prefix: 'p',
     namespace: 'system',
     writeStatus: async (_, { scaling }) => void told.push(`${scaling.status} ${scaling.reason}`),
+    onTopicless: ({ name }) => void topicless.push(name),
     recordEvent: () => {},
     clock,
     logger: pino({ level: 'silent' }),
@@ -86,7 +98,7 @@ function setUp(
       .map(([, gauge, name]) => `${gauge} ${name}`)
       .toSorted()
   }
-  return { clock, told, served, gauges }
+  return { clock, told, topicless, served, gauges }
 }
 const both = (name: string) => [`capacity_per_replica ${name}`, `desired_replicas ${name}`]
 
@@ -98,6 +110,29 @@ it('says nothing more of a channel that is gone, or that it no longer scales', a
   served.channels = [channel('handed', 'None'), channel('kept')]
   await expect.poll(gauges, { timeout: 10_000 }).toEqual(both('kept'))
 })
+
+it.each(['p.shop.b', 'p.shop.b.retry.5m', 'p.shop.b.dlq'])(
+  'says of which channel a topic is gone, at every look until it is there again: %s',
+  async (topic) => {
+    let gone: string | undefined = topic
+    const { clock, told, topicless } = setUp(['a', 'b', 'c'], { gone: () => gone })
+    const look = () => (clock.advance(5_000), topicless.length)
+    await expect.poll(look, { timeout: 10_000 }).toBeGreaterThanOrEqual(2)
+    expect(new Set(topicless)).toEqual(new Set(['b']))
+    gone = undefined
+    // One that had begun before may still tell of it.
+    const looks = (count: number) => {
+      const seen = told.length
+      return expect
+        .poll(() => (clock.advance(5_000), told.length), { timeout: 10_000 })
+        .toBeGreaterThan(seen + count * 3)
+    }
+    await looks(2)
+    const before = topicless.length
+    await looks(2)
+    expect(topicless).toHaveLength(before)
+  },
+)
 
 it('says that it may not scale, and tries again at the next look', async () => {
   let asked = 0

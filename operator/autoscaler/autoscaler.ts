@@ -41,6 +41,8 @@ export interface AutoscalerOptions {
   /** Namespace of the workers. */
   namespace: string
   writeStatus: ReturnType<typeof createScalingStatusWriter>
+  /** Is told, at every look, of a channel of which a topic does not exist. */
+  onTopicless: (channel: ObjectName) => void
   recordEvent: RecordEvent
   clock: Clock & Timers
   logger: Logger
@@ -99,8 +101,9 @@ export class Autoscaler {
     const { admin, prefix, clock, metrics, logger } = this.#options
     const channels = this.#options.channels()
     const begun = clock.monotonic()
-    const readings = await readChannels(admin, channels, prefix, clock.now())
+    const { readings, topicless } = await readChannels(admin, channels, prefix, clock.now())
     metrics.sweep.set((clock.monotonic() - begun) / 1000)
+    for (const channel of topicless) this.#options.onTopicless(channel)
     // Of a channel that is gone, or that somebody else scales, nothing is known any more; a gauge would go on saying what was.
     const native = channels.filter(({ spec }) => spec.scaling.mode === 'Native')
     const scaled = new Set(native.map(({ metadata }) => keyOf(metadata)))
@@ -156,7 +159,7 @@ export class Autoscaler {
       return {
         status: 'False',
         reason: 'AnotherOwner',
-        message: `${owner} sets the replicas too; nothing is changed`,
+        message: `${owner} sets the replicas too, so the operator does not: delete it, or set scaling.mode to None`,
       }
     if (mode === 'KEDA') {
       const { scaledObjects } = this.#options

@@ -14,7 +14,11 @@ export function kedaCondition(
 ): ConditionText {
   if (refusal !== undefined)
     return isUnknown('ScaledObjectsUnreadable', `the operator cannot read ScaledObjects: ${refusal}`)
-  if (!installed) return isFalse('KEDANotInstalled', 'the cluster knows no ScaledObject')
+  if (!installed)
+    return isFalse(
+      'KEDANotInstalled',
+      'KEDA is not installed, so nobody scales the workers: install it, or set scaling.mode to Native',
+    )
   if (live === undefined) return isUnknown('NoScaledObject', 'the ScaledObject has not been created yet')
   const said = (type: string) => live.status?.conditions?.find((condition) => condition.type === type)
   const { status = 'Unknown', message = '' } = said('Ready') ?? {}

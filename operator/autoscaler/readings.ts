@@ -2,7 +2,7 @@ import { type Admin, partitionName } from '../../core/broker/broker.ts'
 import { channelTopics } from '../../core/notification/topics.ts'
 import { channelSubscriptions, readLag } from '../../core/observability/lag-reader.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
-import { keyOf } from '../runtime/api/resource-kind.ts'
+import { keyOf, type ObjectName } from '../runtime/api/resource-kind.ts'
 
 /** What Kafka says of one channel. */
 export interface ChannelReading {
@@ -16,18 +16,25 @@ export interface ChannelReading {
   end: number
 }
 
+export interface ChannelReadings {
+  /** By key of the channel; one that cannot be read is absent. */
+  readings: Map<string, ChannelReading>
+  /** Channels of which a topic does not exist. */
+  topicless: ObjectName[]
+}
+
 /** Milliseconds that a pod needs to start: what falls due within them counts as due, so that a sleeping channel is woken in time. */
 const podStart = 30_000
 
-/** Reads all channels in a handful of requests. A channel that cannot be read is absent from the answer. */
+/** Reads all channels in a handful of requests. */
 export async function readChannels(
   admin: Pick<Admin, 'lag' | 'offsetsAt'>,
   channels: readonly NotificationChannel[],
   prefix: string,
   now: number,
-): Promise<Map<string, ChannelReading>> {
+): Promise<ChannelReadings> {
   const places = channels.map((channel) => ({
-    key: keyOf(channel.metadata),
+    name: channel.metadata,
     subscriptions: channelSubscriptions(prefix, channel),
     topics: channelTopics(
       prefix,
@@ -39,16 +46,16 @@ export async function readChannels(
   // Nobody commits on dead letters, so their lag is all that is there.
   const letters = places.map(({ topics }) => ({ group: topics.group, topics: [topics.deadLetters] }))
   const subscriptions = [...places.flatMap((place) => place.subscriptions), ...letters]
-  const { lags, due, unreadable } = await readLag(admin, subscriptions, now + podStart)
+  const { lags, due, unreadable, topicless } = await readLag(admin, subscriptions, now + podStart)
   const byTopic = Map.groupBy(lags, ({ topic }) => topic)
   const readings = new Map<string, ChannelReading>()
-  for (const { key, topics } of places) {
+  for (const { name, topics } of places) {
     const isBlind = due === undefined || unreadable.has(topics.group) || unreadable.has(topics.retryGroup)
     const main = byTopic.get(topics.main)
     if (isBlind || main === undefined) continue
     const retries = topics.retries.flatMap(({ topic }) => byTopic.get(topic) ?? [])
     const lag = sum(main, (partition) => partition.lag)
-    readings.set(key, {
+    readings.set(keyOf(name), {
       lag,
       due: lag + sum(retries, (partition) => due.get(partitionName(partition)) ?? 0),
       partitionsWithLag: main.filter((partition) => partition.lag > 0).length,
@@ -56,7 +63,9 @@ export async function readChannels(
       end: sum(main, (partition) => partition.end),
     })
   }
-  return readings
+  const isTopicless = ({ topics }: (typeof places)[number]) =>
+    topicless.has(topics.group) || topicless.has(topics.retryGroup)
+  return { readings, topicless: places.filter(isTopicless).map(({ name }) => name) }
 }
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {

@@ -8,7 +8,7 @@ import { createParser } from '../parser.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
 import { type Claimant, topicCollision } from './collisions.ts'
-import { isFalse } from './condition-texts.ts'
+import { isFalse, ownedElsewhere } from './condition-texts.ts'
 import type { ChannelObject } from './status.ts'
 
 export interface ClaimsOptions {
@@ -39,15 +39,16 @@ export function createClaims({ channels, catalog, writer, prefix }: ClaimsOption
 
   function refusalOf(channel: NotificationChannel, object: ChannelObject): ConditionText | undefined {
     const source = writer.foreignSource(keyOf(channel))
-    if (source !== undefined)
-      return isFalse('OwnedElsewhere', `a channel of this name was published from ${source}`)
+    if (source !== undefined) return isFalse('OwnedElsewhere', ownedElsewhere('channel', source))
     const others = channels
       .list()
       .filter(({ metadata }) => metadata.uid !== object.metadata.uid)
       .flatMap(claimantOf)
     const [wanted] = claimantOf(object) as [Claimant]
     const collision = topicCollision(wanted, [...foreign(), ...others], prefix)
-    return collision === undefined ? undefined : isFalse('TopicConflict', collision)
+    return collision === undefined
+      ? undefined
+      : isFalse('TopicConflict', `${collision}: make this channel anew with another topic.name`)
   }
 
   return {

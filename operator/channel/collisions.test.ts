@@ -50,6 +50,18 @@ it.each<[string, Claimant, Claimant[], string | undefined]>([
     'topic mails.dlq belongs to NotificationChannel shop/a',
   ],
   [
+    'what it is given, and an older one asked for in vain',
+    claimant('email', ''),
+    [claimant('a', 'crl.shop.email')],
+    undefined,
+  ],
+  [
+    'what it is given, and was published from elsewhere',
+    claimant('email', ''),
+    [claimant('z', 'crl.shop.email', '')],
+    'topic crl.shop.email belongs to NotificationChannel shop/z',
+  ],
+  [
     'a topic of what was published from elsewhere',
     claimant('a', 'mails'),
     [claimant('z', 'mails', '')],

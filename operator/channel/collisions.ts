@@ -18,21 +18,34 @@ export function topicCollision(
   others: readonly Claimant[],
   prefix: string,
 ): string | undefined {
-  const { metadata, spec } = wanted.channel
+  const reserved = reservedName(wanted.channel, prefix)
+  if (reserved !== undefined) return reserved
   const topics = new Set(topicNames(wanted.channel, prefix))
-  const own = installTopicSpecs(prefix, 1).find(({ name }) => topics.has(name))
-  if (own !== undefined) return `topic ${own.name} is the install's own`
-  const given = channelTopics(prefix, metadata, '', []).main
-  if (spec.topic.name.startsWith(`${prefix}.`) && spec.topic.name !== given)
-    return `topic ${spec.topic.name}: names that begin with ${prefix}. are given by the install`
   for (const other of others) {
     const shared = topicNames(other.channel, prefix).find((name) => topics.has(name))
-    if (shared !== undefined && isBefore(other, wanted)) {
+    if (shared !== undefined && isBefore(other, wanted) && mayHave(other, prefix)) {
       const { namespace, name } = other.channel.metadata
       return `topic ${shared} belongs to NotificationChannel ${namespace}/${name}`
     }
   }
   return undefined
+}
+
+/** Who asks for what it can never have keeps nobody from it; what was published from elsewhere has it already. */
+function mayHave({ channel, createdAt }: Claimant, prefix: string): boolean {
+  return createdAt === '' || reservedName(channel, prefix) === undefined
+}
+
+/** Why no channel, or none but another, can ever have the topics that a channel asks for. */
+function reservedName(channel: NotificationChannel, prefix: string): string | undefined {
+  const { metadata, spec } = channel
+  const topics = new Set(topicNames(channel, prefix))
+  const own = installTopicSpecs(prefix, 1).find(({ name }) => topics.has(name))
+  if (own !== undefined) return `topic ${own.name} is the install's own`
+  const given = channelTopics(prefix, metadata, '', []).main
+  return spec.topic.name.startsWith(`${prefix}.`) && spec.topic.name !== given
+    ? `topic ${spec.topic.name}: names that begin with ${prefix}. are given by the install`
+    : undefined
 }
 
 function topicNames(channel: NotificationChannel, prefix: string): string[] {

@@ -29,7 +29,8 @@ export function channelConditionTexts(
   findings: ChannelFindings,
   { suspend }: { suspend: boolean },
 ): Record<JudgedCondition, ConditionText> {
-  const unseen = isUnknown('NotChecked', 'a condition before this one does not hold')
+  const first = needed.find((type) => findings[type]?.status !== 'True')
+  const unseen = isUnknown('NotChecked', `not looked at while ${first} is not True`)
   const all = Object.fromEntries(
     [...needed, ...further].map((type) => [type, findings[type] ?? unseen]),
   ) as Record<Exclude<JudgedCondition, 'Ready'>, ConditionText>

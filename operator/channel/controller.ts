@@ -7,6 +7,7 @@ import type { Logger } from '../../core/observability/logger.ts'
 import type { Ownership } from '../../core/ownership/ownership.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
 import { Children } from '../children.ts'
+import type { TellCorrection } from '../corrections.ts'
 import { channels, deployments, disruptionBudgets, pods, scaledObjects, secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api/api.ts'
@@ -28,6 +29,7 @@ import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { ScaledObject } from './children/scaled-object.ts'
 import { createClaims } from './claims.ts'
+import { createChildTeller, TopicTeller } from './corrections.ts'
 import { channelOf, managedSelector } from './names.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { createRemover } from './remove.ts'
@@ -52,6 +54,7 @@ export interface ChannelControllerOptions {
   /** Deployments that an upgrade may have between two releases at a time. */
   upgradeBudget: number
   recordEvent: RecordEvent
+  tellCorrection: TellCorrection
   clock: Clock & Timers
   logger: Logger
   metrics: ReturnType<typeof createControllerMetrics>
@@ -77,11 +80,12 @@ export function createChannelController(options: ChannelControllerOptions) {
     // Only that they changed: what is in them is read when it is needed, and not kept.
     tenantSecrets: watches.add<KubernetesObject>(secrets, watchNamespaces, { metadataOnly: true }),
   }
+  const parts = { api, onCorrected: createChildTeller(cache.channels, options.tellCorrection) }
   const children = {
-    deployments: new Children(api, deployments, cache.deployments),
-    budgets: new Children(api, disruptionBudgets, cache.budgets),
-    credentials: new Children(api, secrets, cache.credentials),
-    scaledObjects: new Children(api, scaledObjects, cache.scaledObjects),
+    deployments: new Children({ ...parts, kind: deployments, cache: cache.deployments }),
+    budgets: new Children({ ...parts, kind: disruptionBudgets, cache: cache.budgets }),
+    credentials: new Children({ ...parts, kind: secrets, cache: cache.credentials }),
+    scaledObjects: new Children({ ...parts, kind: scaledObjects, cache: cache.scaledObjects }),
   }
   const prefix = platform.topicPrefix
   const claims = createClaims({ ...options, channels: cache.channels, prefix })
@@ -93,6 +97,7 @@ export function createChannelController(options: ChannelControllerOptions) {
     prefix,
     channels: cache.channels,
     deployments: cache.deployments,
+    credentials: cache.credentials,
     pods: cache.pods,
     claims,
     ensureWorkers: createWorkersKeeper({
@@ -111,6 +116,7 @@ export function createChannelController(options: ChannelControllerOptions) {
       takenTopics: (namespace) => claims.taken(namespace),
     }),
     statusWriter,
+    topicTeller: new TopicTeller(options),
     secretVersions,
   })
   const controller = new Controller({
@@ -195,6 +201,8 @@ export function createChannelController(options: ChannelControllerOptions) {
     channels: cache.channels,
     deployments: cache.deployments,
     scaledObjects: cache.scaledObjects,
+    /** Has a channel looked at, though no watch told of a change. */
+    enqueue,
     /** Resolves once every channel that was there at the start has been looked at. */
     settled: controller.settled,
     /** To be called once the caches hold whole lists. */

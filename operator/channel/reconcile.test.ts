@@ -1,16 +1,17 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { BrokerError, type TopicDescription } from '../../core/broker/broker.ts'
-import { channelTopicSpecs } from '../../core/broker/topic-specs.ts'
+import { BrokerError, type TopicDescription, type TopicSpec } from '../../core/broker/broker.ts'
 import { PrefixTaken } from '../../core/ownership/ownership.ts'
 import type { TopicMark } from '../../core/ownership/records.ts'
 import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { manualClock } from '../../test/harness/fakes/manual-clock.ts'
 import { ApiError } from '../runtime/api/api-error.ts'
 import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
+import type { RecordEvent } from '../runtime/events.ts'
 import { Cache } from '../runtime/watch/cache.ts'
 import { SecretVersions } from '../secret-versions.ts'
 import { createClaims } from './claims.ts'
+import { TopicTeller } from './corrections.ts'
 import { createChannelReconciler } from './reconcile.ts'
 import { type ChannelObject, createStatusWriter } from './status.ts'
 import type { WorkersKept } from './workers/condition.ts'
@@ -68,17 +69,26 @@ function setUp() {
       return `r${published.length}`
     },
   } as never
-  /** Those of another application. */
   const topics: TopicDescription[] = []
   const marks = new Map<string, TopicMark>()
+  const recordEvent: RecordEvent = (_, { type, reason, action }) =>
+    void events.push(`${type} ${action} ${reason}`)
   const reconcile = createChannelReconciler({
     api,
     admin: {
-      describeTopics: async () => {
+      describeTopics: async (names: string[]) => {
         fail('topics')
-        return topics
+        return topics.filter(({ name }) => names.includes(name))
       },
-      createTopics: async () => [],
+      async createTopics(specs: TopicSpec[]) {
+        topics.push(...specs)
+        return []
+      },
+      async alterConfig(name: string, config: Record<string, string>) {
+        const index = topics.findIndex((topic) => topic.name === name)
+        const topic = topics[index]!
+        topics[index] = { ...topic, config: { ...topic.config, ...config } }
+      },
     } as never,
     ownership: {
       marks,
@@ -90,6 +100,7 @@ function setUp() {
     prefix: 'p',
     writer,
     channels,
+    credentials: new Cache(),
     deployments: { get: () => ({ spec: { replicas: 2 }, status: { readyReplicas: 1 } }) } as never,
     pods: new Cache(),
     claims: createClaims({ channels, catalog: { published: () => new Map() }, writer, prefix: 'p' }),
@@ -105,7 +116,12 @@ function setUp() {
       api,
       objects: channels,
       clock,
-      recordEvent: (_, { type, reason, action }) => events.push(`${type} ${action} ${reason}`),
+      recordEvent,
+    }),
+    topicTeller: new TopicTeller({
+      recordEvent,
+      tellCorrection: ({ what }) => void events.push(what),
+      logger: pino({ level: 'silent' }),
     }),
     secretVersions: new SecretVersions(),
   })
@@ -126,10 +142,18 @@ function setUp() {
     channels.list()[0]!.status?.conditions?.find((each) => each.type === type)
   const edit = (spec: object) => {
     Object.assign(object.spec, spec)
-    object.metadata.generation! += 1
+    const generation = (object.metadata.generation! += 1)
+    const last = channels.list()[0]!
+    const resourceVersion = String(Number(last.metadata.resourceVersion) + 1)
+    channels.put({ ...last, metadata: { ...last.metadata, generation, resourceVersion } })
+  }
+  /** Somebody sets how long a topic keeps messages. */
+  const retain = (index: number, milliseconds: string) => {
+    const topic = topics[index]!
+    topics[index] = { ...topic, config: { ...topic.config, 'retention.ms': milliseconds } }
   }
   const status = () => channels.list()[0]!.status
-  const parts = { clock, failing, workers, topics, marks }
+  const parts = { clock, failing, workers, topics, retain, marks }
   return { ...parts, look, again, edit, condition, status, published, served, events, logged }
 }
 
@@ -221,6 +245,43 @@ it('fails with what came first, and logs that the status cannot be written eithe
   expect(await look()).toBe(broken)
 })
 
+describe('of whose topics one is gone', () => {
+  it('has it made again, and that is told once', async () => {
+    const { look, topics, events } = setUp()
+    await look()
+    expect(events).toEqual(['Normal Ready Ready'])
+    topics.splice(0, 1)
+    await look()
+    await look()
+    expect(topics.map(({ name }) => name)).toContain('p.shop.email')
+    expect(events).toEqual(['Normal Ready Ready', 'Warning Create TopicRecreated'])
+  })
+
+  it('is not told of the topics of a tier that it did not have', async () => {
+    const { look, edit, events } = setUp()
+    await look()
+    edit({ delivery: { retryTiers: ['7s'] } })
+    await look()
+    expect(events).toEqual(['Normal Ready Ready'])
+  })
+})
+
+describe('whose topics somebody else configures', () => {
+  const put = 'topic p.shop.email: put back retention.ms=604800000'
+
+  it('has them put right, and that is told, but not what it asks for itself', async () => {
+    const { look, edit, topics, retain, events } = setUp()
+    await look()
+    retain(0, '1')
+    await look()
+    expect(events).toEqual(['Normal Ready Ready', put])
+    edit({ topic: { retention: '100h' } })
+    await look()
+    expect(topics[0]!.config['retention.ms']).toBe('360000000')
+    expect(events).toHaveLength(2)
+  })
+})
+
 describe('whose topics are no longer its own', () => {
   function lose() {
     const parts = setUp()
@@ -228,8 +289,6 @@ describe('whose topics are no longer its own', () => {
       ...parts,
       async publishAndLose() {
         await parts.look()
-        for (const name of parts.marks.keys())
-          parts.topics.push({ name, partitions: 3, replicas: 1, config: {} })
         parts.marks.clear()
       },
     }
@@ -263,11 +322,13 @@ describe('whose topics are no longer its own', () => {
   })
 
   it('is not published when it never was', async () => {
-    const { topics, look, published, condition } = lose()
+    const { topics, look, published, condition, events } = lose()
     topics.push({ name: 'p.shop.email', partitions: 3, replicas: 1, config: {} })
     await look()
     expect(published).toEqual([])
     expect(condition('WorkersReady')).toMatchObject({ reason: 'NotChecked' })
+    expect(condition('Durable')).toMatchObject({ status: 'Unknown', reason: 'NotChecked' })
+    expect(events).toEqual(['Warning TopicsReady TopicNotOwned'])
   })
 })
 
@@ -290,6 +351,23 @@ describe('whose spec is no longer accepted', () => {
     }
     expect(condition('WorkersReady')).toMatchObject({ reason: 'SomeWorkersReady' })
     expect(status()).toMatchObject({ workers: { desired: 2, ready: 1 } })
+  })
+
+  it('has its topics kept, as that spec asks, and its Secrets read', async () => {
+    const { look, topics, retain, condition, events } = await refused()
+    await look()
+    events.length = 0
+    const [main] = topics.splice(0, 1)
+    retain(0, '1')
+    await look()
+    expect(topics).toContainEqual(main)
+    expect(topics.every(({ config }) => config['retention.ms'] === '604800000')).toBe(true)
+    expect(events).toEqual([
+      'Warning Create TopicRecreated',
+      'topic p.shop.email.retry.30s: put back retention.ms=604800000',
+    ])
+    for (const type of ['TopicsReady', 'CredentialsReady', 'Durable'])
+      expect(condition(type)).toMatchObject({ status: 'True' })
   })
 
   it('has its turn in an upgrade no later than others', async () => {
@@ -328,10 +406,8 @@ describe('whose messages', () => {
     [{ config: { 'min.insync.replicas': '1' } }, 'False', 'NotReplicated'],
     [{ config: { 'unclean.leader.election.enable': 'true' } }, 'False', 'UncleanElection'],
   ])('may be lost with a broker or not, with the topic %j: Durable is %s', async (topic, status, reason) => {
-    const { edit, look, topics, published, condition } = setUp()
+    const { edit, look, condition } = setUp()
     edit({ topic })
-    await look()
-    topics.push(...channelTopicSpecs('p', published[0]!, 3))
     await look()
     expect(condition('Durable')).toMatchObject({ status, reason })
     // It is told on its own: messages are delivered all the same.

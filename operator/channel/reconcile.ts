@@ -14,10 +14,12 @@ import type { ReconcileContext, ReconcileResult } from '../runtime/controller.ts
 import { signalToTell } from '../runtime/signal-to-tell.ts'
 import type { Cache } from '../runtime/watch/cache.ts'
 import type { SecretVersions } from '../secret-versions.ts'
+import type { SecretObject } from './children/credentials.ts'
 import type { DeploymentObject } from './children/deployment.ts'
 import type { createClaims } from './claims.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
 import { type ChannelFindings, firstUnseen } from './conditions.ts'
+import type { TopicTeller } from './corrections.ts'
 import { type Credentials, resolveCredentials } from './credentials.ts'
 import { childName, isOf } from './names.ts'
 import type { createRemover } from './remove.ts'
@@ -34,6 +36,8 @@ export interface ChannelReconcilerOptions {
   writer: CatalogWriter
   channels: Cache<ChannelObject>
   deployments: Cache<DeploymentObject>
+  /** What workers were given of Secrets. */
+  credentials: Pick<Cache<SecretObject>, 'get'>
   /** Of all channels. */
   pods: Pick<Cache<PodObject>, 'list'>
   claims: ReturnType<typeof createClaims>
@@ -44,6 +48,7 @@ export interface ChannelReconcilerOptions {
   /** The most copies that a topic can have: the brokers of the cluster. */
   maxReplicas: number
   statusWriter: ReturnType<typeof createStatusWriter>
+  topicTeller: Pick<TopicTeller, 'tell' | 'forget'>
   secretVersions: SecretVersions
 }
 
@@ -54,9 +59,17 @@ const topicsPause = 15_000
 /** Milliseconds between looks at whether the upgrade may go on. */
 const upgradePause = 5_000
 
+/** Why a channel cannot be served as its spec says. */
+interface Refused {
+  condition: 'Accepted' | 'TopicsReady'
+  refusal: ConditionText
+  /** What the spec says is to become of its topics, if that much can be read. */
+  deletionPolicy?: NotificationChannel['spec']['topic']['deletionPolicy']
+}
+
 /** Makes topics, catalog and workers of one channel what its spec says, and says so in its status. */
 export function createChannelReconciler(options: ChannelReconcilerOptions) {
-  const { api, prefix, writer, channels, claims, platform, statusWriter, secretVersions } = options
+  const { prefix, writer, channels, claims, platform, statusWriter, topicTeller, secretVersions } = options
 
   return async function reconcile(
     name: ObjectName,
@@ -65,6 +78,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     const object = channels.get(name)
     if (object === undefined) {
       secretVersions.forget({ namespace: platform.namespace, name: childName(name) })
+      topicTeller.forget(name)
       await options.remove(name, signal)
       return {}
     }
@@ -100,21 +114,40 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
   ): Promise<ReconcileResult> {
     const judged = claims.judge(object)
     if (judged.kind === 'refused') {
-      const former = await serveFormer(object, 'Accepted', judged.refusal, findings, facts, signal)
+      const refused: Refused = { condition: 'Accepted', refusal: judged.refusal }
+      const former = await serveFormer(object, refused, findings, facts, signal)
       return { requeueAfter: resync, ...former }
     }
     const { channel } = judged
     findings.Accepted = isTrue('Accepted', 'the spec is valid')
 
-    const credentials = await resolveCredentials(channel, api, signal)
+    const credentials = await readCredentials(channel, signal)
     findings.CredentialsReady = credentials.condition
-    const topics = await ensureTopics(channel, object, options, signal)
+    const topics = await makeTopics(channel, object, signal)
     findings.TopicsReady = topics.topicsReady
-    findings.Durable = topics.durable
+    if (topics.durable) findings.Durable = topics.durable
     if (topics.hasTopics) return await serve(object, channel, credentials, findings, facts, signal)
     // Nobody may be told of a channel that has no topics.
-    const former = await serveFormer(object, 'TopicsReady', topics.topicsReady, findings, facts, signal)
+    const { deletionPolicy } = channel.spec.topic
+    const refused: Refused = { condition: 'TopicsReady', refusal: topics.topicsReady, deletionPolicy }
+    const former = await serveFormer(object, refused, findings, facts, signal)
     return { requeueAfter: Math.min(topicsPause, former.requeueAfter ?? topicsPause) }
+  }
+
+  function readCredentials(channel: NotificationChannel, signal: AbortSignal): Promise<Credentials> {
+    const copy = options.credentials.get(nameOfChildren(channel))
+    return resolveCredentials(channel, { api: options.api, copy }, signal)
+  }
+
+  async function makeTopics(channel: NotificationChannel, object: ChannelObject, signal: AbortSignal) {
+    const known = statusWriter.last(object)?.topics ?? []
+    return await ensureTopics(
+      channel,
+      object,
+      options,
+      (made) => topicTeller.tell(object, made, known),
+      signal,
+    )
   }
 
   /**
@@ -123,8 +156,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
    */
   async function serveFormer(
     object: ChannelObject,
-    condition: 'Accepted' | 'TopicsReady',
-    refusal: ConditionText,
+    { condition, refusal, deletionPolicy }: Refused,
     findings: ChannelFindings,
     facts: ChannelFacts,
     signal: AbortSignal,
@@ -132,10 +164,19 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     findings[condition] = refusal
     const former = writer.channel(nameOf(object))
     if (former === undefined) return {}
-    const served = { ...former, spec: { ...former.spec, suspend: object.spec.suspend === true } }
-    const message = `${refusal.message}; until then the spec that was published before serves, and of this one suspend`
+    const { spec } = former
+    const served = { ...former, spec: { ...spec, suspend: object.spec.suspend === true } }
+    const message = `${refusal.message}; until then the spec that was published before serves, and of this one only suspend counts`
     findings[condition] = { ...refusal, message }
-    const credentials = await resolveCredentials(served, api, signal)
+    const credentials = await readCredentials(served, signal)
+    findings.CredentialsReady ??= credentials.condition
+    // What somebody else has come to have meanwhile is not touched.
+    if (claims.judge({ ...object, spec }).kind === 'accepted') {
+      const topic = { ...spec.topic, ...(deletionPolicy && { deletionPolicy }) }
+      const topics = await makeTopics({ ...served, spec: { ...spec, topic } }, object, signal)
+      findings.TopicsReady ??= topics.topicsReady
+      if (topics.durable) findings.Durable ??= topics.durable
+    }
     return await serve(object, served, credentials, findings, facts, signal)
   }
 
@@ -162,6 +203,10 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     return result
   }
 
+  function nameOfChildren({ metadata }: NotificationChannel): ObjectName {
+    return { namespace: platform.namespace, name: childName(metadata) }
+  }
+
   function podsOf({ metadata }: NotificationChannel): PodObject[] {
     return options.pods.list().filter(({ metadata: { labels } }) => isOf(metadata, labels))
   }
@@ -175,8 +220,7 @@ export function createChannelReconciler(options: ChannelReconcilerOptions) {
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
     const secrets = condition.status === 'True' ? found : undefined
-    const deployment = () =>
-      options.deployments.get({ namespace: platform.namespace, name: childName(channel.metadata) })
+    const deployment = () => options.deployments.get(nameOfChildren(channel))
     try {
       const generation = object.metadata.generation ?? 0
       const kept = await options.ensureWorkers(channel, generation, secrets, signal)

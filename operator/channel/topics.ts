@@ -6,10 +6,12 @@ import type { NotificationChannel } from '../../core/resources/channel.ts'
 import { keyOf, type KubernetesObject, nameOf } from '../runtime/api/resource-kind.ts'
 import type { ConditionText } from '../runtime/conditions.ts'
 import { isFalse, isTrue } from './condition-texts.ts'
+import type { TopicsMade } from './corrections.ts'
 
 export interface TopicFindings {
   topicsReady: ConditionText
-  durable: ConditionText
+  /** Undefined where there are no topics of its own to judge. */
+  durable?: ConditionText
   /** Whether the channel has its topics, as they should be or nearly so. */
   hasTopics: boolean
 }
@@ -18,28 +20,34 @@ export interface TopicFindings {
 export const adopts = ({ metadata }: KubernetesObject): boolean =>
   metadata.annotations?.[adoptAnnotation] === 'true'
 
+export interface TopicsOptions {
+  admin: Admin
+  ownership: Ownership
+  prefix: string
+  /** Brokers of the cluster, where the channel asks for more copies than there are. */
+  maxReplicas: number
+}
+
 /**
  * Makes the topics of a channel what its spec says: creates, grows, and puts settings right that drifted. Topics that are somebody else's are not
  * touched, and what cannot be made so, fewer partitions or another number of copies, is told and left. Rejects with a BrokerError while Kafka is away.
- * @param maxReplicas brokers of the cluster, where the channel asks for more copies than there are
+ * @param tell is told what it took
  */
 export async function ensureTopics(
   channel: NotificationChannel,
   object: KubernetesObject,
-  {
-    prefix,
-    maxReplicas,
-    ...parts
-  }: { admin: Admin; ownership: Ownership; prefix: string; maxReplicas: number },
+  { admin, ownership, prefix, maxReplicas }: TopicsOptions,
+  tell: (made: TopicsMade) => void,
   signal: AbortSignal,
 ): Promise<TopicFindings> {
   const specs = channelTopicSpecs(prefix, channel, maxReplicas)
   const { deletionPolicy } = channel.spec.topic
   const owner = { channel: keyOf(nameOf(object)), deletionPolicy, adopts: adopts(object) }
   try {
-    const owned = await ensureOwnedTopics(specs, { ...parts, ...owner }, signal)
+    const owned = await ensureOwnedTopics(specs, { admin, ownership, ...owner }, signal)
     if (owned.kind === 'refused') return without(isFalse('TopicNotOwned', owned.refusals.join('; ')))
-    const { topics, problems } = owned
+    const { topics, changes, problems } = owned
+    tell({ specs, changes })
     const topicsReady =
       problems.length > 0
         ? isFalse('NotSupported', problems.join('; '))
@@ -51,8 +59,8 @@ export async function ensureTopics(
   }
 }
 
-function without(text: ConditionText): TopicFindings {
-  return { topicsReady: text, durable: text, hasTopics: false }
+function without(topicsReady: ConditionText): TopicFindings {
+  return { topicsReady, hasTopics: false }
 }
 
 /** Whether an acknowledged message outlives the loss of a broker: two copies at least, and two that must have it. */

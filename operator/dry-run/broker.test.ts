@@ -39,6 +39,21 @@ it('shows the changes of topics to whoever asks it, and makes none', async () =>
   expect(await real.admin.describeTopics(['old'])).toMatchObject([{ partitions: 2 }])
 })
 
+it('has nothing on topics that would be made, and what there is on the others', async () => {
+  const { planned } = await brokers()
+  await planned.admin.createTopics([topic('new', 2)])
+  await planned.admin.alterConfig('old', { 'retention.ms': '1' })
+  const lags = await planned.admin.lag([{ group: 'g', topics: ['old', 'new'] }])
+  const of = (name: string) => lags.filter((lag) => lag.topic === name).map(({ lag }) => lag)
+  expect(new Set(of('old'))).toEqual(new Set([0, 1]))
+  expect(of('new')).toEqual([0, 0])
+  const points = ['old', 'new'].map((name) => ({ topic: name, timestamp: 0 }))
+  expect(await planned.admin.offsetsAt(points)).toHaveLength(4)
+  await expect(planned.admin.lag([{ group: 'g', topics: ['never'] }])).rejects.toMatchObject({
+    code: 'unknown_topic',
+  })
+})
+
 it('lets followers read what is there and what would be, and writes nothing', async () => {
   const { real, planned } = await brokers()
   const texts: string[] = []

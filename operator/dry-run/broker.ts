@@ -3,6 +3,7 @@ import type {
   ConsumedRecord,
   RecordToProduce,
   TopicDescription,
+  TopicPartition,
   TopicPartitionOffset,
 } from '../../core/broker/broker.ts'
 import { describeTopicChange } from '../../core/broker/reconcile-topics.ts'
@@ -30,20 +31,37 @@ export function dryRunBroker(real: Broker, say: (line: string) => void): Broker 
     return topic
   }
 
+  /** Those of some topics that would be made: they are empty, because nothing that is written here gets to them. */
+  async function madeOf(names: readonly string[]): Promise<TopicDescription[]> {
+    const planned = [...new Set(names)].flatMap((name) => changed.get(name) ?? [])
+    const there = await real.admin.describeTopics(planned.map(({ name }) => name))
+    return planned.filter(({ name }) => !there.some((topic) => topic.name === name))
+  }
+
   return {
     admin: {
-      lag: (subscriptions) => real.admin.lag(subscriptions),
-      async offsetsAt(points) {
-        const there = await real.admin.describeTopics(points.map(({ topic }) => topic))
-        const isThere = ({ topic }: { topic: string }) => there.some(({ name }) => name === topic)
-        const made = points
-          .filter((point) => !isThere(point))
-          .flatMap(({ topic }) => changed.get(topic) ?? [])
-        // One that would be made is empty: nothing that is written here gets to it.
-        const beginnings = made.flatMap(({ name: topic, partitions }) =>
-          Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offset: 0 })),
+      async lag(subscriptions) {
+        const made = await madeOf(subscriptions.flatMap(({ topics }) => topics))
+        const isMade = (topic: string) => made.some(({ name }) => name === topic)
+        const actual = await real.admin.lag(
+          subscriptions.map(({ group, topics }) => ({
+            group,
+            topics: topics.filter((topic) => !isMade(topic)),
+          })),
         )
-        return [...(await real.admin.offsetsAt(points.filter(isThere))), ...beginnings]
+        const empty = subscriptions.flatMap(({ group, topics }) =>
+          made
+            .filter(({ name }) => topics.includes(name))
+            .flatMap(partitionsOf)
+            .map((place) => ({ group, ...place, beginning: 0, end: 0, committed: null, lag: 0 })),
+        )
+        return [...actual, ...empty]
+      },
+      async offsetsAt(points) {
+        const made = await madeOf(points.map(({ topic }) => topic))
+        const isMade = ({ topic }: { topic: string }) => made.some(({ name }) => name === topic)
+        const actual = await real.admin.offsetsAt(points.filter((point) => !isMade(point)))
+        return [...actual, ...made.flatMap(partitionsOf).map((place) => ({ ...place, offset: 0 }))]
       },
       describeTopics,
       async createTopics(specs) {
@@ -108,4 +126,8 @@ export function dryRunBroker(real: Broker, say: (line: string) => void): Broker 
     for (const listener of listeners.get(topic) ?? []) listener(record)
     return record
   }
+}
+
+function partitionsOf({ name: topic, partitions }: TopicDescription): TopicPartition[] {
+  return Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
 }

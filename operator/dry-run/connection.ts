@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { ApiRequest, Requests } from '../runtime/api/connection.ts'
 import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
+import { differences, pathText } from '../runtime/differences.ts'
 
 export interface DryRunNotes {
   /** Gets a line for each object that would be made, changed or deleted. */
@@ -60,29 +60,7 @@ export class DryRunConnection implements Requests {
     const name = `${kind} ${metadata.namespace}/${metadata.name}`
     if (after === undefined) return this.#notes.say(`${name} deleted`)
     if (before === undefined) return this.#notes.say(`${name} created`)
-    const paths = differences(before, after)
+    const paths = differences(before, after).map((path) => pathText(after, path))
     if (paths.length > 0) this.#notes.say(`${name} configured: ${paths.join(', ')}`)
   }
-}
-
-/** What every write changes, and nobody asked for; and what a list leaves out. */
-const bookkeeping = new Set([
-  'apiVersion',
-  'metadata.resourceVersion',
-  'metadata.generation',
-  'metadata.managedFields',
-])
-
-/** The paths of the values that differ, such as `spec.template.spec.containers.0.image`. Values are not told: some are secret. */
-function differences(before: unknown, after: unknown, path: readonly string[] = []): string[] {
-  const name = path.join('.')
-  if (bookkeeping.has(name) || isDeepStrictEqual(before, after)) return []
-  if (!isTree(before) || !isTree(after)) return [name]
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
-    differences(before[key], after[key], [...path, key]),
-  )
-}
-
-function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }

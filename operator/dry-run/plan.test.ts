@@ -90,7 +90,7 @@ it('says of a Kafka that is empty yet what would be made, and what stops a chann
   expect(lines).toContain('Topic carillon.shop.email created')
   expect(lines).toContain('NotificationChannel shop/email published')
   expect(lines).toContain(
-    'NotificationChannel shop/email CredentialsReady=False SecretNotFound: provider primary: there is no Secret smtp',
+    'NotificationChannel shop/email CredentialsReady=False SecretNotFound: provider primary: there is no Secret shop/smtp: no worker can start without it',
   )
 })
 

@@ -2,12 +2,15 @@ import type { Clock, Timers } from '../../core/clock.ts'
 import type { Logger } from '../../core/observability/logger.ts'
 import { label, manager } from '../channel/names.ts'
 import { Children } from '../children.ts'
+import { describeCorrection, type TellCorrection } from '../corrections.ts'
 import { secrets } from '../kinds.ts'
 import type { Platform } from '../platform.ts'
 import type { Api } from '../runtime/api/api.ts'
 import { keyOf, type KubernetesObject } from '../runtime/api/resource-kind.ts'
 import { Controller, type ReconcileContext, type ReconcileResult } from '../runtime/controller.ts'
+import type { Correction } from '../runtime/made.ts'
 import type { createControllerMetrics } from '../runtime/metrics.ts'
+import type { Cache } from '../runtime/watch/cache.ts'
 import { SecretVersions, versionOf } from '../secret-versions.ts'
 import type { Watches } from '../watches.ts'
 import { type ReleaseObject, releaseObjects } from './objects.ts'
@@ -16,6 +19,7 @@ export interface ReleaseControllerOptions {
   api: Api
   platform: Omit<Platform, 'secretVersion'>
   watches: Watches
+  tellCorrection: TellCorrection
   clock: Clock & Timers
   logger: Logger
   metrics: ReturnType<typeof createControllerMetrics>
@@ -64,15 +68,22 @@ export function createReleaseController(options: ReleaseControllerOptions) {
   }
 
   function follow({ kind, name, isOptional }: ReleaseObject): Pick<Part, 'children' | 'served'> {
+    const childrenIn = (cache: Cache<KubernetesObject>) =>
+      new Children({ api, kind, cache, onCorrected: tell })
     // By its name: the operator may not look at others of its kind, and labels can be taken off by hand.
     const one = { fieldSelector: `metadata.name=${name}` }
     if (!isOptional) {
       const cache = watches.add<KubernetesObject>(kind, [namespace], one)
-      return { children: new Children(api, kind, cache), served: () => true }
+      return { children: childrenIn(cache), served: () => true }
     }
     const cache = watches.addOptional<KubernetesObject>(kind, [namespace], one)
     cache.onServed(() => enqueue())
-    return { children: new Children(api, kind, cache), served: () => cache.served }
+    return { children: childrenIn(cache), served: () => cache.served }
+  }
+
+  function tell(correction: Correction): void {
+    const what = `${describeCorrection(correction)}: the operator keeps what all workers share`
+    options.tellCorrection({ regarding: correction.object, what })
   }
 
   const enqueue = () => controller.queue.add(keyOf({ namespace, name: 'shared' }))

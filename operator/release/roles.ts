@@ -43,6 +43,8 @@ const kept = [...shared, 'delete']
 export const releaseRules: readonly PolicyRule[] = [
   // The namespace itself, whose uid names the install.
   rule(namespaces, ['get']),
+  // What is told of an object that was put right.
+  rule(events, ['create']),
   rule(leases, ['create']),
   rule(leases, ['get', 'update'], { name: leaseName }),
   rule(deployments, kept),

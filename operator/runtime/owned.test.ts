@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ownsLess, ownsMore } from './owned.ts'
+import { ownsLess, ownsMore, takers } from './owned.ts'
 
 const identity = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' } }
 const applied = (fieldsV1: object) => ({ manager: 'us', operation: 'Apply', fieldsV1 })
@@ -65,6 +65,47 @@ it('owns a map that is one field, with all that is in it, or not at all', () => 
     metadata: { name: 'a', managedFields: [applied({ 'f:spec': { 'f:paused': {} } })] },
   }
   expect(ownsLess(taken, { ...identity, spec: { selector } }, 'us')).toBe(true)
+})
+
+const edited = (manager: string, fieldsV1: object, subresource?: string) => ({
+  manager,
+  operation: 'Update',
+  fieldsV1,
+  ...(subresource && { subresource }),
+})
+
+it.each<[string, object[], string[]]>([
+  ['nobody', [], []],
+  ['who owns what is not wanted', [edited('hpa', { 'f:spec': { 'f:replicas': {} } })], []],
+  ['who owns it too', [edited('them', { 'f:spec': { 'f:nodeSelector': { 'f:disk': {} } } })], []],
+  ['who writes the status', [edited('controller', { 'f:spec': { 'f:paused': {} } }, 'status')], []],
+  [
+    'who took a field',
+    [edited('kubectl-edit', { 'f:spec': { 'f:paused': {} } }), edited('hpa', { 'f:spec': { 'f:n': {} } })],
+    ['kubectl-edit'],
+  ],
+  [
+    'who took a field of an item of a list',
+    [
+      edited('kubectl-set', {
+        'f:spec': { 'f:ports': { 'k:{"port":80,"protocol":"TCP"}': { '.': {}, 'f:hostPort': {} } } },
+      }),
+    ],
+    ['kubectl-set'],
+  ],
+  [
+    'who took a value of a set',
+    [edited('them', { 'f:metadata': { 'f:finalizers': { 'v:"b"': {} } } })],
+    ['them'],
+  ],
+])('names as takers: %s', (_what, others, expected) => {
+  const [own] = live.metadata.managedFields
+  const now = { ...live, metadata: { name: 'a', managedFields: [own, ...others] } }
+  const asked = {
+    metadata: { finalizers: ['keep', 'b'] },
+    spec: { nodeSelector: { disk: 'ssd' }, ports: [{ ...port, hostPort: 8080 }], paused: true },
+  }
+  expect(takers(now, asked, 'us')).toEqual(expected)
 })
 
 it('owns nothing of what was never applied', () => {

@@ -28,33 +28,57 @@ export function ownsLess(live: KubernetesObject, wanted: object, manager: string
   return !isCovered({ ...content, metadata: meta }, appliedFields(live, manager))
 }
 
-function appliedFields({ metadata }: KubernetesObject, manager: string): object {
-  const entries = (metadata.managedFields ?? []) as ManagedFields[]
-  const own = entries.find(
+/** The managers that took a field which this one wants, such as `kubectl-edit`. What nobody owns was taken away, or never applied. Pure. */
+export function takers(live: KubernetesObject, wanted: object, manager: string): string[] {
+  const own = appliedFields(live, manager)
+  const others = managedFields(live).filter(
+    ({ subresource, fieldsV1 = {} }) => subresource === undefined && hasTaken(wanted, fieldsV1, own),
+  )
+  return [...new Set(others.flatMap(({ manager }) => manager ?? []))]
+}
+
+function managedFields({ metadata }: KubernetesObject): ManagedFields[] {
+  return (metadata.managedFields ?? []) as ManagedFields[]
+}
+
+function appliedFields(live: KubernetesObject, manager: string): object {
+  const own = managedFields(live).find(
     (entry) => entry.manager === manager && entry.operation === 'Apply' && entry.subresource === undefined,
   )
   return own?.fieldsV1 ?? {}
 }
 
-/** Whether a value has every field of a set: `f:name` is a field, `k:{…}` the item of a list with these keys, `v:…` one of a set. */
+/** Whether a set has a field of a value that is not in one's own. */
+function hasTaken(value: unknown, theirs: object, own: object): boolean {
+  return Object.entries(theirs).some(([path, inner]: [string, object]) => {
+    const field = fieldAt(value, path)
+    if (field === undefined) return false
+    const mine = (own as Record<string, object>)[path]
+    return isEmpty(inner) ? mine === undefined : hasTaken(field, inner, mine ?? {})
+  })
+}
+
+/** Whether a value has every field of a set. */
 function covers(value: unknown, fields: object): boolean {
   return Object.entries(fields).every(([path, inner]: [string, object]) => {
-    const name = path.slice(2)
-    if (path.startsWith('f:')) {
-      const field = (value as Record<string, unknown> | undefined)?.[name]
-      return field !== undefined && covers(field, inner)
-    }
-    if (path.startsWith('k:')) {
-      const keys = Object.entries(JSON.parse(name) as object)
-      const item = (value as Record<string, unknown>[]).find((each) =>
-        keys.every(([key, wanted]) => each[key] === wanted),
-      )
-      return item !== undefined && covers(item, inner)
-    }
-    if (path.startsWith('v:')) return (value as unknown[]).includes(JSON.parse(name))
-    // `.` is the object itself.
-    return true
+    // The object itself.
+    if (path === '.') return true
+    const field = fieldAt(value, path)
+    return field !== undefined && covers(field, inner)
   })
+}
+
+/** What a value has at one step of a set: `f:name` is a field, `k:{…}` the item of a list with these keys, `v:…` one of a set. */
+function fieldAt(value: unknown, path: string): unknown {
+  const name = path.slice(2)
+  if (path.startsWith('f:')) return (value as Record<string, unknown> | undefined)?.[name]
+  if (path.startsWith('k:')) {
+    const keys = Object.entries(JSON.parse(name) as object)
+    const items = value as Record<string, unknown>[]
+    return items.find((each) => keys.every(([key, wanted]) => each[key] === wanted))
+  }
+  if (path.startsWith('v:')) return (value as unknown[]).find((item) => item === JSON.parse(name))
+  return undefined
 }
 
 /** Whether a set has every field of a value. What is empty is none; a field without fields of its own has everything that is in it. */

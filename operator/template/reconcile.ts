@@ -4,7 +4,7 @@ import type { TemplateConditionType } from '../../core/resources/condition.ts'
 import type { NotificationTemplate } from '../../core/resources/template.ts'
 import type { TemplateProblem } from '../../core/template/check.ts'
 import type { CatalogWriter } from '../catalog-writer.ts'
-import { isFalse, isTrue } from '../channel/condition-texts.ts'
+import { isFalse, isTrue, ownedElsewhere } from '../channel/condition-texts.ts'
 import { failureCondition } from '../failure-condition.ts'
 import { createParser } from '../parser.ts'
 import type { ObjectName } from '../runtime/api/resource-kind.ts'
@@ -90,7 +90,7 @@ export function createTemplateReconciler(options: TemplateReconcilerOptions) {
     proven.Valid = Valid
     const source = writer.foreignSource(keyOf(template))
     if (source !== undefined) {
-      const Ready = isFalse('OwnedElsewhere', `a template of this name was published from ${source}`)
+      const Ready = isFalse('OwnedElsewhere', ownedElsewhere('template', source))
       return { texts: { Ready, Valid }, facts: kept(last) }
     }
     const facts = factsOf(object, template, await writer.publish(template, signal))

@@ -27,7 +27,7 @@ export const channels: Told[] = [
     providers: smtp('absent'),
     condition: 'CredentialsReady',
     reason: 'SecretNotFound',
-    message: 'there is no Secret absent',
+    message: 'there is no Secret shop/absent',
   },
   {
     what: 'a Secret without the key',
@@ -35,7 +35,7 @@ export const channels: Told[] = [
     providers: webhook('empty'),
     condition: 'CredentialsReady',
     reason: 'SecretKeyMissing',
-    message: 'Secret empty has no key',
+    message: 'Secret shop/empty has no key',
   },
   {
     what: 'a Secret whose key is empty',
@@ -43,7 +43,7 @@ export const channels: Told[] = [
     providers: webhook('blank'),
     condition: 'CredentialsReady',
     reason: 'SecretKeyMissing',
-    message: 'Secret blank has no key',
+    message: 'Secret shop/blank has no key',
   },
   {
     what: 'a topic of another channel',

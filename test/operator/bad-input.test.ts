@@ -89,7 +89,7 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(channel('near-folder', 'topic: {name: of-the-folder}'))
     await cluster.condition('nch/near-folder', 'Accepted', 'False', {
       reason: 'TopicConflict',
-      message: 'topic of-the-folder belongs to NotificationChannel shop/from-folder',
+      message: /^topic of-the-folder belongs to NotificationChannel shop\/from-folder: /,
     })
   }, 120_000)
 

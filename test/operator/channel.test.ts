@@ -61,6 +61,24 @@ describeOperatorCluster((cluster) => {
   const topicsOf = async (...names: string[]) =>
     (await cluster.broker.admin.describeTopics(names)).map(({ name }) => name)
 
+  /** An Event of the channel tells it. */
+  const isTold = (reason: string, note: string, name = 'email') =>
+    until(async () => {
+      const ofChannel = `reason=${reason},involvedObject.kind=NotificationChannel,involvedObject.name=${name}`
+      const { stdout } = await kubectl(
+        'get',
+        'events',
+        '-n',
+        'shop',
+        '-o',
+        'json',
+        '--field-selector',
+        ofChannel,
+      )
+      const { items } = JSON.parse(stdout) as { items: { message: string }[] }
+      return items.some(({ message }) => message.includes(note))
+    }, `an Event ${reason} tells: ${note}`)
+
   it('tells what it would do, and does nothing', async () => {
     await cluster.apply(channel({ namespace: 'default' }))
     await cluster.condition('nch/email', 'CredentialsReady', 'False', { namespace: 'default' })
@@ -128,7 +146,7 @@ describeOperatorCluster((cluster) => {
     )
     await cluster.condition('nch/early', 'CredentialsReady', 'False', {
       reason: 'SecretNotFound',
-      message: 'provider primary: there is no Secret later',
+      message: 'provider primary: there is no Secret shop/later: no worker can start without it',
     })
     await cluster.condition('nch/early', 'Ready', 'False', {
       reason: 'SecretNotFound',
@@ -137,7 +155,9 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(secret('late').replace('name: smtp', 'name: later'))
     await cluster.condition('nch/early', 'Ready', 'True')
     await kubectl('delete', 'secret', 'later', '-n', 'shop')
-    await cluster.condition('nch/early', 'CredentialsReady', 'False')
+    await cluster.condition('nch/early', 'CredentialsReady', 'False', {
+      message: /: the workers go on with the copy that they were given before$/,
+    })
     expect(await deploymentOf('early')).toBeDefined()
     const copy = await cluster.get<{ data: object }>(
       'secret',
@@ -188,6 +208,12 @@ describeOperatorCluster((cluster) => {
       'the image is ours again',
     )
     expect((await deploymentOf('email'))?.spec.replicas).toBe(2)
+    const put = 'put back spec.template.spec.containers[worker].image, which kubectl-set had changed'
+    await isTold('DriftCorrected', `Deployment ${releaseNamespace}/${name}: ${put}`)
+    await until(async () => {
+      const { stdout } = await kubectl('describe', 'deployment', name, '-n', releaseNamespace)
+      return stdout.includes(`${put}: edit NotificationChannel shop/email instead`)
+    }, 'whoever changed the Deployment sees why it is no longer so')
     const uidOf = async (kind: string) =>
       (await cluster.get<Deployment>(kind, name, releaseNamespace))?.metadata.uid
     const isReplaced = async (kind: string, uid: string | undefined) => {
@@ -199,6 +225,10 @@ describeOperatorCluster((cluster) => {
       await kubectl('delete', kind, name, '-n', releaseNamespace, '--wait=false')
       await until(() => isReplaced(kind, uid), `a new ${kind}`)
     }
+    await isTold(
+      'DriftCorrected',
+      `Deployment ${releaseNamespace}/${name}: it was deleted, and has been made again`,
+    )
   }, 120_000)
 
   it('takes away again what a channel no longer asks of its pods', async () => {
@@ -226,6 +256,19 @@ describeOperatorCluster((cluster) => {
     }, 'the topic has grown and keeps messages for a week')
   }, 120_000)
 
+  it('makes a topic again that somebody deleted, without waiting for its next look, and says so', async () => {
+    // Of this one nothing has changed for a while: there is no other reason to look at it.
+    const topic = `${cluster.prefix}.shop.early`
+    await cluster.broker.admin.deleteTopics([topic])
+    await until(async () => (await topicsOf(topic)).length === 1, 'there is a topic again', 90_000)
+    await isTold(
+      'TopicRecreated',
+      `gone from Kafka, and made again: ${topic}; what was on it is lost`,
+      'early',
+    )
+    await cluster.condition('nch/early', 'TopicsReady', 'True')
+  }, 240_000)
+
   it('refuses fewer partitions than there are, also when nobody remembers how many there were', async () => {
     await kubectl('delete', 'nch', 'email', '-n', 'shop')
     await until(() => catalog.channel('shop', 'email') === undefined, 'the channel is gone from the catalog')
@@ -233,7 +276,7 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(channel({ topic: '{partitions: 3}' }))
     await cluster.condition('nch/email', 'TopicsReady', 'False', {
       reason: 'NotSupported',
-      message: `topic ${cluster.prefix}.shop.email has 5 partitions and cannot shrink to 3`,
+      message: `topic ${cluster.prefix}.shop.email has 5 partitions and cannot shrink to 3: set topic.partitions to 5`,
     })
     await cluster.apply(channel({ topic: '{partitions: 5}' }))
     await cluster.condition('nch/email', 'Ready', 'True')
@@ -248,7 +291,8 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(channel({ name: 'newer', topic: '{name: shared}' }))
     await cluster.condition('nch/newer', 'Accepted', 'False', {
       reason: 'TopicConflict',
-      message: 'topic shared belongs to NotificationChannel shop/older',
+      message:
+        'topic shared belongs to NotificationChannel shop/older: make this channel anew with another topic.name',
     })
     expect(catalog.channel('shop', 'newer')).toBeUndefined()
     await kubectl('delete', 'nch', 'older', '-n', 'shop')

@@ -17,6 +17,7 @@ import type { RoleProcess } from '../harness/process/role.ts'
 /** The ScaledObject as this test reads it. */
 type Live = ScaledObject & {
   spec: {
+    minReplicaCount: number
     maxReplicaCount: number
     triggers: { metadata: Record<string, string>; authenticationRef?: object }[]
   }
@@ -102,11 +103,12 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
 `)
 
       it('says so where KEDA is not installed, and delivers all the same', async () => {
-        await cluster.apply(channel('{mode: KEDA}'))
+        await cluster.apply(channel('{mode: KEDA, minReplicas: 0}'))
         await cluster.condition('nch/keda', 'Ready', 'True')
         await cluster.condition('nch/keda', 'ScalingActive', 'False', {
           reason: 'KEDANotInstalled',
-          message: 'the cluster knows no ScaledObject',
+          message:
+            'KEDA is not installed, so nobody scales the workers: install it, or set scaling.mode to Native',
         })
       }, 120_000)
 
@@ -127,7 +129,8 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
           scaleTargetRef: { name },
           pollingInterval: 15,
           cooldownPeriod: 300,
-          minReplicaCount: 1,
+          initialCooldownPeriod: 300,
+          minReplicaCount: 0,
           maxReplicaCount: 3,
           // `behavior` is KEDA's default.
           fallback: { failureThreshold: 12, replicas: 2, behavior: 'static' },
@@ -204,6 +207,9 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
       })
 
       it('tells what KEDA says', async () => {
+        await cluster.apply(channel('{mode: KEDA}'))
+        await until(async () => (await live())?.spec.minReplicaCount === 1, 'one worker stays awake')
+        expect((await live())?.spec).not.toHaveProperty('initialCooldownPeriod')
         await scaling('KEDANotSeen', 'Unknown')
         await kedaSays({
           ...ready,
@@ -223,7 +229,8 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
         await kubectl('autoscale', 'deployment', name, '--name=elsewhere', '--max=3')
         await cluster.condition('nch/keda', 'ScalingActive', 'False', {
           reason: 'AnotherOwner',
-          message: 'HorizontalPodAutoscaler elsewhere sets the replicas too; nothing is changed',
+          message:
+            'HorizontalPodAutoscaler elsewhere sets the replicas too, so the operator does not: delete it, or set scaling.mode to None',
         })
         await until(async () => (await live()) === undefined, 'the ScaledObject is gone')
         await kubectl('delete', 'hpa', 'elsewhere')
@@ -306,7 +313,7 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
         await cluster.apply(channel('{mode: Native, maxReplicas: 2}'))
         await cluster.condition('nch/keda', 'ScalingActive', 'False', {
           reason: 'AnotherOwner',
-          message: `ScaledObject ${name} sets the replicas too; nothing is changed`,
+          message: `ScaledObject ${name} sets the replicas too, so the operator does not: delete it, or set scaling.mode to None`,
         })
         expect((await deployment())?.spec.replicas).toBe(3)
         await merge({ metadata: { finalizers: null } })
@@ -336,7 +343,8 @@ spec: {scaleTargetRef: {name: ${name}}, triggers: [{type: cron, metadata: {timez
         await foreign('elsewhere')
         await cluster.condition('nch/keda', 'ScalingActive', 'False', {
           reason: 'AnotherOwner',
-          message: 'ScaledObject elsewhere sets the replicas too; nothing is changed',
+          message:
+            'ScaledObject elsewhere sets the replicas too, so the operator does not: delete it, or set scaling.mode to None',
         })
         await kubectl('delete', 'scaledobject', 'elsewhere')
         await cluster.condition('nch/keda', 'ScalingActive', 'True')

@@ -91,6 +91,26 @@ describeOperatorCluster((cluster) => {
     120_000,
   )
 
+  it.each([
+    'put back spec.ingress',
+    'put back spec.podSelector.matchLabels.app, which kubectl-patch had changed: the operator keeps what all workers share',
+    'it was deleted, and has been made again',
+  ])(
+    'says to whoever changed the NetworkPolicy why it is no longer so: %s',
+    async (note) => {
+      await until(async () => {
+        const ofPolicy = `reason=DriftCorrected,involvedObject.kind=NetworkPolicy,involvedObject.name=${networkPolicyName}`
+        const events = JSON.parse(
+          await kubectl('get', 'events', '-o', 'json', '--field-selector', ofPolicy),
+        ) as {
+          items: { message: string }[]
+        }
+        return events.items.some(({ message }) => message.includes(note))
+      }, 'there is an Event')
+    },
+    120_000,
+  )
+
   it('has rolled no worker for that, nor does the next one who leads', async () => {
     expect(await rollsOf()).toBe(1)
     await operator.stop()

@@ -108,6 +108,19 @@ describePart('crds', (crds) => {
           )
           return found?.spec.replicas === 0
         }, 'the autoscaler has scaled')
+        const { kubectl } = cluster.control
+        await kubectl(['delete', 'pdb', asleep, '-n', releaseNamespace])
+        const told = [
+          'get',
+          'events',
+          '-n',
+          releaseNamespace,
+          '--field-selector',
+          'reason=DriftCorrected',
+          '-o',
+          'name',
+        ]
+        await until(async () => (await kubectl(told)).stdout !== '', 'an Event tells that it is made again')
       }, 180_000)
 
       it('writes nothing when it looks again and nothing has changed', async () => {

@@ -166,7 +166,7 @@ describeOperatorCluster((cluster) => {
     ])
     await cluster.condition('nch/contended', 'ScalingActive', 'False', {
       reason: 'AnotherOwner',
-      message: `HorizontalPodAutoscaler ${name} sets the replicas too; nothing is changed`,
+      message: `HorizontalPodAutoscaler ${name} sets the replicas too, so the operator does not: delete it, or set scaling.mode to None`,
     })
   }, 120_000)
 

@@ -6,7 +6,9 @@ const spec = z.strictObject({
   mode: z
     .enum(['Native', 'KEDA', 'None'])
     .default('Native')
-    .describe('Who decides: the operator, a KEDA ScaledObject that it renders, or nobody.'),
+    .describe(
+      'Who sets the number of workers: the operator (Native), KEDA by a ScaledObject that the operator makes, or whoever you choose (None).',
+    ),
   minReplicas: z
     .int()
     .min(0)
@@ -28,7 +30,7 @@ const spec = z.strictObject({
   targetDrain: duration('1s', '24h').default('60s').describe('In what time the lag should be worked off.'),
   idleAfter: duration('1s', '24h')
     .default('5m')
-    .describe('How long the channel must be idle before it scales to 0.'),
+    .describe('How long nothing must have been due before the last worker goes, where minReplicas is 0.'),
   fallback: z
     .strictObject({
       replicas: z

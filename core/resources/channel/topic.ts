@@ -57,7 +57,9 @@ export const topic = z
       .min(1)
       .max(10)
       .default(3)
-      .describe('Replicas of each partition; no more than the install gives (CARILLON_TOPIC_REPLICAS).'),
+      .describe(
+        'Replicas of each partition where a topic is made; no more than the install gives (CARILLON_TOPIC_REPLICAS). Those of a topic that is there already stay as they are.',
+      ),
     retention: duration('1h', '8760h').default('168h').describe('How long Kafka keeps a message.'),
     config: config.default({}).describe('Further settings of the topics, such as min.insync.replicas.'),
     deletionPolicy: z

@@ -41,6 +41,13 @@ export function credentialsSecret(
   }
 }
 
+/** Whether a copy has a key of a Secret, or any key of it. */
+export function holdsKey({ data = {} }: SecretObject, secret: string, key?: string): boolean {
+  return key === undefined
+    ? Object.keys(data).some((each) => each.startsWith(joined(secret, '')))
+    : joined(secret, key) in data
+}
+
 /** Where each key of the copy stands in the folder that `secretRef` reads: `<secret>/<key>`. */
 export function credentialsItems(secret: SecretObject): { key: string; path: string }[] {
   return Object.keys(secret.data ?? {})

@@ -66,6 +66,8 @@ export function scaledObject(channel: NotificationChannel, platform: Platform): 
       scaleTargetRef: { name: childName(metadata) },
       pollingInterval,
       cooldownPeriod: seconds(scaling.idleAfter),
+      // Where nothing was ever due the other does not hold: a channel that was made, or handed over, a moment ago would be put to sleep at once.
+      ...(scaling.minReplicas === 0 && { initialCooldownPeriod: seconds(scaling.idleAfter) }),
       minReplicaCount: scaling.minReplicas,
       maxReplicaCount: Math.max(scaling.minReplicas, Math.min(scaling.maxReplicas, topic.partitions)),
       fallback: {

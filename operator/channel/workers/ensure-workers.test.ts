@@ -52,11 +52,13 @@ function setUp(fails: ReadonlyMap<ResourceKind, Error>, { isLive }: { isLive: bo
   const workloads = new Cache<DeploymentObject>()
   const live = { ...object(deployments, childName(channel.metadata)), spec: { selector: {}, template: {} } }
   if (isLive) workloads.put(live)
+  const children = <T extends KubernetesObject>(kind: ResourceKind, cache = new Cache<T>()) =>
+    new Children<T>({ api, kind, cache, onCorrected: () => {} })
   const ensureWorkers = createWorkersKeeper({
-    deployments: new Children(api, deployments, workloads),
-    budgets: new Children(api, disruptionBudgets, new Cache()),
-    credentials: new Children(api, secrets, new Cache()),
-    scaledObjects: new Children(api, scaledObjects, new Cache()),
+    deployments: children(deployments, workloads),
+    budgets: children(disruptionBudgets),
+    credentials: children(secrets),
+    scaledObjects: children(scaledObjects),
     secretVersions: new SecretVersions(),
     upgradeBudget: 5,
     knowsScaledObjects: () => true,
