@@ -266,22 +266,6 @@ describe('of whose topics one is gone', () => {
   })
 })
 
-describe('whose topics somebody else configures', () => {
-  const put = 'topic p.shop.email: put back retention.ms=604800000'
-
-  it('has them put right, and that is told, but not what it asks for itself', async () => {
-    const { look, edit, topics, retain, events } = setUp()
-    await look()
-    retain(0, '1')
-    await look()
-    expect(events).toEqual(['Normal Ready Ready', put])
-    edit({ topic: { retention: '100h' } })
-    await look()
-    expect(topics[0]!.config['retention.ms']).toBe('360000000')
-    expect(events).toHaveLength(2)
-  })
-})
-
 describe('whose topics are no longer its own', () => {
   function lose() {
     const parts = setUp()
