@@ -1,20 +1,15 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../core/catalog/kinds.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { ApiError } from '../runtime/api/api-error.ts'
 import type { KubernetesObject } from '../runtime/api/resource-kind.ts'
 import type { SecretObject } from './children/credentials.ts'
 import { resolveCredentials } from './credentials.ts'
 
 const { signal } = new AbortController()
-const channel = kinds.NotificationChannel.parse({
-  apiVersion: 'carillon.dev/v1alpha1',
-  kind: 'NotificationChannel',
-  metadata: { name: 'hooks', namespace: 'shop' },
-  spec: {
-    type: 'webhook',
-    providers: [{ name: 'a', type: 'webhook', webhook: {}, secretRef: { name: 's' } }],
-  },
-})
+const channel = channelResource(
+  { name: 'hooks', namespace: 'shop' },
+  { type: 'webhook', providers: [{ name: 'a', type: 'webhook', webhook: {}, secretRef: { name: 's' } }] },
+)
 const secret = (data: Record<string, string>): SecretObject => ({
   apiVersion: 'v1',
   kind: 'Secret',
