@@ -78,9 +78,10 @@ function toFieldErrors(errors: readonly ErrorObject[], part: string): FieldError
   })
 }
 
-function pointerOf({ keyword, instancePath, params, propertyName }: ErrorObject): string {
-  if (propertyName !== undefined) return `${instancePath}/${escapePointer(propertyName)}`
-  const { missingProperty, additionalProperty } = params as Record<string, unknown>
+function pointerOf({ keyword, instancePath, params, propertyName: inner }: ErrorObject): string {
+  const { missingProperty, additionalProperty, propertyName = inner } = params as Record<string, unknown>
+  // A wrong name is told twice: by what is wrong with it, then by what it is in.
+  if (propertyName !== undefined) return `${instancePath}/${escapePointer(String(propertyName))}`
   if (keyword === 'required') return `${instancePath}/${escapePointer(String(missingProperty))}`
   if (keyword === 'additionalProperties')
     return `${instancePath}/${escapePointer(String(additionalProperty))}`

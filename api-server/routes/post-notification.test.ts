@@ -146,6 +146,17 @@ describe('a refused request', () => {
     expect(api.produced).toEqual([])
   })
 
+  it('names a wrong name once', async () => {
+    const response = await post({ ...hello, metadata: { ['x/'.repeat(33)]: 'x', a: 'x' } })
+    expect(response.json<{ errors: unknown[] }>().errors).toEqual([
+      {
+        pointer: `/metadata/${'x~1'.repeat(33)}`,
+        code: 'wrong_name',
+        detail: 'its name must NOT have more than 64 characters',
+      },
+    ])
+  })
+
   it('names every wrong field, and the one that was probably meant', async () => {
     const response = await post({ to: [{ phone: 'x' }, { email: 'yyy' }], tempalte: { id: 'welcome' } })
     expect(response.json<{ errors: unknown[] }>().errors).toEqual([

@@ -116,6 +116,16 @@ it('says of a file why it cannot be read, goes on with what was good, and reads 
   await shows(['a: one', 'b: two'])
 })
 
+it('reads a folder once, also where a link leads back to it', async () => {
+  await mkdir(join(directory, 'sub'))
+  await save('sub/a.yaml', manifest('a'))
+  await symlink('..', join(directory, 'sub/above'))
+  await symlink('.', join(directory, 'here'))
+  await open()
+  expect(contents.at(-1)?.problems).toEqual([])
+  expect(served()).toEqual(['a: a'])
+})
+
 it('follows a mounted ConfigMap, whose files change by the switch of one link', async () => {
   await mkdir(join(directory, '..1'))
   await mkdir(join(directory, '..2'))

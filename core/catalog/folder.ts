@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { watch } from 'chokidar'
 import type { Logger } from '../observability/logger.ts'
 import type { ManifestProblem } from '../resources/manifest.ts'
 import { type FolderRules, type FolderState, nextState } from './folder-state.ts'
-import { pathSegments, readManifestFiles } from './manifest-files.ts'
+import { readManifestFiles } from './manifest-files.ts'
 import type { Resource } from './records.ts'
 
 /** What a folder of manifests says. */
@@ -71,7 +71,10 @@ export async function openFolder(options: FolderOptions): Promise<Folder> {
   await stat(directory)
   const root = resolve(directory)
   // Kubernetes changes a mounted ConfigMap by replacing the link `..data`, so names with two dots are watched, though not read.
-  const ignored = (path: string) => pathSegments(relative(root, path)).some((name) => /^\.(?!\.)/.test(name))
+  const ignored = (path: string) =>
+    relative(root, path)
+      .split(sep)
+      .some((name) => /^\.(?!\.)/.test(name))
   const watcher = watch(root, { ignoreInitial: true, ignored })
   watcher.on('all', schedule)
   watcher.on('error', (error) => logger.warn({ err: error }, 'The folder of manifests cannot be watched'))

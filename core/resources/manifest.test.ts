@@ -44,6 +44,14 @@ test('fills in what the contract says', () => {
   })
 })
 
+test('says of broken YAML where it begins to be, and not what stands there', () => {
+  const secret = "apiVersion: v1\nkind: Secret\nstringData: {user: me}}\n  password: 'hunter2'\n"
+  expect(told(secret)).toEqual(['shop.yaml:3: Unexpected flow-map-end token in YAML stream'])
+  expect(told('text: | hunter2\n  x\n')).toEqual(['shop.yaml:1: Not a YAML token'])
+  const deep = `a: ${'['.repeat(50_000)}${']'.repeat(50_000)}`
+  expect(told(deep)).toEqual(['shop.yaml:1: is nested too deeply'])
+})
+
 const channels = `# Channels of the shop.
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationChannel

@@ -7,6 +7,7 @@ import {
   type Document,
   type Node,
   parseAllDocuments,
+  type YAMLError,
 } from 'yaml'
 import type { z } from 'zod'
 import { formatPath, type Problem, parse, suggestion } from './problem.ts'
@@ -57,15 +58,11 @@ export function parseManifests<K extends Kinds>(
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
   for (const document of Array.isArray(documents) ? documents : []) {
     const at = locator(document, lines, options.file)
-    const syntax = [...document.errors, ...document.warnings]
-    if (syntax.length > 0) {
-      parsed.problems.push(
-        ...syntax.map((error) => ({
-          ...place(lines, error.pos[0], options.file),
-          path: '',
-          message: error.message,
-        })),
-      )
+    // Those after the first mostly follow from it, one for every word of the rest.
+    const [syntax] = [...document.errors, ...document.warnings]
+    if (syntax) {
+      const problem = { path: '', message: describeSyntax(syntax) }
+      parsed.problems.push({ ...place(lines, syntax.pos[0], options.file), ...problem })
       continue
     }
     const value = read(document)
@@ -141,6 +138,12 @@ function readHeader(value: unknown, known: string[]): Header {
     problems.push({ path: ['kind'], message: `must be ${known.join(' or ')}${suggestion(kind, known)}` })
   }
   return problems.length > 0 ? { problems, other: false } : { kind, problems, other: false }
+}
+
+/** Without the text that is not understood: it may be a secret. */
+function describeSyntax({ code, message }: YAMLError): string {
+  if (message.startsWith('Maximum call stack')) return 'is nested too deeply'
+  return code === 'UNEXPECTED_TOKEN' ? message.replace(/: .*/s, '') : message
 }
 
 /** Aliases are bounded by the library; a document that expands beyond that is refused there. */
