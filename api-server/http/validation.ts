@@ -78,14 +78,11 @@ function toFieldErrors(errors: readonly ErrorObject[], part: string): FieldError
   })
 }
 
-function pointerOf({ keyword, instancePath, params, propertyName: inner }: ErrorObject): string {
-  const { missingProperty, additionalProperty, propertyName = inner } = params as Record<string, unknown>
+function pointerOf({ instancePath, params, propertyName: inner }: ErrorObject): string {
+  const { missingProperty, additionalProperty, propertyName = inner } = params as Record<string, string>
   // A wrong name is told twice: by what is wrong with it, then by what it is in.
-  if (propertyName !== undefined) return `${instancePath}/${escapePointer(String(propertyName))}`
-  if (keyword === 'required') return `${instancePath}/${escapePointer(String(missingProperty))}`
-  if (keyword === 'additionalProperties')
-    return `${instancePath}/${escapePointer(String(additionalProperty))}`
-  return instancePath
+  const name = propertyName ?? missingProperty ?? additionalProperty
+  return name === undefined ? instancePath : `${instancePath}/${escapePointer(name)}`
 }
 
 const codes: Readonly<Record<string, string>> = {
