@@ -42,7 +42,7 @@ describe('a user', () => {
     [{ device_tokens: [''] }, '/device_tokens/0'],
     [{ locale: 'english' }, '/locale'],
     [{ name: 'a\0' }, '/name'],
-    [{ attributes: { '': 1 } }, '/attributes'],
+    [{ attributes: { '': 1 } }, '/attributes/'],
   ])('is refused: %j', async (profile, pointer) => {
     const response = await put('ada', profile)
     expect(response.statusCode).toBe(422)
