@@ -2,7 +2,7 @@ import { stringify } from 'yaml'
 import { nextState } from '../core/catalog/folder-state.ts'
 import { kinds } from '../core/catalog/kinds.ts'
 import { createLogger } from '../core/observability/logger.ts'
-import { type ChannelType, channelTypes } from '../core/resources/channel-type.ts'
+import { channelTypes } from '../core/resources/channel-type.ts'
 import { formatManifestProblem } from '../core/resources/manifest.ts'
 import type { NotificationTemplate } from '../core/resources/template.ts'
 import type { renderSettings } from '../core/settings/roles.ts'
@@ -35,8 +35,7 @@ export async function render(settings: RenderSettings): Promise<void> {
     for (const template of await provenTemplates(settings, files, threads)) {
       const occasions = await occasionsOf(template, settings, threads)
       if (occasions.length === 0) shown.push(`${titleOf(template)} has no samples\n`)
-      for (const occasion of occasions)
-        shown.push(await describe(template, occasion, settings.types, threads))
+      for (const occasion of occasions) shown.push(await describe(template, occasion, settings, threads))
     }
     process.stdout.write(shown.join('---\n'))
   } finally {
@@ -85,7 +84,7 @@ async function occasionsOf(
 async function describe(
   template: NotificationTemplate,
   { sample, locale, data }: Occasion,
-  types: readonly ChannelType[] = channelTypes,
+  { types = [...channelTypes] }: RenderSettings,
   threads: TemplateThreads,
 ): Promise<string> {
   const { metadata, spec } = template

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
 import { knownVariables } from './known.ts'
-import { renderSettings, sendSettings } from './roles.ts'
+import { renderSettings, replaySettings, sendSettings } from './roles.ts'
 import { readSettings } from './setting.ts'
 
 const send = (...args: string[]) => readSettings(sendSettings, { args, env: {}, knownVariables })
 const render = (...args: string[]) =>
   readSettings(renderSettings, { args: ['-f', '.', ...args], env: {}, knownVariables })
+
+const replay = (...args: string[]) => readSettings(replaySettings, { args, env: {}, knownVariables })
 
 it('reads what is to be sent, and waits for half a minute unless told otherwise', () => {
   expect(
@@ -28,6 +30,12 @@ it.each<[() => unknown, string]>([
   ]),
   [() => render('--type', 'fax'), '--type: must be of email, sms, push, slack, inapp, webhook'],
   [() => render('--locale', ''), '--locale: must not be empty'],
+  [() => replay('--api', 'here'), '--api: must be a URL such as http://127.0.0.1:8080, got "here"'],
+  [
+    () => replay('--since', 'yesterday'),
+    '--since: must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago, got "yesterday"',
+  ],
+  [() => replay('--rate', '0'), '--rate: must be a whole number from 1 up, got "0"'],
 ])('refuses with one line what cannot be meant: %s', (read, line) => {
   expect(read).toThrow(line)
 })

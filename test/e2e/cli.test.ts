@@ -59,17 +59,6 @@ test.each<[string[], Record<string, string>, string]>([
     { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1', CARILLON_INSTALL_KEY_FILE: '/nowhere' },
     'carillon: --filename: /nowhere cannot be read: ENOENT\n',
   ],
-  [
-    ['replay', '--api', 'here'],
-    {},
-    'carillon: --api: must be a URL such as http://127.0.0.1:8080, got "here"\n',
-  ],
-  [
-    ['replay', '--since', 'yesterday'],
-    {},
-    'carillon: --since: must be a time such as 2026-11-30T08:00:00Z, or 2h for two hours ago, got "yesterday"\n',
-  ],
-  [['replay', '--rate', '0'], {}, 'carillon: --rate: must be a whole number from 1 up, got "0"\n'],
   [['send', '--to', 'ada'], {}, 'carillon: --to: must be KIND=ADDRESS, such as email=ops@example.com\n'],
   [
     ['render', '-f', 'deploy/samples', '--data', '{}'],
