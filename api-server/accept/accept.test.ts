@@ -184,6 +184,14 @@ describe('accept', () => {
       [['/expires_at', 'too_large']],
     ],
     [
+      'a URL that is none',
+      { to: [{ webhook_url: 'http://example.com:99999/' }], ...welcome },
+      [
+        ['/to/0/webhook_url', 'wrong_format'],
+        ['/to/0', 'no_channel'],
+      ],
+    ],
+    [
       'several things at once',
       {
         to: [mail, phone],

@@ -40,10 +40,11 @@ export async function accept(
   const expiry = readExpiry(request.expires_at, now)
   const resolved = await resolveContent(request, catalog, checkData, tenant)
   if ('kind' in resolved) return resolved
-  if (Array.isArray(resolved)) return { kind: 'invalid', errors: [...expiry.errors, ...resolved] }
+  const early = [...expiry.errors, ...findUnusableUrls(request)]
+  if (Array.isArray(resolved)) return { kind: 'invalid', errors: [...early, ...resolved] }
   const { channels, errors: channelErrors } = chooseChannels(request, resolved, catalog, tenant)
   const unreached = channelErrors.length > 0 ? [] : findUnreached(request, channels)
-  const errors = [...expiry.errors, ...resolved.errors, ...channelErrors, ...unreached]
+  const errors = [...early, ...resolved.errors, ...channelErrors, ...unreached]
   if (errors.length > 0) return { kind: 'invalid', errors }
   const used = channels.filter(({ type }) => request.to.some((recipient) => reaches(type, recipient)))
   return {
@@ -68,6 +69,15 @@ function readExpiry(text: string | undefined, now: number): { at?: string; error
   // A time of the year 9999 west of Greenwich.
   if (at > lastTime) return { errors: [fieldError('/expires_at', 'too_large', 'is after the year 9999')] }
   return { at: new Date(at).toISOString(), errors: [] }
+}
+
+/** What has the form of a URL and is none, such as `http://example.com:99999/`: no worker could send there. */
+function findUnusableUrls({ to }: SendRequest): FieldError[] {
+  return to.flatMap(({ webhook_url: url }, index) =>
+    url === undefined || URL.canParse(url)
+      ? []
+      : [fieldError(`/to/${index}/webhook_url`, 'wrong_format', 'is no URL')],
+  )
 }
 
 function findUnreached(
