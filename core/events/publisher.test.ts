@@ -49,15 +49,19 @@ function world(answer: () => Promise<void>) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-it('writes what comes meanwhile together', async () => {
+it('writes what comes meanwhile together, and lets more come after a write', async () => {
   const first = Promise.withResolvers<void>()
-  const { publish, publisher, writes, count } = world(() =>
+  const { publish, publisher, writes, holds, count } = world(() =>
     writes.length === 1 ? first.promise : Promise.resolve(),
   )
   const published = [publish(1)]
   await turn()
-  published.push(publish(2), publish(3))
+  published.push(publish(2))
   first.resolve()
+  await turn()
+  published.push(publish(3))
+  expect(writes).toHaveLength(1)
+  holds.shift()!()
   await Promise.all(published)
   expect(writes.map(({ length }) => length)).toEqual([1, 2])
   await publisher.idle()
@@ -79,11 +83,14 @@ it('waits for a broker that is away, and writes the same again', async () => {
 })
 
 it("stands in nobody's way where the topic is gone: drops, counts, and says so once", async () => {
-  const { publish, log, count } = world(async () => {
+  const { publish, holds, log, count } = world(async () => {
     throw new BrokerError('unknown_topic', 'topic p.events does not exist')
   })
   await publish(1)
-  await publish(2)
+  const second = publish(2)
+  await turn()
+  holds.shift()!()
+  await second
   expect(await count('carillon_events_dropped_total')).toBe(2)
   expect(log).toHaveLength(1)
   expect(log[0]).toContain('carillon apply')

@@ -161,7 +161,10 @@ it('plans together what comes together, at once after a pause, and otherwise no 
   accept('sms')
   await turn()
   expect(batches).toEqual([3, 2, 1])
-  await planner.stop()
+  const stopped = planner.stop()
+  // The events of the last two have waited for more.
+  clock.advance(20)
+  await stopped
 })
 
 it('ends the deliveries of a channel that does not come', async () => {
