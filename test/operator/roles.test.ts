@@ -109,7 +109,8 @@ describePart('crds', (crds) => {
           return found?.spec.replicas === 0
         }, 'the autoscaler has scaled')
         const { kubectl } = cluster.control
-        await kubectl(['delete', 'pdb', asleep, '-n', releaseNamespace])
+        const edit = '{"spec":{"maxUnavailable":2}}'
+        await kubectl(['patch', 'pdb', asleep, '-n', releaseNamespace, '--type=merge', '-p', edit])
         const told = [
           'get',
           'events',
@@ -120,7 +121,7 @@ describePart('crds', (crds) => {
           '-o',
           'name',
         ]
-        await until(async () => (await kubectl(told)).stdout !== '', 'an Event tells that it is made again')
+        await until(async () => (await kubectl(told)).stdout !== '', 'an Event tells what was put back')
       }, 180_000)
 
       it('writes nothing when it looks again and nothing has changed', async () => {
