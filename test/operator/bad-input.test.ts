@@ -94,11 +94,7 @@ describeOperatorCluster((cluster) => {
   }, 120_000)
 
   it('says what the API server has dropped nowhere, and goes on without it', async () => {
-    const { code } = await cluster.control.kubectl(
-      ['create', '--validate=ignore', '-f', '-'],
-      channel('pruned', 'suspendd: true'),
-    )
-    expect(code).toBe(0)
+    await cluster.control.run(['create', '--validate=ignore', '-f', '-'], channel('pruned', 'suspendd: true'))
     await cluster.condition('nch/pruned', 'Ready', 'True')
   }, 120_000)
 
@@ -111,8 +107,7 @@ describeOperatorCluster((cluster) => {
     const html = 'ö'.repeat(130_000)
     const locales = ['de', 'fr', 'es', 'it'].map((locale) => `${locale}: {email: {html: "${html}"}}`)
     const spec = `content: {email: {subject: s, html: "${html}"}}, locales: {${locales.join(', ')}}`
-    const { code } = await cluster.control.kubectl(['create', '-f', '-'], template('huge', spec))
-    expect(code).toBe(0)
+    await cluster.control.run(['create', '-f', '-'], template('huge', spec))
     expect(await cluster.condition('ntpl/huge', 'Valid', 'True')).toBeDefined()
     await cluster.condition('ntpl/huge', 'Ready', 'False', { reason: 'KafkaRefused' })
   }, 120_000)
@@ -131,15 +126,16 @@ describeOperatorCluster((cluster) => {
   }, 120_000)
 
   it('reads what an older schema lets through', async () => {
-    const { kubectl } = cluster.control
+    const { kubectl, run } = cluster.control
     const crd = 'notificationchannels.carillon.dev'
-    const { stdout } = await kubectl(['get', 'crd', crd, '-o', 'json'])
-    const definition = JSON.parse(stdout) as { spec: { versions: { schema: object }[] } }
+    const definition = JSON.parse(await run(['get', 'crd', crd, '-o', 'json'])) as {
+      spec: { versions: { schema: object }[] }
+    }
     // What a release long ago might have had: no rules at all.
     const version = definition.spec.versions[0]!
     const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
     version.schema = { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } }
-    expect((await kubectl(['replace', '-f', '-'], JSON.stringify(definition))).code).toBe(0)
+    await run(['replace', '-f', '-'], JSON.stringify(definition))
     try {
       const absurd = manifest('NotificationChannel', 'ancient', '{type: pigeon, providers: {coop: 7}}')
       await until(
@@ -150,9 +146,9 @@ describeOperatorCluster((cluster) => {
         reason: 'InvalidSpec',
         message: /spec\.type/,
       })
-      await kubectl(['delete', 'nch', 'ancient', '-n', 'shop'])
+      await run(['delete', 'nch', 'ancient', '-n', 'shop'])
     } finally {
-      await kubectl(['replace', '-f', 'crds', '--force=false'])
+      await run(['replace', '-f', 'crds', '--force=false'])
     }
   }, 120_000)
 

@@ -55,7 +55,7 @@ describeOperatorCluster((cluster) => {
     catalog = await cluster.openCatalog()
   }, 120_000)
 
-  const kubectl = (...args: string[]) => cluster.control.kubectl(args)
+  const kubectl = (...args: string[]) => cluster.control.run(args)
   const deploymentOf = (name: string, namespace = 'shop') =>
     cluster.get<Deployment>('deployment', childName({ namespace, name }), releaseNamespace)
   const topicsOf = async (...names: string[]) =>
@@ -65,16 +65,7 @@ describeOperatorCluster((cluster) => {
   const isTold = (reason: string, note: string, name = 'email') =>
     until(async () => {
       const ofChannel = `reason=${reason},involvedObject.kind=NotificationChannel,involvedObject.name=${name}`
-      const { stdout } = await kubectl(
-        'get',
-        'events',
-        '-n',
-        'shop',
-        '-o',
-        'json',
-        '--field-selector',
-        ofChannel,
-      )
+      const stdout = await kubectl('get', 'events', '-n', 'shop', '-o', 'json', '--field-selector', ofChannel)
       const { items } = JSON.parse(stdout) as { items: { message: string }[] }
       return items.some(({ message }) => message.includes(note))
     }, `an Event ${reason} tells: ${note}`)
@@ -131,8 +122,7 @@ describeOperatorCluster((cluster) => {
     expect(deployment?.spec.template.spec.containers).toMatchObject([
       { image: 'carillon:test', args: ['worker', '--channel', 'shop/email'] },
     ])
-    const { stdout } = await kubectl('get', 'nch', '-n', 'shop')
-    expect(stdout).toMatch(
+    expect(await kubectl('get', 'nch', '-n', 'shop')).toMatch(
       /NAME +TYPE +PROVIDER +WORKERS +LAG +DEAD +READY +REASON +AGE\nemail +email .* True /,
     )
   }, 120_000)
@@ -189,7 +179,7 @@ describeOperatorCluster((cluster) => {
     const uid = async () => (await cluster.get<Deployment>('secret', copy, releaseNamespace))?.metadata.uid
     const old = await uid()
     for (const name of [copy, platformSecretName])
-      expect((await kubectl('label', 'secret', name, '-n', releaseNamespace, 'restored=yes')).code).toBe(0)
+      await kubectl('label', 'secret', name, '-n', releaseNamespace, 'restored=yes')
     await kubectl('delete', 'secret', copy, '-n', releaseNamespace, '--wait=false')
     await until(async () => ![undefined, old].includes(await uid()), 'there is another copy')
     await operator.stop()
@@ -211,7 +201,7 @@ describeOperatorCluster((cluster) => {
     const put = 'put back spec.template.spec.containers[worker].image, which kubectl-set had changed'
     await isTold('DriftCorrected', `Deployment ${releaseNamespace}/${name}: ${put}`)
     await until(async () => {
-      const { stdout } = await kubectl('describe', 'deployment', name, '-n', releaseNamespace)
+      const stdout = await kubectl('describe', 'deployment', name, '-n', releaseNamespace)
       return stdout.includes(`${put}: edit NotificationChannel shop/email instead`)
     }, 'whoever changed the Deployment sees why it is no longer so')
     const uidOf = async (kind: string) =>
@@ -348,7 +338,7 @@ describeOperatorCluster((cluster) => {
         'the channel is in the catalog',
       )
       await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
-      expect((await kubectl('delete', 'namespace', 'short-lived', '--timeout=120s')).code).toBe(0)
+      await kubectl('delete', 'namespace', 'short-lived', '--timeout=120s')
       await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
       await until(
         () => catalog.channel('short-lived', 'email') === undefined,

@@ -24,13 +24,13 @@ const schemas = { NotificationChannel: channelSchema(caseProviders), Notificatio
 /** The schemas' own rules, judged by the server that will judge them. */
 describeApiServer((cluster) => {
   beforeAll(async () => {
-    await cluster.kubectl(['create', 'namespace', 'shop'])
+    await cluster.run(['create', 'namespace', 'shop'])
     for (const definition of [channelDefinition, templateDefinition]) {
       const schema = schemas[definition.kind as keyof typeof schemas]
       const crd = customResourceDefinition(definition, schema) as unknown as KubernetesObject
       await cluster.api.create(crds, crd)
     }
-    await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+    await cluster.run(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   }, 120_000)
 
   const submit = (manifest: string, dryRun = true) => {

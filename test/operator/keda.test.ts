@@ -72,11 +72,7 @@ describePart('crds', (crds) => {
         await operator.ready()
       }, 120_000)
 
-      const kubectl = async (...args: string[]) => {
-        const { code, stdout, stderr } = await cluster.control.kubectl([...args, '-n', releaseNamespace])
-        if (code !== 0) throw new Error(stderr)
-        return stdout
-      }
+      const kubectl = (...args: string[]) => cluster.control.run([...args, '-n', releaseNamespace])
       const install = () =>
         installCrds(cluster.control, crds, publishedCrds.scaledObjects, publishedCrds.triggerAuthentications)
       const live = (of = name) => cluster.get<Live>('scaledobject', of, releaseNamespace)

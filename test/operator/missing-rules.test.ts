@@ -29,8 +29,7 @@ describePart('crds', (crds) => {
 
     const setRules = async (rules: readonly object[]) => {
       const patch = ['patch', 'role', account, '-n', releaseNamespace, '--type=merge', '-p']
-      const { code, stderr } = await cluster.control.kubectl([...patch, JSON.stringify({ rules })])
-      if (code !== 0) throw new Error(stderr)
+      await cluster.control.run([...patch, JSON.stringify({ rules })])
     }
     const may = async (resource: string) => {
       const as = `--as=system:serviceaccount:${releaseNamespace}:${account}`

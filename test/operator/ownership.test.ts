@@ -39,7 +39,7 @@ describeOperatorCluster((cluster) => {
     ownership = await Ownership.open({ broker, prefix, install, logger, beforeWrite: () => {} })
   }, 120_000)
 
-  const kubectl = (...args: string[]) => cluster.control.kubectl(args)
+  const kubectl = (...args: string[]) => cluster.control.run(args)
   /** A topic of another application. */
   const makeTopic = (name: string) =>
     cluster.broker.admin.createTopics([{ name, partitions: 1, replicas: 1, config: retention }])
@@ -99,7 +99,7 @@ describeOperatorCluster((cluster) => {
       expect(await topicsBelow('adopted')).toEqual(['adopted'])
       await until(() => marksOf('adopted').length === 0, 'no topic is known for its own')
       await until(async () => {
-        const { stdout } = await kubectl(
+        const stdout = await kubectl(
           'get',
           'events',
           '-n',

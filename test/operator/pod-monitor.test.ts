@@ -39,10 +39,7 @@ describePart('crds', (crds) => {
       await cluster.condition('nch/email', 'Ready', 'True')
     }, 120_000)
 
-    const kubectl = async (...args: string[]) => {
-      const { code, stderr } = await cluster.control.kubectl([...args, '-n', releaseNamespace])
-      if (code !== 0) throw new Error(stderr)
-    }
+    const kubectl = (...args: string[]) => cluster.control.run([...args, '-n', releaseNamespace])
     const podMonitor = () => cluster.get<PodMonitor>('podmonitor', podMonitorName, releaseNamespace)
     const pods = async () => {
       const name = childName({ namespace: 'shop', name: 'email' })

@@ -27,12 +27,7 @@ describeOperatorCluster((cluster) => {
     await cluster.condition('nch/email', 'Ready', 'True')
   }, 120_000)
 
-  const kubectl = async (...args: string[]) => {
-    const { code, stdout, stderr } = await cluster.control.kubectl([...args, '-n', releaseNamespace])
-    expect(stderr).toBe('')
-    expect(code).toBe(0)
-    return stdout
-  }
+  const kubectl = (...args: string[]) => cluster.control.run([...args, '-n', releaseNamespace])
   const find = (kind: string, name: string) => cluster.get<Content>(kind, name, releaseNamespace)
   /** What an object is, without what the API server adds at every making. */
   const contentOf = (object: Content | undefined) => {

@@ -7,6 +7,7 @@ import type { AuditedRequest } from '../harness/kubernetes/audit.ts'
 import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { account } from '../harness/operator/operator-identity.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 
@@ -129,14 +130,14 @@ describePart('crds', (crds) => {
         const before = (await writes()).length
         const looks = await reconciled()
         // A Secret's new label is a reason to look at every channel that names it, and no change to any of them.
-        await cluster.control.kubectl(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
+        await cluster.control.run(['label', 'secret', 'smtp', '-n', 'shop', 'looked=again'])
         await until(async () => (await reconciled()) >= looks + 3, 'all channels have been looked at')
         expect((await writes()).slice(before)).toEqual([])
       }, 120_000)
 
       it('writes nothing but its lease when another one takes over', async () => {
         const versions = async () => {
-          const { stdout } = await cluster.control.kubectl([
+          const stdout = await cluster.control.run([
             'get',
             'deployments,secrets,poddisruptionbudgets,podmonitors,scaledobjects,triggerauthentications',
             '-n',
@@ -146,9 +147,8 @@ describePart('crds', (crds) => {
           ])
           return stdout.trim().split('\n').toSorted()
         }
-        const told = async () =>
-          (await cluster.control.kubectl(['get', 'nch', '-n', 'shop', '-o', 'jsonpath={.items[*].status}']))
-            .stdout
+        const told = () =>
+          cluster.control.run(['get', 'nch', '-n', 'shop', '-o', 'jsonpath={.items[*].status}'])
         const [before, toldBefore] = [await versions(), await told()]
         const count = (await cluster.requests()).length
         expect(await operator.stop()).toBe(0)
@@ -175,9 +175,9 @@ describePart('crds', (crds) => {
             )) === undefined,
           'the ScaledObject is gone',
         )
-        await cluster.control.kubectl(['delete', 'nch', '--all', '-n', 'shop'])
+        await cluster.control.run(['delete', 'nch', '--all', '-n', 'shop'])
         await until(async () => {
-          const { stdout } = await cluster.control.kubectl([
+          const left = await cluster.control.run([
             'get',
             'deployments,pdb',
             '-n',
@@ -185,7 +185,7 @@ describePart('crds', (crds) => {
             '-o',
             'name',
           ])
-          return stdout.trim() === ''
+          return left.trim() === ''
         }, 'nothing is left of the channels')
         // Kafka asks for no log-in any more.
         expect(await operator.stop()).toBe(0)
@@ -212,19 +212,10 @@ describePart('crds', (crds) => {
             ?.metadata.uid
         const before = await uid()
         await operator.stop()
-        const { kubectl } = cluster.control
-        expect((await kubectl(['delete', 'clusterrolebinding', 'carillon-operator'])).code).toBe(0)
-        const bind = [
-          'create',
-          'rolebinding',
-          'carillon-served',
-          '-n',
-          'shop',
-          '--clusterrole=carillon-operator',
-        ]
-        expect(
-          (await kubectl([...bind, `--serviceaccount=${releaseNamespace}:carillon-operator`])).code,
-        ).toBe(0)
+        const { run } = cluster.control
+        await run(['delete', 'clusterrolebinding', account])
+        const bind = ['create', 'rolebinding', 'carillon-served', '-n', 'shop', `--clusterrole=${account}`]
+        await run([...bind, `--serviceaccount=${releaseNamespace}:${account}`])
         operator = cluster.startOperator({ CARILLON_WATCH_NAMESPACES: 'shop' })
         await cluster.apply(channel('plain', '{}'))
         await cluster.condition('nch/plain', 'Ready', 'True')

@@ -85,7 +85,7 @@ describeOperatorCluster((cluster) => {
       message: 'primary takes messages',
     })
     // Numbers alone are written twice a minute: the last look may have been while the message was under way.
-    const columns = async () => (await cluster.control.kubectl(['get', 'nch', 'hooks'])).stdout
+    const columns = () => cluster.control.run(['get', 'nch', 'hooks'])
     await expect
       .poll(columns, { timeout: 90_000, interval: 1_000 })
       .toMatch(
@@ -108,8 +108,7 @@ describeOperatorCluster((cluster) => {
     }))
     await cluster.broker.producer.produce(records)
     await until(async () => (await replicasOf('sleeper')) === 3, 'a worker for each partition', 120_000)
-    const rescaled = async () =>
-      (await cluster.control.kubectl(['events', '-n', 'shop', '--for', 'nch/sleeper'])).stdout
+    const rescaled = () => cluster.control.run(['events', '-n', 'shop', '--for', 'nch/sleeper'])
     await until(async () => /Normal +Rescaled .* to 3 workers: /.test(await rescaled()), 'an Event')
     const ends = await cluster.broker.admin.lag([{ group: topic, topics: [topic] }])
     expect(ends.reduce((sum, { lag }) => sum + lag, 0)).toBe(300)
@@ -155,7 +154,7 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(hooks('contended', '{}'))
     await cluster.condition('nch/contended', 'Ready', 'True')
     const name = childName({ namespace: 'shop', name: 'contended' })
-    await cluster.control.kubectl([
+    await cluster.control.run([
       'autoscale',
       'deployment',
       name,

@@ -35,8 +35,7 @@ describeOperatorCluster((cluster) => {
     const { status } = (await cluster.get<{ status: object }>('ntpl', 'shipped'))!
     expect(status).toMatchObject({ locales: ['en', 'de'], channels: ['email', 'sms'] })
     await until(() => serving() !== undefined, 'it is in the catalog')
-    const { stdout } = await cluster.control.kubectl(['get', 'ntpl', '-n', 'shop'])
-    expect(stdout).toMatch(
+    expect(await cluster.control.run(['get', 'ntpl', '-n', 'shop'])).toMatch(
       /NAME +CATEGORY +REVISION +CHANNELS +READY +AGE\nshipped +orders +1-[0-9a-f]{6} .*True/,
     )
   }, 120_000)
@@ -62,7 +61,7 @@ describeOperatorCluster((cluster) => {
     await cluster.condition('ntpl/shipped', 'Ready', 'True')
     await until(() => serving()?.revision !== old.revision, 'the new revision serves')
     expect(revisionOf(catalog.templateRevision('shop', 'shipped', old.revision)!.resource)).toBe(old.revision)
-    await cluster.control.kubectl(['delete', 'ntpl', 'shipped', '-n', 'shop'])
+    await cluster.control.run(['delete', 'ntpl', 'shipped', '-n', 'shop'])
     await until(() => serving() === undefined, 'it no longer serves')
     expect(catalog.templateRevision('shop', 'shipped', old.revision)).toBeDefined()
   }, 120_000)

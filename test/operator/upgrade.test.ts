@@ -75,9 +75,9 @@ describeOperatorCluster((cluster) => {
   }, 180_000)
 
   it('stops at these few when the new workers do not get ready, says so, and lets edits through', async () => {
-    const { kubectl } = cluster.control
-    expect((await kubectl(['cordon', 'fake'])).code).toBe(0)
-    onTestFinished(async () => void (await kubectl(['uncordon', 'fake'])))
+    const { run } = cluster.control
+    await run(['cordon', 'fake'])
+    onTestFinished(async () => void (await run(['uncordon', 'fake'])))
     await upgrade('carillon:3')
     const waiting = () =>
       names.filter((name) => {
@@ -100,7 +100,7 @@ describeOperatorCluster((cluster) => {
     await until(() => !waiting().includes(second), 'the edit has not waited')
     expect(waiting()).toHaveLength(names.length - upgradeBudget - 1)
 
-    await kubectl(['uncordon', 'fake'])
+    await run(['uncordon', 'fake'])
     await until(
       () => count('carillon:3', { done: true }) === names.length,
       'all run the third release',

@@ -32,6 +32,8 @@ export interface ControlPlane {
   etcd: Program
   /** Runs kubectl as administrator; never rejects for its exit code. */
   kubectl(args: readonly string[], input?: string): Promise<CommandResult>
+  /** The same for what must work: answers its output, and throws what it says when it fails. */
+  run(args: readonly string[], input?: string): Promise<string>
   stop(): Promise<void>
 }
 
@@ -84,7 +86,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const others: Program[] = []
   const kubectl: ControlPlane['kubectl'] = (args, input) =>
     // What it remembers of a cluster goes by its address: the next one that has this port is another one.
-    run(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, '--cache-dir', cache, ...args], input)
+    execute(join(binaries, 'kubectl'), ['--kubeconfig', kubeconfig, '--cache-dir', cache, ...args], input)
+  const run: ControlPlane['run'] = async (args, input) => {
+    const { code, stdout, stderr } = await kubectl(args, input)
+    if (code !== 0) throw new Error(stderr.trim())
+    return stdout
+  }
   const stop = async () => {
     await Promise.all([...others, apiServer, etcd].map((part) => part.kill()))
     await rm(folder, { recursive: true, force: true })
@@ -101,14 +108,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         component('kwok', kwokFlags(binaries, pki, kubeconfig, ports)),
       )
       await Promise.all(others.map((part) => part.start()))
-      const created = await kubectl(['create', '-f', '-'], node)
-      if (created.code !== 0) throw new Error(`no node: ${created.stderr}`)
+      await run(['create', '-f', '-'], node)
     }
   } catch (error) {
     await stop()
     throw error
   }
-  return { kubeconfig, auditLog, apiServer, etcd, kubectl, stop }
+  return { kubeconfig, auditLog, apiServer, etcd, kubectl, run, stop }
 }
 
 /** Whether a URL answers 200. */
@@ -155,7 +161,7 @@ async function writeKubeconfig(folder: string, user: string, server: string): Pr
   return path
 }
 
-async function run(program: string, args: readonly string[], input = ''): Promise<CommandResult> {
+async function execute(program: string, args: readonly string[], input = ''): Promise<CommandResult> {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []

@@ -60,15 +60,13 @@ export async function installPublishedCrds(env: Environment = process.env): Prom
 
 /** Makes a cluster know some of these kinds. Throws what kubectl says when it cannot. */
 export async function installCrds(
-  { kubectl }: Pick<ControlPlane, 'kubectl'>,
+  control: Pick<ControlPlane, 'run'>,
   folder: string,
   ...files: (typeof publishedCrds)[keyof typeof publishedCrds][]
 ): Promise<void> {
   const names = files.flatMap((file) => ['-f', join(folder, file)])
-  for (const command of [['apply'], ['wait', '--for=condition=Established', '--timeout=60s']]) {
-    const { code, stderr } = await kubectl([...command, ...names])
-    if (code !== 0) throw new Error(stderr)
-  }
+  for (const command of [['apply'], ['wait', '--for=condition=Established', '--timeout=60s']])
+    await control.run([...command, ...names])
 }
 
 /** The folder of a module, once it is on this machine. */

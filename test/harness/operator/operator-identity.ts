@@ -15,14 +15,9 @@ export interface OperatorIdentity {
 
 /** A service account with exactly the roles that the release ships, and a kubeconfig of it. */
 export async function createOperatorIdentity(
-  { kubeconfig, kubectl }: Pick<ControlPlane, 'kubeconfig' | 'kubectl'>,
+  { kubeconfig, kubectl, run }: Pick<ControlPlane, 'kubeconfig' | 'kubectl' | 'run'>,
   namespace: string,
 ): Promise<OperatorIdentity> {
-  const run = async (args: readonly string[], input?: string) => {
-    const { code, stdout, stderr } = await kubectl(args, input)
-    if (code !== 0) throw new Error(stderr.trim())
-    return stdout
-  }
   const user = `system:serviceaccount:${namespace}:${account}`
   await run(['create', 'serviceaccount', account, '-n', namespace])
   await run(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: roles(namespace) }))

@@ -111,17 +111,12 @@ export async function startOperatorCluster(
   const bootstrapServers = kafka.nodes.map(({ address, internalAddress }) =>
     secured ? internalAddress : address,
   )
-  const kubectl = async (args: readonly string[], input?: string) => {
-    const { code, stdout, stderr } = await control.kubectl(args, input)
-    if (code !== 0) throw new Error(stderr.trim())
-    return stdout
-  }
   const [{ user, kubeconfig }] = await Promise.all([
-    kubectl(['create', 'namespace', releaseNamespace]).then(() =>
-      createOperatorIdentity(control, releaseNamespace),
-    ),
-    kubectl(['create', 'namespace', 'shop']),
-    kubectl(['apply', '-f', 'crds']),
+    control
+      .run(['create', 'namespace', releaseNamespace])
+      .then(() => createOperatorIdentity(control, releaseNamespace)),
+    control.run(['create', 'namespace', 'shop']),
+    control.run(['apply', '-f', 'crds']),
   ])
   await until(
     async () =>
@@ -182,7 +177,7 @@ export async function startOperatorCluster(
       return catalog
     },
     requests: () => auditedRequests(control.auditLog, user),
-    apply: async (manifest) => void (await kubectl(['apply', '-f', '-'], manifest)),
+    apply: async (manifest) => void (await control.run(['apply', '-f', '-'], manifest)),
     get,
     async condition(resource, type, status, { namespace, reason, message } = {}) {
       const [kind, name] = resource.split('/') as [string, string]
