@@ -13,18 +13,12 @@ import { leases } from '../../operator/runtime/leader.ts'
 import { until } from '../harness/balance/load.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 import { startTcpProxy } from '../harness/tcp-proxy.ts'
 
-const channel = (name: string, more = '') => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: ${name}, namespace: shop}
-spec: {type: email, providers: [{name: a, type: sandbox}], delivery: {retryTiers: [30s]}, ${more}}
----
-`
 const range = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${name}-${index}`)
-const manifests = (names: readonly string[]) => names.map((name) => channel(name)).join('')
+const manifests = (names: readonly string[]) => names.map((name) => sandboxChannel(name)).join('')
 
 /** What an operator must come through. Those that end are started again, as a Deployment would. */
 describeOperatorCluster((cluster) => {
@@ -80,13 +74,13 @@ describeOperatorCluster((cluster) => {
   }, 120_000)
 
   it('is frozen for longer than its lease while another one leads', async () => {
-    await cluster.apply(channel('thawed', 'suspend: true'))
+    await cluster.apply(sandboxChannel('thawed', 'suspend: true'))
     await cluster.condition('nch/thawed', 'Ready', 'True')
     const old = catalog.channel('shop', 'thawed')!
     const frozen = await leader()
     frozen.process.kill('SIGSTOP')
     onTestFinished(() => void frozen.process.kill('SIGCONT'))
-    await cluster.apply(channel('thawed', 'suspend: false'))
+    await cluster.apply(sandboxChannel('thawed', 'suspend: false'))
     await until(() => catalog.channel('shop', 'thawed')?.resource.spec.suspend === false, 'another one leads')
     const current = catalog.channel('shop', 'thawed')!.revision
 
@@ -125,7 +119,7 @@ describeOperatorCluster((cluster) => {
     await last.ended
     cluster.control.etcd.wake()
     await until(async () => {
-      const { code } = await cluster.control.kubectl(['apply', '-f', '-'], channel('after-etcd'))
+      const { code } = await cluster.control.kubectl(['apply', '-f', '-'], sandboxChannel('after-etcd'))
       return code === 0
     }, 'the API server takes writes again')
     await allReady(['after-etcd'])
@@ -139,7 +133,7 @@ describeOperatorCluster((cluster) => {
       isAway = false
     }
     onTestFinished(restart)
-    await cluster.apply(channel('without-kafka'))
+    await cluster.apply(sandboxChannel('without-kafka'))
     await cluster.condition('nch/without-kafka', 'TopicsReady', 'Unknown', {
       reason: 'KafkaUnavailable',
     })
@@ -155,7 +149,7 @@ describeOperatorCluster((cluster) => {
   }, 180_000)
 
   it('is up against somebody who writes the same objects all the time', async () => {
-    await cluster.apply(channel('contended'))
+    await cluster.apply(sandboxChannel('contended'))
     await allReady(['contended'])
     const target = { namespace: 'shop', name: 'contended' }
     const deployment = { namespace: releaseNamespace, name: childName(target) }
@@ -234,7 +228,7 @@ describeOperatorCluster((cluster) => {
       running.push(keepCutting())
       for (const round of range('cut', 4)) {
         const before = cuts.count
-        await cluster.apply(channel(round))
+        await cluster.apply(sandboxChannel(round))
         await allReady([round])
         await until(() => cuts.count > before, 'a connection has broken meanwhile')
       }

@@ -11,6 +11,7 @@ import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
 import { installCrds, publishedCrds, publishedScalers } from '../harness/kubernetes/published-crds.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 
@@ -34,17 +35,7 @@ interface Scaler {
   }[]
 }
 
-const channel = (scaling: string, more = '') => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: keda, namespace: shop}
-spec:
-  type: email
-  providers: [{name: a, type: sandbox}]
-  delivery: {retryTiers: [30s]}
-  scaling: ${scaling}
-  ${more}
-`
+const channel = (scaling: string, ...more: string[]) => sandboxChannel('keda', `scaling: ${scaling}`, ...more)
 const name = childName({ namespace: 'shop', name: 'keda' })
 /** A rule of the cluster, in place of the webhook by which KEDA itself refuses. */
 const atRest = `

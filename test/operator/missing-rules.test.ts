@@ -7,18 +7,10 @@ import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import { account } from '../harness/operator/operator-identity.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 
-const channel = `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: email, namespace: shop}
-spec:
-  type: email
-  providers: [{name: a, type: sandbox}]
-  scaling: {mode: KEDA}
-`
 const name = childName({ namespace: 'shop', name: 'email' })
 const optional = ['keda.sh', 'monitoring.coreos.com']
 
@@ -49,7 +41,7 @@ describePart('crds', (crds) => {
     }, 120_000)
 
     it('works without them, and says in the words of the API server which rule is missing', async () => {
-      await cluster.apply(channel)
+      await cluster.apply(sandboxChannel('email', 'scaling: {mode: KEDA}'))
       await cluster.condition('nch/email', 'Ready', 'True')
       await cluster.condition('nch/email', 'ScalingActive', 'Unknown', {
         reason: 'ScaledObjectsUnreadable',

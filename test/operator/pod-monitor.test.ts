@@ -7,6 +7,7 @@ import { createStrictly } from '../harness/kubernetes/create-strictly.ts'
 import { installCrds, publishedCrds } from '../harness/kubernetes/published-crds.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import { describePart } from '../harness/parts/describe-part.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 
@@ -18,15 +19,6 @@ interface PodMonitor {
   }
 }
 
-const channel = `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: email, namespace: shop}
-spec:
-  type: email
-  providers: [{name: a, type: sandbox}]
-`
-
 /** The PodMonitor of all workers, with the CRD that the Prometheus operator publishes. */
 describePart('crds', (crds) => {
   describeOperatorCluster((cluster) => {
@@ -35,7 +27,7 @@ describePart('crds', (crds) => {
     beforeAll(async () => {
       operator = cluster.startOperator()
       await operator.ready()
-      await cluster.apply(channel)
+      await cluster.apply(sandboxChannel('email'))
       await cluster.condition('nch/email', 'Ready', 'True')
     }, 120_000)
 
@@ -96,7 +88,7 @@ describePart('crds', (crds) => {
 
     it('goes on while the Prometheus operator is taken away, and with it when it is back', async () => {
       await kubectl('delete', 'crd', 'podmonitors.monitoring.coreos.com')
-      await cluster.apply(channel.replace('spec:', 'spec:\n  topic: {partitions: 5}'))
+      await cluster.apply(sandboxChannel('email', 'topic: {partitions: 5}'))
       await cluster.condition('nch/email', 'Ready', 'True')
       await installCrds(cluster.control, crds, publishedCrds.podMonitors)
       await until(async () => (await podMonitor()) !== undefined, 'there is a PodMonitor again')

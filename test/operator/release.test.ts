@@ -6,14 +6,8 @@ import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.
 import { until } from '../harness/balance/load.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
-
-const channel = `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: email, namespace: shop}
-spec: {type: email, providers: [{name: a, type: sandbox}], delivery: {retryTiers: [30s]}}
-`
 
 type Content = KubernetesObject & Record<string, unknown>
 
@@ -23,7 +17,7 @@ describeOperatorCluster((cluster) => {
 
   beforeAll(async () => {
     operator = cluster.startOperator()
-    await cluster.apply(channel)
+    await cluster.apply(sandboxChannel('email'))
     await cluster.condition('nch/email', 'Ready', 'True')
   }, 120_000)
 
@@ -111,7 +105,7 @@ describeOperatorCluster((cluster) => {
     await operator.stop()
     operator = cluster.startOperator()
     await until(() => operator.output().includes('"Leads"'), 'it leads')
-    await cluster.apply(channel.replaceAll('email', 'later').replace('type: later', 'type: email'))
+    await cluster.apply(sandboxChannel('later'))
     await cluster.condition('nch/later', 'Ready', 'True')
     expect(await rollsOf()).toBe(1)
   }, 120_000)

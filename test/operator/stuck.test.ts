@@ -5,17 +5,8 @@ import type { KubernetesObject } from '../../operator/runtime/api/resource-kind.
 import { until } from '../harness/balance/load.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 
-const channel = (name: string, workers = '{}') => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: ${name}, namespace: shop}
-spec:
-  type: email
-  providers: [{name: a, type: sandbox}]
-  delivery: {retryTiers: [30s]}
-  workers: ${workers}
-`
 const deploymentOf = (name: string) => childName({ namespace: 'shop', name })
 /** A node without a kubelet: what is bound to it says nothing, until somebody says it in its place. */
 const silent = `
@@ -30,7 +21,8 @@ kind: Pod
 metadata: {name: any, namespace: ${releaseNamespace}}
 spec: {containers: [{name: any, image: any, resources: {requests: {memory: 64Mi}}}]}
 `
-const onSilent = '{nodeSelector: {kubernetes.io/hostname: silent}, tolerations: [{operator: Exists}]}'
+const onSilent =
+  'workers: {nodeSelector: {kubernetes.io/hostname: silent}, tolerations: [{operator: Exists}]}'
 
 /** Workers that do not get there, and what a person sees of that without a look at any pod. */
 describeOperatorCluster((cluster) => {
@@ -82,11 +74,11 @@ describeOperatorCluster((cluster) => {
   it('a quota that is used up', async () => {
     const quota = `apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: none, namespace: ${releaseNamespace}}\nspec: {hard: {pods: "0"}}\n`
     await whileRefused(quota, /exceeded quota: none/, async () => {
-      await cluster.apply(channel('quota'))
+      await cluster.apply(sandboxChannel('quota'))
       await isTold('quota', 'FailedCreate', /exceeded quota: none/)
     })
     // Who makes pods tries again less and less often: another template is tried at once.
-    await cluster.apply(channel('quota', '{annotations: {tried: again}}'))
+    await cluster.apply(sandboxChannel('quota', 'workers: {annotations: {tried: again}}'))
     await cluster.condition('nch/quota', 'Ready', 'True')
   }, 180_000)
 
@@ -94,7 +86,7 @@ describeOperatorCluster((cluster) => {
     const limits = '{limits: [{type: Container, max: {memory: 1Mi}}]}'
     const limitRange = `apiVersion: v1\nkind: LimitRange\nmetadata: {name: tiny, namespace: ${releaseNamespace}}\nspec: ${limits}\n`
     await whileRefused(limitRange, /memory/, async () => {
-      await cluster.apply(channel('limited', '{resources: {requests: {memory: 64Mi}}}'))
+      await cluster.apply(sandboxChannel('limited', 'workers: {resources: {requests: {memory: 64Mi}}}'))
       await isTold('limited', 'FailedCreate', /memory/)
     })
   }, 180_000)
@@ -102,22 +94,22 @@ describeOperatorCluster((cluster) => {
   it('Pod Security at its strictest does not mind', async () => {
     const level = 'pod-security.kubernetes.io/enforce=restricted'
     await run(['label', 'namespace', releaseNamespace, level])
-    await cluster.apply(channel('restricted'))
+    await cluster.apply(sandboxChannel('restricted'))
     await cluster.condition('nch/restricted', 'Ready', 'True')
   }, 180_000)
 
   it('no node with room', async () => {
-    await cluster.apply(channel('homeless', '{nodeSelector: {disk: absent}}'))
+    await cluster.apply(sandboxChannel('homeless', 'workers: {nodeSelector: {disk: absent}}'))
     await isTold('homeless', 'Unschedulable', /0\/1 nodes are available/)
   }, 180_000)
 
   it('new workers that are late, while the old ones deliver', async () => {
     await run(['create', '-f', '-'], silent)
-    await cluster.apply(channel('late'))
+    await cluster.apply(sandboxChannel('late'))
     await cluster.condition('nch/late', 'Ready', 'True')
     const patience = JSON.stringify({ spec: { progressDeadlineSeconds: 2 } })
     await run(['patch', 'deployment', deploymentOf('late'), '-n', releaseNamespace, '-p', patience])
-    await cluster.apply(channel('late', onSilent))
+    await cluster.apply(sandboxChannel('late', onSilent))
     await cluster.condition('nch/late', 'Ready', 'True', {
       reason: 'ProgressDeadlineExceeded',
       message: /^1 of 1 workers are ready, new ones do not get there: ReplicaSet .* timed out/,
@@ -130,7 +122,7 @@ describeOperatorCluster((cluster) => {
   }, 180_000)
 
   it('what a kubelet says of an image, and of a worker that ends', async () => {
-    await cluster.apply(channel('ill', onSilent))
+    await cluster.apply(sandboxChannel('ill', onSilent))
     const podOf = async () => {
       const selector = 'carillon.dev/channel-name=ill'
       const { items } = await cluster.api.list(pods, { namespace: releaseNamespace, labelSelector: selector })

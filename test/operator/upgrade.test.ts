@@ -11,21 +11,11 @@ import { Reflector } from '../../operator/runtime/watch/reflector.ts'
 import { until } from '../harness/balance/load.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 
 const logger = pino({ level: 'silent' })
 const names = Array.from({ length: 12 }, (_, index) => `c${index}`)
-const channel = (name: string, labels = '{}') => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: ${name}, namespace: shop}
-spec:
-  type: email
-  providers: [{name: a, type: sandbox}]
-  delivery: {retryTiers: [30s]}
-  workers: {labels: ${labels}}
----
-`
 
 describeOperatorCluster((cluster) => {
   let operator: RoleProcess
@@ -44,7 +34,7 @@ describeOperatorCluster((cluster) => {
     })
     reflector.start()
     operator = cluster.startOperator({ CARILLON_IMAGE: 'carillon:1' })
-    await cluster.apply(names.map((name) => channel(name)).join(''))
+    await cluster.apply(names.map((name) => sandboxChannel(name)).join(''))
     await until(
       () => count('carillon:1', { done: true }) === names.length,
       'all run the first release',
@@ -96,7 +86,7 @@ describeOperatorCluster((cluster) => {
     }, 'the condition says whom the upgrade waits for')
     await cluster.condition(`nch/${first}`, 'Ready', 'True', { reason: 'Ready' })
 
-    await cluster.apply(channel(second, '{edited: "yes"}'))
+    await cluster.apply(sandboxChannel(second, 'workers: {labels: {edited: "yes"}}'))
     await until(() => !waiting().includes(second), 'the edit has not waited')
     expect(waiting()).toHaveLength(names.length - upgradeBudget - 1)
 
