@@ -3,6 +3,7 @@ import type { OpenCatalog } from '../../core/catalog/reader.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { platformSecretName } from '../../operator/release/names.ts'
 import { until } from '../harness/balance/load.ts'
+import { beginOutage } from '../harness/kafka/outage.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import { type RoleProcess, startRole } from '../harness/process/role.ts'
@@ -337,9 +338,9 @@ describeOperatorCluster((cluster) => {
         () => catalog.channel('short-lived', 'email') !== undefined,
         'the channel is in the catalog',
       )
-      await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
+      const endOutage = await beginOutage(cluster.kafka)
       await kubectl('delete', 'namespace', 'short-lived', '--timeout=120s')
-      await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
+      await endOutage()
       await until(
         () => catalog.channel('short-lived', 'email') === undefined,
         'the catalog forgets the channel',

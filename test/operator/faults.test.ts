@@ -11,6 +11,7 @@ import { channels, deployments } from '../../operator/kinds.ts'
 import { leaseName } from '../../operator/release/names.ts'
 import { leases } from '../../operator/runtime/leader.ts'
 import { until } from '../harness/balance/load.ts'
+import { beginOutage } from '../harness/kafka/outage.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
@@ -126,13 +127,7 @@ describeOperatorCluster((cluster) => {
   }, 120_000)
 
   it('makes and removes channels while Kafka is away', async () => {
-    await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
-    let isAway = true
-    const restart = async () => {
-      if (isAway) await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
-      isAway = false
-    }
-    onTestFinished(restart)
+    const endOutage = await beginOutage(cluster.kafka)
     await cluster.apply(sandboxChannel('without-kafka'))
     await cluster.condition('nch/without-kafka', 'TopicsReady', 'Unknown', {
       reason: 'KafkaUnavailable',
@@ -142,7 +137,7 @@ describeOperatorCluster((cluster) => {
     })
     await cluster.control.kubectl(['delete', 'nch', 'after-etcd', '-n', 'shop'])
     await until(async () => (await deploymentOf('after-etcd')) === undefined, 'the workers go all the same')
-    await restart()
+    await endOutage()
     await cluster.condition('nch/without-kafka', 'Ready', 'True')
     await until(() => catalog.channel('shop', 'without-kafka') !== undefined, 'it is in the catalog')
     await until(() => catalog.channel('shop', 'after-etcd') === undefined, 'the other is forgotten')

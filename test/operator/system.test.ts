@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { DeploymentObject } from '../../operator/channel/children/deployment.ts'
 import { childName } from '../../operator/channel/names.ts'
 import { sendUntilAccepted, until } from '../harness/balance/load.ts'
+import { beginOutage } from '../harness/kafka/outage.ts'
 import { describeOperatorCluster } from '../harness/operator/describe-cluster.ts'
 import { releaseNamespace } from '../harness/operator/operator.ts'
 import { startPod } from '../harness/operator/pod.ts'
@@ -135,18 +136,12 @@ describeOperatorCluster((cluster) => {
     await cluster.apply(hooks('steady', '{minReplicas: 0, idleAfter: 24h}'))
     await cluster.condition('nch/steady', 'ScalingActive', 'True')
     expect(await replicasOf('steady')).toBe(1)
-    await Promise.all(cluster.kafka.nodes.map((node) => node.kill()))
-    let isAway = true
-    const restart = async () => {
-      if (isAway) await Promise.all(cluster.kafka.nodes.map((node) => node.start()))
-      isAway = false
-    }
-    onTestFinished(restart)
+    const endOutage = await beginOutage(cluster.kafka)
     await cluster.condition('nch/steady', 'ScalingActive', 'False', {
       reason: 'LagUnreadable',
     })
     expect(await replicasOf('steady')).toBe(1)
-    await restart()
+    await endOutage()
     await cluster.condition('nch/steady', 'ScalingActive', 'True')
   }, 240_000)
 
