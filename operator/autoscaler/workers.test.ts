@@ -1,20 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { kinds } from '../../core/catalog/kinds.ts'
 import type { Heartbeat } from '../../core/heartbeat/heartbeat.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { readWorkers } from './workers.ts'
 
-const channel = kinds.NotificationChannel.parse({
-  apiVersion: 'carillon.dev/v1alpha1',
-  kind: 'NotificationChannel',
-  metadata: { name: 'sms', namespace: 'shop' },
-  spec: {
+const channel = channelResource(
+  { name: 'sms', namespace: 'shop' },
+  {
     type: 'sms',
     providers: [
       { name: 'first', type: 'sandbox' },
       { name: 'second', type: 'sandbox' },
     ],
   },
-})
+)
 
 type Circuits = [Heartbeat['providers'][number]['circuit'], Heartbeat['providers'][number]['circuit']]
 

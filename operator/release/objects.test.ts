@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { kinds } from '../../core/catalog/kinds.ts'
+import { channelResource } from '../../test/harness/fakes/resources.ts'
 import { workerDeployment } from '../channel/children/deployment.ts'
 import { networkPolicies } from '../kinds.ts'
 import { releaseObjects } from './objects.ts'
@@ -14,12 +14,10 @@ const platform = {
 }
 
 it('lets nobody talk to a worker but to its health port', () => {
-  const channel = kinds.NotificationChannel.parse({
-    apiVersion: 'carillon.dev/v1alpha1',
-    kind: 'NotificationChannel',
-    metadata: { name: 'inbox', namespace: 'shop' },
-    spec: { type: 'inapp', providers: [{ name: 'primary', type: 'inapp' }] },
-  })
+  const channel = channelResource(
+    { name: 'inbox', namespace: 'shop' },
+    { type: 'inapp', providers: [{ name: 'primary', type: 'inapp' }] },
+  )
   const { template } = workerDeployment(channel, { ...platform, secretVersion: '1' }, undefined).spec
   const [port] = template.spec!.containers.flatMap(({ ports = [] }) => ports)
   const policy = releaseObjects(platform).find(({ kind }) => kind === networkPolicies)?.object as unknown as {

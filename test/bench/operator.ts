@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../harness/balance/load.ts'
 import { type OperatorCluster, startOperatorCluster } from '../harness/operator/operator.ts'
+import { sandboxChannel } from '../harness/operator/sandbox-channel.ts'
 import { part } from '../harness/parts/parts.ts'
 import type { RoleProcess } from '../harness/process/role.ts'
 import { cpuOf, residentOf } from './measure/process-usage.ts'
@@ -75,7 +76,7 @@ async function measure(cluster: OperatorCluster, operator: RoleProcess): Promise
   const cpuSeconds = () => cpuOf(pid).own / 1e6
   const begun = { at: performance.now(), cpu: cpuSeconds() }
   const objects = [...manifests(size.channels, channel), ...manifests(size.templates, template)]
-  await cluster.apply(objects.join('---\n'))
+  await cluster.apply(objects.join(''))
   await until(async () => (await notReady(cluster)) === 0, 'every object is Ready', patience)
   const allReady = (performance.now() - begun.at) / 1000
   const busy = await requests(cluster)
@@ -100,17 +101,8 @@ function manifests(count: number, manifest: (name: string) => string): string[] 
   return Array.from({ length: count }, (_, index) => manifest(`bench-${index}`))
 }
 
-const channel = (name: string) => `
-apiVersion: carillon.dev/v1alpha1
-kind: NotificationChannel
-metadata: {name: ${name}, namespace: shop}
-spec:
-  type: email
-  providers: [{name: primary, type: sandbox}]
-  delivery: {retryTiers: [30s]}
-  topic: {partitions: 1}
-`
-const template = (name: string) => `
+const channel = (name: string) => sandboxChannel(name, 'topic: {partitions: 1}')
+const template = (name: string) => `---
 apiVersion: carillon.dev/v1alpha1
 kind: NotificationTemplate
 metadata: {name: ${name}, namespace: shop}
