@@ -1,7 +1,9 @@
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { expect, it, onTestFinished } from 'vitest'
+import { certificate } from '../../../test/conformance/loopback.ts'
 import { manualClock } from '../../../test/harness/fakes/manual-clock.ts'
 import { Connection } from './connection.ts'
 
@@ -79,4 +81,21 @@ it('ends what is under way with older credentials when it is closed', async () =
   const [closed, read] = await Promise.allSettled([connection.close(), text])
   expect([closed.status, read.status]).toEqual(['fulfilled', 'rejected'])
   await allClosed(sockets)
+})
+
+it('speaks HTTP/1.1 with a server that would rather speak HTTP/2', async () => {
+  const server = createSecureServer({ ...certificate, allowHTTP1: true }, ({ httpVersion }, response) => {
+    response.end(JSON.stringify({ httpVersion }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const config = {
+    getCurrentCluster: () => ({ server: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }),
+    applyToHTTPSOptions: async (options: { ca: string }) => void (options.ca = certificate.cert),
+  }
+  const connection = new Connection(config as unknown as KubeConfig, manualClock())
+  onTestFinished(async () => {
+    await connection.close()
+    server.close()
+  })
+  expect(await connection.ask({ method: 'GET', path: '/' })).toEqual({ httpVersion: '1.1' })
 })

@@ -20,8 +20,6 @@ export interface ApiRequest {
 const requestTimeout = 30_000
 /** Milliseconds for which credentials are taken as they are: tokens and certificates are renewed in files. */
 const credentialsAge = 60_000
-/** Most connections kept to the API server: the watches, and what workers ask meanwhile. */
-const connections = 64
 
 interface Credentials {
   readAt: number
@@ -123,8 +121,10 @@ export class Connection {
 }
 
 function newAgent({ ca, cert, key, servername, rejectUnauthorized }: Tls): Agent {
+  // As many connections as there are watches and workers. Not HTTP/2: a pool of undici (8.12) that is destroyed soon after the abort of its
+  // requests throws ClientDestroyedError where nobody can catch it, and a stop would look like a crash.
   return new Agent({
-    connections,
+    allowH2: false,
     connect: {
       timeout: 10_000,
       ...(ca !== undefined && { ca }),
