@@ -235,6 +235,15 @@ export function describeLedger(name: string, start: () => Promise<LedgerBench>):
       expect(await ledger.claim({ ...ref(bad), ...lease })).toMatchObject({ kind: 'busy' })
     })
 
+    it('records an outcome whatever provider and template have put into their words', async () => {
+      const id = await newDelivery()
+      const ledger = worker('a')
+      await ledger.claim({ ...ref(id), ...lease })
+      const halfAnEmoji = '😀'.slice(0, 1)
+      const words = { providerMessageId: 'NUL \0', detail: `cut off within ${halfAnEmoji}` }
+      expect(await ledger.finish(finishEntry(id, words))).toBe('recorded')
+    })
+
     it('answers for each of two records of one delivery in one batch', async () => {
       const id = await newDelivery()
       const ledger = worker('a')

@@ -26,7 +26,12 @@ async function writeOutcomes(
   workerId: string,
   items: FinishEntry[],
 ): Promise<Finished[]> {
-  const numbered = items.map((item, n) => ({ n, ...item }))
+  const numbered = items.map(({ providerMessageId, detail, ...item }, n) => ({
+    n,
+    ...item,
+    providerMessageId: storable(providerMessageId),
+    detail: storable(detail),
+  }))
   const { rows } = await sql<{ n: number; cancelled: boolean }>`${prepared('finish')}
     WITH input AS (
       SELECT n, id, "replayEpoch" AS epoch, attempt, claim, status, reason, "dueAt" AS due_at, uncounted, outcome, provider,
@@ -66,4 +71,9 @@ async function writeOutcomes(
     SELECT n, cancelled FROM locked WHERE verdict = 'held'`.execute(db)
   const held = new Map(rows.map(({ n, cancelled }) => [n, cancelled ? 'cancelled' : 'recorded'] as const))
   return items.map((_item, index) => held.get(index) ?? 'lost')
+}
+
+/** Words of providers and templates, without what PostgreSQL takes in no text: NUL, and half a surrogate pair where a text was cut off. */
+function storable(words: string | null): string | null {
+  return words?.toWellFormed().replaceAll('\0', '\ufffd') ?? null
 }
