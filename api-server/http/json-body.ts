@@ -17,9 +17,10 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const { 'content-encoding': coding = 'identity', 'content-length': declared } = request.headers
     if (coding.toLowerCase() !== 'identity') return done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE())
-    let result: Parameters<typeof done> = [new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY(), undefined]
+    let result: Parameters<typeof done> | undefined
     // Noted only: what is thrown by whoever it is handed to, Fastify's parser would take for a fault of the text.
     if (isUtf8(body)) void parse(request, body.toString(), (...parsed) => (result = parsed))
+    result ??= [new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY(), undefined]
     if (result[0] !== null) request.log.info({ bytes: body.length, declared }, 'A body is no JSON in UTF-8')
     done(...result)
   })
