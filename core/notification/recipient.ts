@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { ChannelType } from '../resources/channel-type.ts'
 
+/** The plain form of RFC 5321 mailboxes, with the lengths of its section 4.5.3.1: no quoted local parts, no address literals. Mail servers take no other. */
+export const mailboxPattern = /^[^\s\p{Cc}@<>",;:\\()[\]]{1,64}@[^\s\p{Cc}@<>",;:\\()[\]]{1,255}$/u
+
 /** Exactly one of the properties: a person whose addresses we know, or an address as it is. */
 export const recipientSchema = z.strictObject({
   user_id: z
@@ -9,13 +12,7 @@ export const recipientSchema = z.strictObject({
     .max(128)
     .optional()
     .describe('A user of yours; the addresses come from PUT /v1/users/{id}.'),
-  email: z
-    .string()
-    .max(320)
-    // Nothing that no mail server takes: RFC 5321 4.5.3.1 has the lengths.
-    .regex(/^[^\s\p{Cc}@<>",;:\\()[\]]{1,64}@[^\s\p{Cc}@<>",;:\\()[\]]{1,255}$/u)
-    .optional()
-    .describe('An e-mail address.'),
+  email: z.string().max(320).regex(mailboxPattern).optional().describe('An e-mail address.'),
   phone: z
     .string()
     .max(16)

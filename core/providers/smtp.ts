@@ -5,10 +5,8 @@ import { encodeWord } from 'nodemailer/lib/mime-funcs'
 import { z } from 'zod'
 import type { FailureClass } from '../notification/failure.ts'
 import type { EmailMessage } from '../notification/message.ts'
+import { mailboxPattern } from '../notification/recipient.ts'
 import { defineProvider, type NotSent, type Outcome } from './provider.ts'
-
-/** The plain form of RFC 5321 mailboxes: no quoted local parts, no address literals. */
-const addressPattern = /^[^\s<>()[\]\\,;:"@\p{Cc}]{1,64}@[^\s<>()[\]\\,;:"@\p{Cc}]{1,255}$/u
 
 const mailbox = z
   .string()
@@ -169,7 +167,7 @@ function findFault({ to, subject }: EmailMessage): NotSent | undefined {
   if (/[\r\n\0]/.test(to) || /[\r\n\0]/.test(subject)) {
     return { class: 'poison', code: 'header_injection', detail: 'a header would hold a line break or NUL' }
   }
-  if (!addressPattern.test(to))
+  if (!mailboxPattern.test(to))
     return { class: 'rejected', code: 'invalid_address', detail: 'the address is no mailbox' }
   return undefined
 }
@@ -177,7 +175,7 @@ function findFault({ to, subject }: EmailMessage): NotSent | undefined {
 function parseMailbox(text: string): { name: string; address: string } | undefined {
   if (/\p{Cc}/u.test(text)) return undefined
   const [{ name, address = '' } = {}, ...others] = addressparser(text)
-  return others.length === 0 && addressPattern.test(address) ? { name: name ?? '', address } : undefined
+  return others.length === 0 && mailboxPattern.test(address) ? { name: name ?? '', address } : undefined
 }
 
 /** @param bodyStarted whether the server may have got any of the message */

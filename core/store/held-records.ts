@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { RecordToProduce } from '../broker/broker.ts'
 import type { RecordVerdict } from '../notification/status.ts'
 import type { Database } from './schema.ts'
+import { storableText } from './storable-text.ts'
 
 /** What a delivery is for as long as a record of it is of use. */
 export interface HeldState {
@@ -40,7 +41,7 @@ export async function holdRecords(db: Kysely<Database>, records: readonly Record
         ${unique.map(({ state }) => state?.replayEpoch ?? 0)}::int[],
         ${unique.map(({ state }) => state?.attempt ?? 0)}::int[],
         ${unique.map(({ topic }) => topic)}::text[],
-        ${unique.map(({ key }) => key?.replaceAll('\0', '\ufffd'))}::text[],
+        ${unique.map(({ key }) => key && storableText(key))}::text[],
         ${unique.map(({ value }) => value)}::bytea[],
         ${unique.map(headersOf)}::jsonb[]
       ) WITH ORDINALITY AS t (id, status, replay_epoch, attempt, topic, key, value, headers, n)

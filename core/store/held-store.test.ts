@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { heldRow } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { type HeldState, holdRecords, neverWritten } from './held-records.ts'
 import { openHeldStore } from './held-store.ts'
@@ -54,12 +55,7 @@ async function deliver(id: string, state: HeldState): Promise<void> {
 
 const rowOf = (id: string) =>
   database.db.selectFrom('deliveries').select(['status', 'reason']).where('id', '=', id).executeTakeFirst()
-const heldOf = (id: string) =>
-  database.db
-    .selectFrom('held_records')
-    .select(['topic', 'status'])
-    .where('delivery_id', '=', id)
-    .executeTakeFirst()
+const heldOf = (id: string) => heldRow(database.db, id)
 /** Resolves when a connection to this database waits for a lock. */
 const someoneWaits = () =>
   expect

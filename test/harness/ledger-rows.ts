@@ -1,4 +1,4 @@
-import type { Insertable } from 'kysely'
+import type { Insertable, Kysely } from 'kysely'
 import type { Database } from '../../core/store/schema.ts'
 import type { FinishEntry } from '../../workers/delivery/ledger/ledger.ts'
 
@@ -45,4 +45,13 @@ export function finishEntry(id: string, change: Partial<FinishEntry> = {}): Fini
     commitWith: undefined,
     ...change,
   }
+}
+
+/** The topic that the record kept for a delivery waits for, and what the delivery was then. */
+export function heldRow(db: Kysely<Database>, id: string) {
+  return db
+    .selectFrom('held_records')
+    .select(['topic', 'status'])
+    .where('delivery_id', '=', id)
+    .executeTakeFirst()
 }

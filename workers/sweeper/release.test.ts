@@ -10,7 +10,7 @@ import { failRefused, holdRecords, neverWritten } from '../../core/store/held-re
 import { openHeldStore } from '../../core/store/held-store.ts'
 import type { Database } from '../../core/store/schema.ts'
 import { scriptedBroker } from '../../test/harness/fakes/scripted-broker.ts'
-import { queuedDelivery } from '../../test/harness/ledger-rows.ts'
+import { heldRow, queuedDelivery } from '../../test/harness/ledger-rows.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness/postgres/postgres.ts'
 import { openLedger } from '../delivery/ledger/postgres-ledger.ts'
 import { HeldRelease } from './release.ts'
@@ -233,12 +233,7 @@ const nextOf = (id: string, topic: string, status: 'retrying' | 'dead_lettered',
 })
 const set = (id: string, change: Updateable<Database['deliveries']>) =>
   database.db.updateTable('deliveries').set(change).where('id', '=', id).execute()
-const heldOf = (id: string) =>
-  database.db
-    .selectFrom('held_records')
-    .select(['topic', 'status'])
-    .where('delivery_id', '=', id)
-    .executeTakeFirst()
+const heldOf = (id: string) => heldRow(database.db, id)
 const [retries, letters] = ['p.shop.texts.retry.30s', 'p.shop.texts.dlq']
 
 it('writes retries and dead letters too: one record of a delivery, the last, and its reason is what it was', async () => {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { prepared } from '../../../core/store/prepared.ts'
 import type { Database } from '../../../core/store/schema.ts'
+import { storableText } from '../../../core/store/storable-text.ts'
 import type { Finished, FinishEntry } from './ledger.ts'
 
 /**
@@ -29,8 +30,9 @@ async function writeOutcomes(
   const numbered = items.map(({ providerMessageId, detail, ...item }, n) => ({
     n,
     ...item,
-    providerMessageId: storable(providerMessageId),
-    detail: storable(detail),
+    // Words of providers and templates.
+    providerMessageId: providerMessageId && storableText(providerMessageId),
+    detail: detail && storableText(detail),
   }))
   const { rows } = await sql<{ n: number; cancelled: boolean }>`${prepared('finish')}
     WITH input AS (
@@ -71,9 +73,4 @@ async function writeOutcomes(
     SELECT n, cancelled FROM locked WHERE verdict = 'held'`.execute(db)
   const held = new Map(rows.map(({ n, cancelled }) => [n, cancelled ? 'cancelled' : 'recorded'] as const))
   return items.map((_item, index) => held.get(index) ?? 'lost')
-}
-
-/** Words of providers and templates, without what PostgreSQL takes in no text: NUL, and half a surrogate pair where a text was cut off. */
-function storable(words: string | null): string | null {
-  return words?.toWellFormed().replaceAll('\0', '\ufffd') ?? null
 }
